@@ -1,0 +1,1 @@
+"""decodekit: decoding for any Hugging Face causal LM, where every technique is a plugin."""

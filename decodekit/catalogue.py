@@ -1,0 +1,15 @@
+"""Which first-party distribution offers which technique, so that an error can say what to install. Data only."""
+
+from __future__ import annotations
+
+_OFFERS = {
+    "decodekit-sampling": (
+        "multinomial temperature top_k top_p min_p typical epsilon eta top_n_sigma top_h xtc mirostat mirostat_v1 "
+        "repetition_penalty frequency_penalty presence_penalty dry no_repeat_ngram logit_bias bad_words min_new_tokens "
+        "suppress"
+    ),
+    "decodekit-outlines": "regex choice json_schema",
+}
+
+FIRST_PARTY: dict[str, str] = {name: dist for dist, names in _OFFERS.items() for name in names.split()}
+"""Technique name to distribution; `tests/test_plugins.py` holds it against what the plugins really offer."""

@@ -1,0 +1,292 @@
+"""The decoder: a model, a tokenizer, and everything that can be asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import torch
+
+from decodekit.errors import (
+    GenerationError,
+    GenerationInterrupted,
+    IncompatibleTechniquesError,
+    PromptError,
+    RequestError,
+)
+from decodekit.law import Law
+from decodekit.loop import Loop
+from decodekit.model import CausalModel
+from decodekit.plan import ENGINE_ROLES, EnginePlan, RequestPlan, assemble, encode
+from decodekit.plugins import Plugins, plugins
+from decodekit.request import OPTION_NAMES, Request, is_batch, make_request
+from decodekit.results import Piece, Ranked, Result, Score
+from decodekit.techniques import KVCache, ModelAdapter, ModelHook, ModelRunner, Scheduler, Technique
+from decodekit.vocabulary import Vocabulary
+
+
+class Decoder:
+    """Generates with a Hugging Face causal LM.
+
+    Wrapping runs one cheap check of which kind of memory serves the model (see `describe()`); the model itself is not
+    changed. A decoder keeps no state between calls.
+
+    Args:
+        model: A Hugging Face causal LM.
+        tokenizer: Its tokenizer; a `Vocabulary`; or None, then prompts are token ids and results have no text.
+        max_rows: Most rows in one forward pass; further samples and requests wait for a free one.
+        registry: Plugins to use; by default those installed.
+        engine: Engine options: techniques of the roles kv cache, model runner, model hook and scheduler, by flat name.
+
+    Raises:
+        ModelError: For a model that is not a causal LM.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any = None,
+        *,
+        max_rows: int = 64,
+        registry: Plugins | None = None,
+        **engine: Any,
+    ) -> None:
+        if max_rows < 1:
+            raise RequestError(f"max_rows is at least 1, got {max_rows}")
+        self.registry = registry or plugins()
+        chosen = make_request((0,), (), engine, self.registry).techniques if engine else ()
+        for technique in chosen:
+            if not isinstance(technique, ENGINE_ROLES):
+                raise RequestError(
+                    f"{technique.name!r} is a {technique.role}, not an engine option", hint="give it to generate(…) instead"
+                )
+        self._plan = EnginePlan(
+            CausalModel.wrap(self._adapt(model), cache=_only(chosen, KVCache), runner=self._runner(chosen)),
+            tokenizer,
+            self.registry,
+            max_rows,
+            _only(chosen, Scheduler),
+        )
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, tokenizer: Any = None, max_rows: int = 64, **options: Any) -> Decoder:
+        """Load model and tokenizer as transformers does.
+
+        Args:
+            name: Name on the hub or path.
+            tokenizer: Another tokenizer than the model's.
+            max_rows: See the class.
+            options: Engine options by flat name; everything else goes to `AutoModelForCausalLM.from_pretrained`
+                (`dtype`, `device_map`, `revision`, …).
+        """
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        registry = plugins()
+        engine = {
+            key: options.pop(key)
+            for key in list(options)
+            if key in registry.techniques and issubclass(registry.techniques[key].item, ENGINE_ROLES)
+        }
+        shared = {key: options[key] for key in ("revision", "token", "cache_dir", "local_files_only") if key in options}
+        model = AutoModelForCausalLM.from_pretrained(str(name), **options)
+        if tokenizer is None:
+            tokenizer = AutoTokenizer.from_pretrained(str(name), **shared)
+        return cls(model, tokenizer, max_rows=max_rows, registry=registry, **engine)
+
+    @property
+    def model(self) -> Any:
+        """The Hugging Face model."""
+        return self._plan.model.model
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer as given."""
+        return self._plan.tokenizer
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """Every token's bytes; None without a tokenizer."""
+        return self._plan.vocabulary
+
+    def describe(self) -> dict[str, Any]:
+        """Say which path the model takes and why, and what the engine is made of."""
+        return {**self._plan.model.describe(), "max_rows": self._plan.max_rows, "end_tokens": list(self._plan.end_tokens)}
+
+    def request(self, prompt: Any, *techniques: Technique, **options: Any) -> Request:
+        """Make a request without running it; takes what `generate` takes for one prompt."""
+        return self._request(prompt, techniques, options)
+
+    @overload
+    def generate(self, prompts: str | Request, *techniques: Technique, **options: Any) -> Result: ...
+    @overload
+    def generate(self, prompts: Any, *techniques: Technique, **options: Any) -> Any: ...
+    def generate(self, prompts: Any, *techniques: Technique, **options: Any) -> Result | list[Result]:
+        """Generate for one prompt or a batch.
+
+        Args:
+            prompts: One prompt (text, chat messages, token ids), a `Request`, or a list of such. In a list a prompt with
+                options of its own is a `Request` or a dict such as `{"prompt": "…", "top_p": 0.9}`; what it sets wins.
+            techniques: Technique objects for every prompt.
+            options: Options of `Request` and flat names of techniques, for every prompt.
+
+        Returns:
+            A result for one prompt, a list in the same order for a batch.
+
+        Raises:
+            RequestError: Before the first forward pass, for anything that cannot be right.
+            GenerationError: In the middle, with `.results` so far.
+            GenerationInterrupted: On Ctrl-C, with `.results` so far.
+        """
+        loop = Loop(self._plan, self._plans(prompts, techniques, options))
+        try:
+            for _ in loop.run():
+                pass
+        except KeyboardInterrupt:
+            raise GenerationInterrupted(loop.results()) from None
+        results = loop.results()
+        return results if is_batch(prompts) else results[0]
+
+    def stream(self, prompts: Any, *techniques: Technique, **options: Any) -> Iterator[Piece]:
+        """Generate and give pieces as they come; see `generate`.
+
+        Pieces are whole characters; a piece that may turn out to begin a stop string is held back until that is known.
+        The request is checked before the first piece is asked for.
+        """
+        loop = Loop(self._plan, self._plans(prompts, techniques, options), streaming=True)
+        return self._stream(loop)
+
+    def _stream(self, loop: Loop) -> Iterator[Piece]:
+        try:
+            yield from loop.run()
+        except KeyboardInterrupt:
+            raise GenerationInterrupted(loop.results()) from None
+
+    @overload
+    def score(self, texts: str) -> Score: ...
+    @overload
+    def score(self, texts: Any) -> Any: ...
+    def score(self, texts: Any) -> Score | list[Score]:
+        """Give the log-probability of every token of a text, and its perplexity.
+
+        Args:
+            texts: One text or token ids, or a batch.
+        """
+        batch = texts if is_batch(texts) else [texts]
+        if not batch:
+            raise PromptError("the batch is empty", hint="give at least one text")
+        scores = self._score([self._encode(text) for text in batch], [1] * len(batch))
+        return scores if is_batch(texts) else scores[0]
+
+    def rank(
+        self, prompt: Any, choices: Sequence[str | Sequence[int]], *, by: Literal["total", "mean"] = "total"
+    ) -> list[Ranked]:
+        """Order continuations of a prompt by how likely the model finds them, the likeliest first.
+
+        Args:
+            prompt: Text, chat messages or token ids.
+            choices: Texts (encoded as they stand, without special tokens) or token ids.
+            by: Sum of the log-probabilities, or their mean per token, which does not favour short choices.
+        """
+        if by not in ("total", "mean"):
+            raise RequestError(f"by is 'total' or 'mean', got {by!r}")
+        if not choices:
+            raise RequestError("rank needs at least one choice")
+        start = self._encode(prompt)
+        tails = [self._encode_choice(choice) for choice in choices]
+        scores = self._score([start + tail for tail in tails], [len(start)] * len(tails))
+        ranked = [Ranked(choice, i, score) for i, (choice, score) in enumerate(zip(choices, scores, strict=True))]
+        return sorted(ranked, key=lambda r: -getattr(r.score, by))
+
+    def _encode(self, prompt: Any) -> list[int]:
+        return encode(make_request(prompt, (), {}, self.registry), self._plan)
+
+    def _encode_choice(self, choice: str | Sequence[int]) -> list[int]:
+        if isinstance(choice, str) and self.tokenizer is not None and not isinstance(self.tokenizer, Vocabulary):
+            choice = tuple(self.tokenizer(choice, add_special_tokens=False)["input_ids"])
+        return self._encode(choice)
+
+    @torch.inference_mode()
+    def _score(self, sequences: Sequence[list[int]], scored_from: Sequence[int]) -> list[Score]:
+        """Score tokens from a place on (at least 1: the first token has nothing before it), `max_rows` rows at a time."""
+        context = self._plan.model.max_length
+        for sequence in sequences:
+            if context is not None and len(sequence) > context:
+                raise PromptError(f"the text has {len(sequence)} tokens, the model's context is {context}")
+        scores: list[Score] = []
+        for begin in range(0, len(sequences), self._plan.max_rows):
+            chunk = sequences[begin : begin + self._plan.max_rows]
+            scores += self._score_chunk(chunk, scored_from[begin : begin + len(chunk)])
+        return scores
+
+    def _score_chunk(self, sequences: Sequence[list[int]], scored_from: Sequence[int], width: int = 128) -> list[Score]:
+        memory = self._plan.model.memory()
+        memory.join(len(sequences))
+        found: list[list[float]] = [[] for _ in sequences]
+        for start in range(0, max(len(s) for s in sequences) - 1, width):
+            parts = [s[start : min(start + width, len(s) - 1)] for s in sequences]
+            counts = [len(part) for part in parts]
+            wanted = [max(0, min(c, start + c - (f - 1))) for c, f in zip(counts, scored_from, strict=True)]
+            padded = [part + [0] * (max(counts) - len(part)) for part in parts]
+            logits = memory.forward(torch.tensor(padded, device=self._plan.model.device), counts, wanted).logits
+            following = [s[start + c - w + 1 : start + c + 1] for s, c, w in zip(sequences, counts, wanted, strict=True)]
+            flat = torch.tensor([t for tokens in following for t in tokens], device=logits.device, dtype=torch.int64)
+            values = iter(Law(logits if logits.dtype == torch.float64 else logits.float()).logprob_of(flat).tolist())
+            for i, w in enumerate(wanted):
+                found[i] += [next(values) for _ in range(w)]
+        return [Score(s[f:], logprobs) for s, f, logprobs in zip(sequences, scored_from, found, strict=True)]
+
+    def _plans(self, prompts: Any, techniques: Sequence[Technique], options: Mapping[str, Any]) -> list[RequestPlan]:
+        batch = list(prompts) if is_batch(prompts) else [prompts]
+        if not batch:
+            raise PromptError("the batch is empty", hint="give at least one prompt")
+        plans: list[RequestPlan] = []
+        for i, prompt in enumerate(batch):
+            try:
+                plans.append(assemble(self._request(prompt, techniques, options), self._plan))
+            except RequestError as error:
+                if len(batch) > 1:
+                    error.add_note(f"in request {i} of {len(batch)}")
+                raise
+        return plans
+
+    def _request(self, prompt: Any, techniques: Sequence[Technique], options: Mapping[str, Any]) -> Request:
+        if isinstance(prompt, Request):
+            if techniques or options:
+                raise RequestError(
+                    "a Request stands for itself: options beside it would be lost",
+                    hint="put them into the request, or give the prompt as a dict with its own options",
+                )
+            return prompt
+        if isinstance(prompt, Mapping) and "prompt" in prompt:
+            own = {key: value for key, value in prompt.items() if key not in ("prompt", "techniques")}
+            listed = prompt.get("techniques", ())
+            kept = [t for t in techniques if t.name not in own]
+            return make_request(prompt["prompt"], [*kept, *listed], {**options, **own}, self.registry)
+        return make_request(prompt, techniques, options, self.registry)
+
+    def _adapt(self, model: Any) -> Any:
+        for offer in self.registry.of_role(ModelAdapter):
+            adapter = offer.item()
+            if adapter.matches(model):
+                return adapter.adapt(model)
+        return model
+
+    def _runner(self, chosen: Sequence[Technique]) -> Callable[..., Any] | None:
+        runner = _only(chosen, ModelRunner)
+        for hook in (t for t in chosen if isinstance(t, ModelHook)):
+            runner = hook.build(_NO_CONTEXT)(runner)
+        return runner
+
+
+def _only(chosen: Sequence[Technique], role: type[Technique]) -> Any:
+    found = [technique for technique in chosen if isinstance(technique, role)]
+    if len(found) > 1:
+        raise IncompatibleTechniquesError(f"a decoder has one {role.role}, got {' and '.join(repr(t.name) for t in found)}")
+    return found[0].build(_NO_CONTEXT) if found else None
+
+
+_NO_CONTEXT: Any = None
+"""Engine techniques are built before there is a request."""
+
+__all__ = ["OPTION_NAMES", "Decoder", "GenerationError"]

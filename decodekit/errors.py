@@ -1,0 +1,101 @@
+"""Every error and warning that decodekit raises on purpose.
+
+Messages say what happened with the values, where (plugin, row, step), lowercase and without a full stop; what to do goes
+into `hint`, which the traceback shows on a line of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from decodekit.results import Result
+
+
+class DecodekitError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: What happened, with the values.
+        hint: What the caller can do about it.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")
+
+
+class RequestError(DecodekitError, ValueError):
+    """A request that cannot be served as it stands; raised before the first forward pass."""
+
+
+class PromptError(RequestError):
+    """A prompt that is empty, too long, or not in the model's vocabulary."""
+
+
+class UnknownTechniqueError(RequestError):
+    """A technique or option that no installed plugin offers."""
+
+
+class IncompatibleTechniquesError(RequestError):
+    """Techniques that cannot be combined, or that the model cannot serve."""
+
+
+class SchemaError(RequestError):
+    """A schema or regular expression that is not valid."""
+
+
+class UnsupportedSchemaError(SchemaError):
+    """A schema with a keyword that the engine would not honour exactly."""
+
+
+class UnsatisfiableSchemaError(SchemaError):
+    """A schema or regular expression that no text satisfies, or none within the tokens that the request has."""
+
+
+class ModelError(DecodekitError):
+    """A model that cannot be decoded with: not causal, without a usable forward pass, and so on."""
+
+
+class PluginError(DecodekitError):
+    """A plugin that is wrong: a broken registration, a name taken twice, a hook that returns something else."""
+
+
+class GenerationError(DecodekitError, RuntimeError):
+    """An error in the middle of generation.
+
+    Attributes:
+        results: What every request of the batch had generated when the error came up, in the order of the batch.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, results: Sequence[Any] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.results: list[Result] = list(results)
+
+
+class DeadEndError(GenerationError):
+    """A law without a single possible token."""
+
+
+class GenerationInterrupted(KeyboardInterrupt):
+    """Ctrl-C during generation; `results` holds what was generated until then.
+
+    It is a `KeyboardInterrupt`, so a program that does not care about the texts ends as it would have.
+    """
+
+    def __init__(self, results: Sequence[Any]) -> None:
+        super().__init__("interrupted; the texts so far are in .results")
+        self.results: list[Result] = list(results)
+
+
+class PluginWarning(UserWarning):
+    """A plugin was left out because it does not load."""
+
+
+for _public in list(vars().values()):
+    if isinstance(_public, type) and issubclass(_public, BaseException | Warning):
+        _public.__module__ = "decodekit"

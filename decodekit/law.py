@@ -1,0 +1,106 @@
+"""A law: a distribution over the next token, for many positions at once, at full width or as a candidate set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from decodekit.types import Bool, Float, Int64, Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Law:
+    """Unnormalised log-probabilities of the next token; -inf is impossible.
+
+    At full width (`ids` is None) column t is token t. A candidate set names the token of each column and leaves out only
+    impossible ones, so both forms are the same distribution. Candidates have no order that anybody may rely on; a
+    position never repeats a possible token (padding is -inf with any id).
+
+    Args:
+        logits: Shape [position, candidate].
+        ids: Shape [position, candidate], or None at full width.
+    """
+
+    logits: Float[Tensor, "position candidate"]
+    ids: Int64[Tensor, "position candidate"] | None = None
+
+    @property
+    def allowed(self) -> Bool[Tensor, "position candidate"]:
+        """Which columns are possible."""
+        return self.logits > float("-inf")
+
+    def with_logits(self, logits: Float[Tensor, "position candidate"]) -> Law:
+        """Replace the values and keep the columns."""
+        return Law(logits, self.ids)
+
+    def keep(self, mask: Bool[Tensor, "position candidate"]) -> Law:
+        """Make every column outside of `mask` impossible."""
+        return Law(self.logits.masked_fill(~mask, float("-inf")), self.ids)
+
+    def logprobs(self) -> Float[Tensor, "position candidate"]:
+        """Normalise; impossible columns stay -inf."""
+        return torch.log_softmax(self.logits, dim=-1)
+
+    def probs(self) -> Float[Tensor, "position candidate"]:
+        """Normalise to probabilities."""
+        return torch.softmax(self.logits, dim=-1)
+
+    def argmax(self) -> Int64[Tensor, "position"]:
+        """Give the most likely token; among equals the one with the lowest id."""
+        if self.ids is None:
+            return self.logits.argmax(dim=-1)
+        best = self.logits.amax(dim=-1, keepdim=True)
+        return self.ids.masked_fill(self.logits < best, torch.iinfo(torch.int64).max).amin(dim=-1)
+
+    def tokens(self, columns: Int64[Tensor, "position k"]) -> Int64[Tensor, "position k"]:
+        """Translate columns into token ids."""
+        return columns if self.ids is None else self.ids.gather(-1, columns)
+
+    def candidates(self, k: int) -> Law:
+        """Reduce to the k likeliest columns, sorted downwards; the rest becomes impossible."""
+        values, columns = self.logits.topk(min(k, self.logits.shape[-1]), dim=-1)
+        return Law(values, self.tokens(columns))
+
+    def index_select(self, index: Int64[Tensor, "chosen"]) -> Law:
+        """Give the laws of these positions, in this order, repeats allowed."""
+        return Law(self.logits.index_select(0, index), None if self.ids is None else self.ids.index_select(0, index))
+
+    def full(self, vocab_size: int) -> Law:
+        """Spread a candidate set to full width. Cost: [position, vocab] memory."""
+        if self.ids is None:
+            return self
+        wide = self.logits.new_full((len(self.logits), vocab_size), float("-inf"))
+        return Law(wide.scatter_reduce(-1, self.ids, self.logits, reduce="amax"))
+
+    def logprob_of(self, tokens: Int64[Tensor, "position"]) -> Float[Tensor, "position"]:
+        """Give the log-probability of one token per position; -inf where it is not a candidate."""
+        total = torch.logsumexp(self.logits, dim=-1)
+        if self.ids is None:
+            return self.logits.gather(-1, tokens[:, None]).squeeze(-1) - total
+        hit = self.logits.masked_fill(self.ids != tokens[:, None], float("-inf"))
+        return hit.amax(dim=-1) - total
+
+    @classmethod
+    def certain(cls, tokens: Int64[Tensor, "position"], dtype: torch.dtype) -> Law:
+        """Give the law that puts everything on one token per position."""
+        return cls(torch.zeros((len(tokens), 1), dtype=dtype, device=tokens.device), tokens[:, None])
+
+
+def concat(laws: Sequence[Law], vocab_size: int) -> Law:
+    """Put the positions of several laws one after another; forms that differ are spread to full width."""
+    if len(laws) == 1:
+        return laws[0]
+    if any(law.ids is None for law in laws):
+        return Law(torch.cat([law.full(vocab_size).logits for law in laws]))
+    widest = max(law.logits.shape[-1] for law in laws)
+    padded = [
+        (
+            torch.nn.functional.pad(law.logits, (0, widest - law.logits.shape[-1]), value=float("-inf")),
+            torch.nn.functional.pad(law.ids, (0, widest - law.logits.shape[-1])),
+        )
+        for law in laws
+        if law.ids is not None
+    ]
+    return Law(torch.cat([logits for logits, _ in padded]), torch.cat([ids for _, ids in padded]))

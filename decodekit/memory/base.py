@@ -1,0 +1,69 @@
+"""What the model remembers of the rows of one running batch: the interface that the loop sees, whatever the model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from decodekit.types import Float, Int64, Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForwardOutput:
+    """What a forward pass gives at the positions asked for.
+
+    Args:
+        logits: Positions row by row, inside a row in the order of time.
+        hidden_states: Where asked for: the embeddings, then each layer's output, at the same positions.
+    """
+
+    logits: Float[Tensor, "position vocab"]
+    hidden_states: tuple[Float[Tensor, "position hidden"], ...] | None = None
+
+
+class Memory(ABC):
+    """Rows of different lengths, each of which grows, forgets, is copied and dropped on its own.
+
+    *Exact:* what a row gives does not depend on the other rows, nor on how its tokens were split over forward passes,
+    beyond what kernels round differently.
+
+    Attributes:
+        lengths: Tokens held, per row. To be read, not written.
+    """
+
+    lengths: list[int]
+
+    @abstractmethod
+    def join(self, rows: int) -> None:
+        """Append that many empty rows."""
+
+    @abstractmethod
+    def forward(
+        self,
+        tokens: Int64[Tensor, "row query"],
+        counts: Sequence[int],
+        wanted: Sequence[int],
+        *,
+        hidden_states: bool = False,
+    ) -> ForwardOutput:
+        """Append tokens to rows and give the logits of the last ones.
+
+        Args:
+            tokens: Right-padded with any token of the vocabulary.
+            counts: Valid tokens of each row; a row with 0 sits out.
+            wanted: Positions of each row, counted from its last valid one, whose logits are asked for.
+            hidden_states: Whether to give the hidden states of the same positions.
+        """
+
+    @abstractmethod
+    def gather(self, index: Sequence[int]) -> None:
+        """Go on with these rows in this order; repeats are copies, rows left out are dropped."""
+
+    @abstractmethod
+    def rewind(self, lengths: Sequence[int]) -> None:
+        """Forget what each row holds beyond its new length (at most the current one)."""
+
+    @abstractmethod
+    def bytes(self) -> int:
+        """Count the bytes held, free slots included."""

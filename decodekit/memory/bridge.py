@@ -1,0 +1,118 @@
+"""The layers' storage, shown to an unmodified transformers model as its cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+from decodekit.cache import CacheFactory, LayerCache, Placement
+from decodekit.types import Tensor
+
+
+class _Attention(CacheLayerMixin):
+    """Stands in `Cache.layers` for an attention layer; the bridge itself answers for it."""
+
+    is_sliding = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_initialized = True
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None: ...
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError("tokens are stored through the cache, not through its layers")
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        raise NotImplementedError("mask sizes are asked of the cache, not of its layers")
+
+    def get_seq_length(self) -> int:
+        raise NotImplementedError("lengths are asked of the cache, not of its layers")
+
+    def get_max_length(self) -> int:
+        return -1
+
+    def get_max_cache_shape(self) -> int:
+        return -1
+
+
+class BridgeCache(Cache):
+    """Answers a model's questions about "the" cache length from the placement of the current forward pass.
+
+    Rows that stand level get exact answers. For ragged rows the only answer that keeps shapes consistent is the length
+    of the view; positions come from `position_ids` and masks from `decodekit.memory.masks`.
+
+    Args:
+        factory: Makes the storage of a layer.
+        layers: transformers' layer objects for the layers that keep something else (recurrent states), by index;
+            all others are attention.
+        count: Number of layers, where known; more are added as the model names them.
+    """
+
+    def __init__(self, factory: CacheFactory, layers: dict[int, Any] | None = None, count: int = 0) -> None:
+        super().__init__(layers=[])
+        self.factory = factory
+        self.stores: list[LayerCache] = []
+        self.place: Placement | None = None
+        self._room = (0, 0)
+        self._grow(count)
+        for index, layer in (layers or {}).items():
+            self.layers[index] = layer
+
+    def _grow(self, count: int) -> None:
+        while len(self.stores) < count:
+            store = self.factory(len(self.stores))
+            store.reserve(*self._room)
+            self.stores.append(store)
+            self.layers.append(_Attention())
+
+    def reserve(self, slots: int, length: int) -> None:
+        """Make room in every layer."""
+        self._room = (slots, length)
+        for store in self.stores:
+            store.reserve(slots, length)
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        try:
+            store = self.stores[layer_idx]
+        except IndexError:
+            self._grow(layer_idx + 1)
+            store = self.stores[layer_idx]
+        return store.update(key_states, value_states, self.place)  # type: ignore[arg-type]
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        place = self.place
+        return 0 if place is None else place.length - place.query
+
+    def get_query_offset(self, layer_idx: int = 0) -> int:
+        return self.get_seq_length()
+
+    def get_mask_sizes(self, query_length: int, layer_idx: int = 0) -> tuple[int, int]:
+        assert self.place is not None
+        return self.place.length, 0
+
+    def get_max_length(self, layer_idx: int | None = None) -> int:
+        return -1
+
+    def get_max_cache_shape(self, layer_idx: int = 0) -> int:
+        return -1
+
+    # The base class builds these lists anew at each question, several times per forward pass.
+    @property
+    def is_sliding(self) -> list[bool]:
+        return [False] * len(self.layers)
+
+    @property
+    def is_linear(self) -> list[bool]:
+        return [not isinstance(layer, _Attention) for layer in self.layers]
+
+    @property
+    def is_compileable(self) -> bool:
+        # True would make transformers build masks that level rows do not need.
+        return False
+
+    def bytes(self) -> int:
+        """Count the bytes that the attention layers hold."""
+        return sum(store.bytes() for store in self.stores)

@@ -1,0 +1,179 @@
+"""How one particular model is called: the names of its arguments, its position offset, what it can leave out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from decodekit.memory.base import ForwardOutput
+from decodekit.types import Float, Int64, Tensor
+
+Runner = Callable[..., Any]
+"""`runner(model, **inputs) -> outputs`; one with `static_shapes = True` is always given tables instead of shortcuts."""
+
+CACHE_ARGUMENTS = ("past_key_values", "cache_params", "state")
+"""What models call the argument, and the output, that carries what they remember."""
+
+
+def eager(model: nn.Module, **inputs: Any) -> Any:
+    """Run the forward pass as it is."""
+    return model(**inputs)
+
+
+@dataclass(slots=True, eq=False)
+class Caller:
+    """Calls the model; the only place that knows its signature.
+
+    Attributes:
+        cache_argument: None where the model remembers nothing.
+        position_offset: What is added to 0, 1, ... to make position ids; None where the model takes none.
+        keeps_logits: Whether the model computes logits of chosen positions only.
+    """
+
+    model: nn.Module
+    runner: Runner
+    device: torch.device
+    cache_argument: str | None
+    keeps_logits: bool
+    takes_use_cache: bool
+    position_offset: int | None = 0
+
+    @classmethod
+    def of(cls, model: nn.Module, device: torch.device, runner: Runner | None = None) -> Caller:
+        """Read the signature."""
+        names = inspect.signature(model.forward).parameters
+        return cls(
+            model=model,
+            runner=runner or eager,
+            device=device,
+            cache_argument=next((name for name in CACHE_ARGUMENTS if name in names), None),
+            keeps_logits="logits_to_keep" in names,
+            takes_use_cache="use_cache" in names,
+            position_offset=0 if "position_ids" in names else None,
+        )
+
+    def __call__(
+        self,
+        tokens: Int64[Tensor, "row query"],
+        *,
+        positions: Int64[Tensor, "row query"] | None = None,
+        cache: Any = None,
+        uncached: bool = False,
+        keep: int | Tensor | None = None,
+        hidden_states: bool = False,
+    ) -> Any:
+        """Run one forward pass.
+
+        Args:
+            tokens: Token ids on the model's device.
+            positions: Counted from 0; None leaves it to the model.
+            cache: What the model remembers; updated in place, or returned by the model.
+            uncached: Neither give nor take a cache.
+            keep: Logits of the last so many columns, or of these columns.
+            hidden_states: Whether to ask for hidden states.
+        """
+        inputs: dict[str, Any] = {"input_ids": tokens}
+        if positions is not None and self.position_offset is not None:
+            inputs["position_ids"] = positions + self.position_offset if self.position_offset else positions
+        if self.takes_use_cache:
+            inputs["use_cache"] = not uncached
+        if cache is not None and self.cache_argument is not None:
+            inputs[self.cache_argument] = cache
+        if keep is not None and self.keeps_logits:
+            inputs["logits_to_keep"] = keep
+        if hidden_states:
+            inputs["output_hidden_states"] = True
+        return self.runner(self.model, **inputs)
+
+
+@dataclass(slots=True)
+class Asked:
+    """Which positions of a `[row, query]` batch are asked for, and how to pick them from the model's output.
+
+    Attributes:
+        columns: The columns in which any row asks for its logits, ascending.
+    """
+
+    query: int
+    columns: list[int]
+    flat: list[tuple[int, int]]
+
+    @classmethod
+    def of(cls, counts: Sequence[int], wanted: Sequence[int], query: int) -> Asked:
+        """Take the last `wanted` of each row's `counts` valid columns."""
+        flat = [
+            (row, column)
+            for row, (count, last) in enumerate(zip(counts, wanted, strict=True))
+            for column in range(count - last, count)
+        ]
+        return cls(query, sorted({column for _, column in flat}), flat)
+
+    def keep(self, device: torch.device) -> int | Tensor | None:
+        """What to give the model as `logits_to_keep`; 0 would mean all, so at least one column is computed."""
+        width = len(self.columns)
+        if width == self.query:
+            return None
+        if width == 0:
+            return 1
+        if self.columns[0] == self.query - width:
+            return width
+        return torch.tensor(self.columns, device=device)
+
+    def pick(self, values: Float[Tensor, "row column size"], all_columns: bool) -> Float[Tensor, "position size"]:
+        """Pick the positions, row by row, from every column or from those of `columns` only."""
+        rows, width = values.shape[0], values.shape[1]
+        if len(self.flat) == rows * width:
+            return values.flatten(0, 1)
+        place = {column: column if all_columns else number for number, column in enumerate(self.columns)}
+        index = torch.tensor([row * width + place[column] for row, column in self.flat], dtype=torch.int64)
+        return values.flatten(0, 1).index_select(0, index.to(values.device))
+
+    def output(self, outputs: Any, hidden_states: bool) -> ForwardOutput:
+        """Make the answer from what the model returned."""
+        logits = self.pick(outputs.logits, all_columns=outputs.logits.shape[1] == self.query)
+        hidden = None
+        if hidden_states:
+            hidden = tuple(self.pick(layer, all_columns=True) for layer in outputs.hidden_states)
+        return ForwardOutput(logits, hidden)
+
+
+def reorder(output: ForwardOutput, order: Sequence[int]) -> ForwardOutput:
+    """Put positions into another order."""
+    if list(order) == list(range(len(order))):
+        return output
+    index = torch.tensor(order, dtype=torch.int64).to(output.logits.device)
+    hidden = output.hidden_states
+    return ForwardOutput(
+        output.logits.index_select(0, index),
+        None if hidden is None else tuple(layer.index_select(0, index.to(layer.device)) for layer in hidden),
+    )
+
+
+def merge(parts: Sequence[tuple[Sequence[int], ForwardOutput]], wanted: Sequence[int]) -> ForwardOutput:
+    """Join the outputs of several forward passes into row order.
+
+    Args:
+        parts: The rows of each forward pass in its batch's order, and what it gave.
+        wanted: Positions asked for, per row of the memory.
+    """
+    if len(parts) == 1:
+        joined = parts[0][1]
+    else:
+        given = [output for _, output in parts]
+        hidden = None
+        if given[0].hidden_states is not None:
+            layers = zip(*(output.hidden_states or () for output in given), strict=True)
+            hidden = tuple(torch.cat(layer) for layer in layers)
+        joined = ForwardOutput(torch.cat([output.logits for output in given]), hidden)
+    starts: dict[int, int] = {}
+    position = 0
+    for rows, _ in parts:
+        for row in rows:
+            starts[row] = position
+            position += wanted[row]
+    return reorder(joined, [starts[row] + k for row in sorted(starts) for k in range(wanted[row])])

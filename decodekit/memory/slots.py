@@ -1,0 +1,222 @@
+"""Ragged slots: every row at its own position in one forward pass, through an unmodified model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+
+from decodekit.cache import BUCKET_TOKENS, CacheFactory, Placement
+from decodekit.memory.base import ForwardOutput, Memory
+from decodekit.memory.bridge import BridgeCache
+from decodekit.memory.caller import Asked, Caller, merge
+from decodekit.memory.groups import by_width
+from decodekit.memory.masks import standing_at
+from decodekit.memory.table import SlotTable
+from decodekit.types import Int64, Tensor
+
+FIRST_TOKENS = 64
+"""Positions that a slot has at first; it grows by doubling."""
+
+
+class SlotMemory(Memory):
+    """Keys and values in static buffers, one slot a row.
+
+    The slots in use are always 0 to rows - 1, so a forward pass of all rows is a view of the buffers: what a drop or a
+    beam's fork costs is one copied slot for each row that moves, never a gather per step. Rows may be in another order
+    than their slots; then tokens and logits are reordered, which is cheaper by the size of the cache.
+
+    *Cost:* per step one forward pass, with neither mask nor position table where rows stand level. *Exact.*
+    """
+
+    static = False
+    """Whether a runner that compiles asked for shortcuts to be left out."""
+
+    def __init__(self, caller: Caller, factory: CacheFactory, layers: dict[int, Any] | None = None, count: int = 0):
+        self.caller = caller
+        self.cache = BridgeCache(factory, layers, count)
+        self.table = SlotTable()
+        self.lengths: list[int] = []
+        self.static = bool(getattr(caller.runner, "static_shapes", False))
+        self.bucket = BUCKET_TOKENS
+        self._room = (0, 0)
+        self._range = torch.arange(FIRST_TOKENS, device=caller.device)
+        self._level_asked: dict[tuple[int, int, int], Asked] = {}
+
+    def join(self, rows: int) -> None:
+        self.lengths += [0] * rows
+        self.table.join(rows)
+
+    def rewind(self, lengths: Sequence[int]) -> None:
+        # Nothing is erased: no query sees a key beyond its row's end, and the next tokens overwrite it.
+        self.lengths = list(lengths)
+
+    def gather(self, index: Sequence[int]) -> None:
+        moves = self.table.gather(index)
+        self.lengths = [self.lengths[row] for row in index]
+        if moves:
+            sources, targets = zip(*moves, strict=True)
+            longest = max(self.lengths[self.table.rows[slot]] for slot in targets)
+            with torch.inference_mode():
+                self._copy(sources, targets, longest)
+
+    def _copy(self, sources: Sequence[int], targets: Sequence[int], length: int) -> None:
+        if length:
+            self._reserve(len(self.lengths), 0)
+            for store in self.cache.stores:
+                store.copy(sources, targets, length)
+
+    def bytes(self) -> int:
+        return self.cache.bytes()
+
+    def forward(
+        self,
+        tokens: Int64[Tensor, "row query"],
+        counts: Sequence[int],
+        wanted: Sequence[int],
+        *,
+        hidden_states: bool = False,
+    ) -> ForwardOutput:
+        with torch.inference_mode():
+            width, least = tokens.shape[1], min(counts)
+            if least == width:
+                output = self._run_all(tokens, counts, wanted, hidden_states)
+            else:
+                parts = [
+                    self._run_group(rows, tokens, counts, wanted, hidden_states) for rows in self._groups(counts)
+                ]
+                output = merge(parts, wanted)
+        for row, count in enumerate(counts):
+            self.lengths[row] += count
+        return output
+
+    def _groups(self, counts: Sequence[int]) -> list[list[int]]:
+        return by_width(counts, [length == 0 for length in self.lengths])
+
+    def _run_all(
+        self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], hidden_states: bool
+    ) -> ForwardOutput:
+        """Run all rows, every token valid: the common case, kept free of bookkeeping."""
+        table = self.table
+        if table.in_order:
+            return self._run(tokens, self.lengths, counts, wanted, 0, None, hidden_states)
+        order = table.rows
+        output = self._run(
+            tokens.index_select(0, table.rows_tensor(tokens.device)),
+            [self.lengths[row] for row in order],
+            [counts[row] for row in order],
+            [wanted[row] for row in order],
+            0,
+            None,
+            hidden_states,
+        )
+        return merge([(order, output)], wanted)
+
+    def _run_group(
+        self,
+        rows: list[int],
+        tokens: Tensor,
+        counts: Sequence[int],
+        wanted: Sequence[int],
+        hidden_states: bool,
+    ) -> tuple[list[int], ForwardOutput]:
+        """Run some rows; they go in the order of their slots, so that neighbours can be a view."""
+        rows = sorted(rows, key=self.table.slots.__getitem__)
+        slots = [self.table.slots[row] for row in rows]
+        first = slots[0] if slots[-1] - slots[0] == len(slots) - 1 else None
+        width = max(counts[row] for row in rows)
+        index = torch.tensor(rows, device=tokens.device)
+        output = self._run(
+            tokens[:, :width].index_select(0, index),
+            [self.lengths[row] for row in rows],
+            [counts[row] for row in rows],
+            [wanted[row] for row in rows],
+            first,
+            slots,
+            hidden_states,
+        )
+        return rows, output
+
+    def _run(
+        self,
+        tokens: Tensor,
+        starts: Sequence[int],
+        counts: Sequence[int],
+        wanted: Sequence[int],
+        first: int | None,
+        slots: list[int] | None,
+        hidden_states: bool,
+    ) -> ForwardOutput:
+        rows, query = tokens.shape
+        if tokens.device != self.caller.device:
+            tokens = tokens.to(self.caller.device)
+        place = self._place(starts, counts, query, first, slots)
+        self._reserve(len(self.lengths), max(starts) + query)
+        if query == 1:
+            asked, keep = None, None
+        else:
+            asked = Asked.of(counts, wanted, query)
+            keep = asked.keep(self.caller.device)
+        self.cache.place = place
+        scope = nullcontext() if place.level else standing_at(place.seen)  # type: ignore[arg-type]
+        with scope:
+            outputs = self.caller(
+                tokens,
+                positions=self._positions(starts[0], query, rows) if place.level else place.seen,
+                cache=self.cache,
+                keep=keep,
+                hidden_states=hidden_states,
+            )
+        if asked is None:
+            asked = Asked.of(counts, wanted, 1) if hidden_states or 0 in wanted else None
+            if asked is None:
+                return ForwardOutput(outputs.logits[:, -1])
+        return asked.output(outputs, hidden_states)
+
+    def _place(
+        self, starts: Sequence[int], counts: Sequence[int], query: int, first: int | None, slots: list[int] | None
+    ) -> Placement:
+        start, rows = starts[0], len(starts)
+        level = not self.static and all(other == start for other in starts)
+        if level:
+            place = Placement(starts, counts, query, start + query, True, first)
+            if first is not None:
+                return place
+        else:
+            longest = max(starts[row] + counts[row] for row in range(rows))
+            # Padding of a short row may stand beyond it, but never beyond what is reserved.
+            length = -(-max(longest, query) // self.bucket) * self.bucket
+            place = Placement(starts, counts, query, length, False, first)
+        device = self.caller.device
+        table = torch.tensor(starts, device=device)[:, None]
+        place.positions = table + self._arange(query) if query > 1 else table
+        place.seen = place.positions
+        if min(counts) < query:
+            last = torch.tensor([max(start + count - 1, 0) for start, count in zip(starts, counts, strict=True)])
+            place.seen = torch.minimum(place.positions, last.to(device)[:, None])
+        if slots is not None:
+            place.slots = torch.tensor(slots, device=device)
+        else:
+            place.slots = self._arange(rows)
+        return place
+
+    def _arange(self, length: int) -> Tensor:
+        if length > len(self._range):
+            self._range = torch.arange(2 * length, device=self.caller.device)
+        return self._range[:length]
+
+    def _positions(self, start: int, query: int, rows: int) -> Tensor:
+        return self._arange(start + query)[start:].expand(rows, query)
+
+    def _reserve(self, slots: int, length: int) -> None:
+        have_slots, have_length = self._room
+        if slots <= have_slots and length <= have_length:
+            return
+        if slots > have_slots:
+            have_slots = slots if have_slots == 0 else max(slots, 2 * have_slots)
+        if length > have_length:
+            have_length = max(FIRST_TOKENS, 2 * have_length, -(-length // self.bucket) * self.bucket)
+        self._room = (have_slots, have_length)
+        self.cache.reserve(have_slots, have_length)

@@ -1,0 +1,59 @@
+"""Which slot each row lives in; the slots in use are always the first ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from decodekit.types import Int64, Tensor
+
+
+class SlotTable:
+    """A one-to-one map between rows 0..n-1 and slots 0..n-1."""
+
+    def __init__(self) -> None:
+        self.slots: list[int] = []
+        self.in_order = True
+        self._changed()
+
+    def _changed(self) -> None:
+        self.rows = [0] * len(self.slots)
+        for row, slot in enumerate(self.slots):
+            self.rows[slot] = row
+        self.in_order = self.rows == self.slots == list(range(len(self.slots)))
+        self._tensor: Tensor | None = None
+
+    def rows_tensor(self, device: torch.device) -> Int64[Tensor, "slot"]:
+        """Give the row in each slot, as an index."""
+        if self._tensor is None or self._tensor.device != device:
+            self._tensor = torch.tensor(self.rows, device=device)
+        return self._tensor
+
+    def join(self, rows: int) -> None:
+        """Append rows in the next slots."""
+        self.slots += range(len(self.slots), len(self.slots) + rows)
+        self._changed()
+
+    def gather(self, index: Sequence[int]) -> list[tuple[int, int]]:
+        """Go on with these rows; give the slots to be copied, as (source, target), sources and targets disjoint.
+
+        A row stays where it is if it can: only repeats, and rows whose slot is beyond the new last one, are copied.
+        """
+        used: set[int] = set()
+        slots: list[int | None] = []
+        for row in index:
+            slot = self.slots[row]
+            stays = slot < len(index) and slot not in used
+            slots.append(slot if stays else None)
+            used |= {slot} if stays else set()
+        free = (slot for slot in range(len(index)) if slot not in used)
+        moves: list[tuple[int, int]] = []
+        for number, row in enumerate(index):
+            if slots[number] is None:
+                target = next(free)
+                moves.append((self.slots[row], target))
+                slots[number] = target
+        self.slots = [slot for slot in slots if slot is not None]
+        self._changed()
+        return moves

@@ -1,0 +1,269 @@
+"""From the model's logits to target laws: processors by stage, the constraint in between, many requests at once.
+
+Positions whose requests go through the same chain of pieces are handled in one call per piece; numbers in which they
+differ become `[position, 1]` tensors. The rest is split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from decodekit.errors import DeadEndError, DecodekitError, GenerationError
+from decodekit.law import Law
+from decodekit.plan import RequestPlan, is_number
+from decodekit.positions import Positions
+from decodekit.techniques import LogitsProcessor, Stage
+from decodekit.types import Bool, Float, Int64, PackedMask, State, Tensor
+
+NARROW = 1024
+"""Up to this many allowed tokens a mask turns a law into a candidate set, so that later pieces touch only those."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Positions that share a chain.
+
+    Attributes:
+        index: Which positions, or None for all.
+        plan: One of their plans.
+        pieces: Their processors, stacked where numbers differ.
+        selector: Their selector, stacked likewise; None under a search.
+    """
+
+    index: list[int] | None
+    plan: RequestPlan
+    pieces: tuple[Any, ...]
+    selector: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetLaw:
+    """The target law of one part's positions.
+
+    Attributes:
+        law: The law.
+        at: The positions.
+        lifted: Which positions had their bans lifted; None where there were no bans.
+    """
+
+    law: Law
+    at: Positions
+    lifted: Bool[Tensor, "position"] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PositionStates:
+    """What the pieces remember at each position.
+
+    Attributes:
+        processors: Per position one state per processor.
+        constraints: Per position the constraint's state.
+        remaining: Tokens that the row may still generate, the next one included.
+    """
+
+    processors: Sequence[tuple[State, ...]]
+    constraints: Sequence[State]
+    remaining: Sequence[int]
+
+    def at(self, position: int) -> PositionStates:
+        """Give one position's states."""
+        return PositionStates([self.processors[position]], [self.constraints[position]], [self.remaining[position]])
+
+
+def split(plans: Sequence[RequestPlan], dtype: torch.dtype, device: torch.device) -> list[Part]:
+    """Group positions by chain. Pure; callers keep the parts while the rows stay the same."""
+    groups: dict[Any, list[int]] = {}
+    for i, plan in enumerate(plans):
+        groups.setdefault(plan.signature, []).append(i)
+    parts: list[Part] = []
+    for index in groups.values():
+        chosen = [plans[i] for i in index]
+        first = chosen[0]
+        pieces = tuple(
+            stack([plan.processors[j] for plan in chosen], dtype, device) for j in range(len(first.processors))
+        )
+        selector = stack([plan.selector for plan in chosen], dtype, device)
+        parts.append(Part(None if len(groups) == 1 else index, first, pieces, selector))
+    return parts
+
+
+def stack(pieces: Sequence[Any], dtype: torch.dtype, device: torch.device) -> Any:
+    """Make one piece of several that differ only in numbers; a number that differs becomes a `[position, 1]` tensor."""
+    first = pieces[0]
+    if all(piece is first for piece in pieces) or not getattr(first, "stackable", False):
+        return first
+    values: dict[str, Any] = {}
+    for name, value in first:
+        column = [getattr(piece, name) for piece in pieces]
+        if is_number(value) and any(other != value for other in column):
+            kind = torch.int64 if all(isinstance(v, int) for v in column) else dtype
+            values[name] = torch.tensor(column, dtype=kind, device=device)[:, None]
+        else:
+            values[name] = value
+    return type(first).model_construct(**values)
+
+
+def target_law(
+    part: Part,
+    logits: Float[Tensor, "position vocab"],
+    at: Positions,
+    states: PositionStates,
+    plans: Sequence[RequestPlan],
+) -> TargetLaw:
+    """Run one part's chain.
+
+    Args:
+        part: The part.
+        logits: The model's logits at the part's positions, in a dtype of at least 32 bits.
+        at: The part's positions.
+        states: Their states.
+        plans: Their plans.
+
+    Raises:
+        GenerationError: When a piece raises; names it.
+    """
+    law, lifted = Law(logits), None
+    for _, law, lifted in _chain(part, logits, at, states, plans):
+        pass
+    return TargetLaw(law, at, lifted)
+
+
+def _chain(
+    part: Part,
+    logits: Float[Tensor, "position vocab"],
+    at: Positions,
+    states: PositionStates,
+    plans: Sequence[RequestPlan],
+) -> Iterator[tuple[str, Law, Tensor | None]]:
+    """Run the chain piece by piece: who has just run, the law now, which bans were lifted."""
+    law, vocab = Law(logits), logits.shape[-1]
+    base: Law | None = None
+    lifted: Tensor | None = None
+    open_ends = part.plan.constraint is not None
+    steps = [(stage_of(piece), j) for j, piece in enumerate(part.pieces)]
+    for stage, j in [*steps, (None, -1)]:
+        if stage is Stage.BAN and base is None:
+            base = law
+        if stage is None or stage > Stage.BAN:
+            if open_ends:
+                law, lifted = _constrain(law, base, states, plans, vocab)
+                yield "the constraint", law, lifted
+            elif base is not None and lifted is None:
+                law, lifted = _lift(law, base, vocab)
+            open_ends = False
+        if stage is not None:
+            law = _call(part.pieces[j], part.plan.names[j], law, at, states, j)
+            yield part.plan.names[j], law, lifted
+        elif base is not None:
+            yield "lifting bans", law, lifted
+
+
+def blame(
+    part: Part, logits: Float[Tensor, "one vocab"], at: Positions, states: PositionStates, plan: RequestPlan
+) -> str:
+    """Name the first piece after which a position has no usable law.
+
+    Args:
+        part: The position's part.
+        logits: The model's logits there.
+        at: The position alone.
+        states: Its states.
+        plan: Its plan.
+    """
+    alone = Part(None, plan, plan.processors, plan.selector)
+    for name, law, _ in _chain(alone, logits, at, states, [plan]):
+        if not bool(torch.isfinite(law.logprobs()).any()) and name not in banning(plan):
+            return name
+    return getattr(part.selector, "name", "the search")
+
+
+def banning(plan: RequestPlan) -> set[str]:
+    """Name the processors whose empty laws are mended by lifting bans."""
+    return {name for piece, name in zip(plan.processors, plan.names, strict=True) if stage_of(piece) is Stage.BAN}
+
+
+def stage_of(piece: Any) -> Stage:
+    """Give a working piece's stage."""
+    return getattr(piece, "stage", Stage.TRUNCATION)
+
+
+def is_stateful(piece: Any) -> bool:
+    """Say whether a processor's working piece has a memory."""
+    return getattr(type(piece), "advance", LogitsProcessor.advance) is not LogitsProcessor.advance
+
+
+def _call(piece: Any, name: str, law: Law, at: Positions, states: PositionStates, j: int) -> Law:
+    if is_stateful(piece):
+        at = at.with_states([s[j] for s in states.processors])
+    try:
+        return piece(law, at)
+    except DecodekitError:
+        raise
+    except Exception as error:
+        raise GenerationError(f"{name}: {type(error).__name__}: {error}") from error
+
+
+def _constrain(
+    law: Law, base: Law | None, states: PositionStates, plans: Sequence[RequestPlan], vocab: int
+) -> tuple[Law, Tensor | None]:
+    masks = [
+        with_end_tokens(plan, state, remaining)
+        for plan, state, remaining in zip(plans, states.constraints, states.remaining, strict=True)
+    ]
+    apply = mask_applier(np.stack(masks), law.logits.device, vocab)
+    if base is None:
+        return apply(law), None
+    return _lift(apply(law), apply(base), vocab)
+
+
+def with_end_tokens(plan: RequestPlan, state: State, remaining: int) -> PackedMask:
+    """Give the constraint's mask at a state, with the request's end tokens where the text is complete.
+
+    Raises:
+        DeadEndError: Where nothing is allowed, which a right constraint never lets happen.
+    """
+    assert plan.constraint is not None
+    mask = plan.constraint.mask(state, remaining)
+    if plan.end_tokens and plan.constraint.is_complete(state):
+        mask = mask.copy()
+        words = mask.view(np.uint32)
+        for token in plan.end_tokens:
+            words[token >> 5] |= np.uint32(1 << (token & 31))
+    if not mask.any():
+        raise DeadEndError(f"constraint allows no token at state {state!r} with {remaining} tokens left")
+    return mask
+
+
+def mask_applier(packed: np.ndarray[Any, Any], device: torch.device, vocab: int) -> Callable[[Law], Law]:
+    """Unpack masks of shape [position, word] once, to apply them to one or two laws."""
+    bits = np.unpackbits(packed.view(np.uint8), axis=1, bitorder="little")[:, :vocab]
+    counts = bits.sum(axis=1, dtype=np.int64)
+    most = int(counts.max())
+    if most <= NARROW < vocab:
+        ids = np.zeros((len(bits), most), dtype=np.int64)
+        columns = np.nonzero(bits)[1]
+        real = np.arange(most) < counts[:, None]
+        ids[real] = columns
+        narrow, padding = torch.from_numpy(ids).to(device), torch.from_numpy(~real).to(device)
+        return lambda law: _narrow(law, narrow, padding)
+    allowed = torch.from_numpy(np.ascontiguousarray(bits)).view(torch.bool).to(device)
+    return lambda law: law.keep(allowed if law.ids is None else allowed.gather(-1, law.ids))
+
+
+def _narrow(law: Law, ids: Int64[Tensor, "position candidate"], padding: Bool[Tensor, "position candidate"]) -> Law:
+    if law.ids is not None:
+        law = law.full(int(max(law.ids.max(), ids.max())) + 1)
+    return Law(law.logits.gather(-1, ids).masked_fill(padding, float("-inf")), ids)
+
+
+def _lift(law: Law, base: Law, vocab: int) -> tuple[Law, Tensor]:
+    """Where bans left nothing, take the law from before them."""
+    empty = law.logits.amax(dim=-1) == float("-inf")
+    if law.ids is not base.ids:
+        law, base = law.full(vocab), base.full(vocab)
+    return law.with_logits(torch.where(empty[:, None], base.logits, law.logits)), empty

@@ -1,0 +1,373 @@
+"""Plans: what rows share (engine plan) and what belongs to one request (request plan), built and checked once.
+
+Assembly compares what techniques declare and refuses what cannot be right, by name, before the first forward pass. It
+never looks at which plugin a class comes from.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from decodekit.errors import (
+    DecodekitError,
+    IncompatibleTechniquesError,
+    PluginError,
+    PromptError,
+    UnsatisfiableSchemaError,
+)
+from decodekit.techniques import (
+    Aggregator,
+    BuildContext,
+    CompiledConstraint,
+    Constraint,
+    Drafter,
+    KVCache,
+    LogitsProcessor,
+    ModelAdapter,
+    ModelHook,
+    ModelRunner,
+    Observer,
+    Prompt,
+    Scheduler,
+    Search,
+    StopCondition,
+    Technique,
+    TokenSelector,
+    Verifier,
+)
+from decodekit.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from decodekit.model import CausalModel
+    from decodekit.plugins import Plugins
+    from decodekit.request import Request
+
+DEFAULT_NEW_TOKENS = 256
+ENGINE_ROLES: tuple[type[Technique], ...] = (KVCache, ModelRunner, ModelHook, ModelAdapter, Scheduler)
+NEEDS = frozenset({"rewind", "tokenizer", "vocabulary"})
+"""What the engine can give to a technique that declares it in `needs`."""
+
+T = TypeVar("T", bound=Technique)
+
+
+class EnginePlan:
+    """What all rows of a decoder share: model, vocabulary, plugins, how many rows run at once.
+
+    Args:
+        model: The wrapped model.
+        tokenizer: Hugging Face tokenizer, or None.
+        registry: The plugins.
+        max_rows: Most rows in one forward pass; further samples and requests wait.
+        scheduler: Chooses who joins next; None is first come, first served.
+    """
+
+    def __init__(
+        self, model: CausalModel, tokenizer: Any, registry: Plugins, max_rows: int, scheduler: Scheduler | None = None
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.registry = registry
+        self.max_rows = max_rows
+        self.scheduler = scheduler
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary | None:
+        """Every token's bytes, built on first use; None without a tokenizer."""
+        if self.tokenizer is None or isinstance(self.tokenizer, Vocabulary):
+            return self.tokenizer
+        return Vocabulary.from_tokenizer(self.tokenizer, size=self.model.vocab_size)
+
+    @cached_property
+    def end_tokens(self) -> tuple[int, ...]:
+        """Token ids that end a text, of the model's generation config or else the tokenizer; empty where there are none."""
+        config = getattr(self.model.model, "generation_config", None)
+        found = getattr(config, "eos_token_id", None)
+        if found is None:
+            found = getattr(self.model.model.config, "eos_token_id", None)
+        if found is None and isinstance(self.tokenizer, Vocabulary):
+            found = list(self.tokenizer.end_tokens)
+        if found is None:
+            found = getattr(self.tokenizer, "eos_token_id", None)
+        tokens = [] if found is None else found if isinstance(found, list | tuple) else [found]
+        return tuple(sorted({int(token) for token in tokens if 0 <= int(token) < self.model.vocab_size}))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RequestPlan:
+    """What belongs to one request, ready to run.
+
+    Attributes:
+        request: What was asked for.
+        prompt: Token ids.
+        limit: Most new tokens, cut to the model's context.
+        seed: The request's seed, drawn if it had none.
+        processors: Working pieces in the order in which they run.
+        names: Flat names of the processors, for messages.
+        constraint: All constraints in one, or None.
+        selector: Chooses tokens; None where `search` is set.
+        search: Expands the group; None where `selector` is set.
+        drafters: Chained in the user's order.
+        verifier: Judges drafts.
+        stops: Stop strings.
+        stop_pieces: (finish reason, condition) in order.
+        observers: Witnesses.
+        aggregator: Makes one answer of the samples.
+        end_tokens: Token ids that end the text.
+        signature: Equal for plans whose positions go through the same chain of pieces.
+    """
+
+    request: Request
+    prompt: list[int]
+    limit: int
+    seed: int
+    processors: tuple[Any, ...]
+    names: tuple[str, ...]
+    constraint: CompiledConstraint | None
+    selector: Any
+    search: Any
+    drafters: tuple[Any, ...]
+    verifier: Any
+    stops: tuple[str, ...]
+    stop_pieces: tuple[tuple[str, Callable[..., Any]], ...]
+    observers: tuple[Any, ...]
+    aggregator: Any
+    end_tokens: tuple[int, ...]
+    signature: Hashable
+
+    @property
+    def rows(self) -> int:
+        """How many rows the request grows to at the start."""
+        return 1 if self.search else self.request.n
+
+
+def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
+    """Build a request's plan, or refuse it.
+
+    Raises:
+        PromptError: For an empty or too long prompt, or tokens outside of the vocabulary.
+        IncompatibleTechniquesError: For techniques that contradict one another or that the model cannot serve.
+        RequestError: For everything else that is wrong with the request; plugins raise subclasses, such as `SchemaError`.
+    """
+    techniques = request.techniques
+    _check_roles(techniques, engine)
+    prompt = encode(request, engine)
+    limit = _limit(request, engine, len(prompt))
+    context = BuildContext(
+        engine.vocabulary if _wants_vocabulary(request, engine) else None,
+        None if isinstance(engine.tokenizer, Vocabulary) else engine.tokenizer,
+        engine.model,
+        engine.model.vocab_size,
+        (*engine.end_tokens, *request.stop_tokens),
+        tuple(prompt),
+        limit,
+    )
+    processors = sorted(_of(techniques, LogitsProcessor), key=lambda p: p.stage)
+    search, selector = _one(techniques, Search), _one(techniques, TokenSelector)
+    if search is None and selector is None:
+        wanted = next((p.default_selector for p in processors if p.default_selector), "argmax")
+        selector = engine.registry.technique(wanted)()
+    verifier = _one(techniques, Verifier) or engine.registry.technique("match")()
+    pieces = tuple(_build(p, context) for p in processors)
+    constraint = _constraint(techniques, context, limit)
+    selector_piece = None if selector is None else _build(selector, context)
+    conditions = [(s.name, _build(s, context)) for s in _of(techniques, StopCondition)]
+    aggregator = _one(techniques, Aggregator)
+    return RequestPlan(
+        request,
+        prompt,
+        limit,
+        secrets.randbits(63) if request.seed is None else request.seed,
+        pieces,
+        tuple(p.name for p in processors),
+        constraint,
+        selector_piece,
+        None if search is None else _build(search, context),
+        tuple(_build(d, context) for d in _of(techniques, Drafter)),
+        _build(verifier, context),
+        tuple(s for s in request.stop if isinstance(s, str)),
+        (*(("stop", s) for s in request.stop if callable(s)), *conditions),
+        tuple(_build(o, context) for o in _of(techniques, Observer)),
+        None if aggregator is None else _build(aggregator, context),
+        engine.end_tokens,
+        (tuple(piece_key(p) for p in pieces), constraint is not None, piece_key(selector_piece), piece_key(verifier)),
+    )
+
+
+def encode(request: Request, engine: EnginePlan) -> list[int]:
+    """Turn a request's prompt into token ids; `Prompt` techniques run first."""
+    prompt: Any = request.prompt
+    rewriters = _of(request.techniques, Prompt)
+    if isinstance(prompt, tuple):
+        if rewriters:
+            raise IncompatibleTechniquesError(
+                f"{rewriters[0].name} rewrites text, but the prompt is token ids", hint="give the prompt as text or chat messages"
+            )
+        tokens = list(prompt)
+    else:
+        if engine.tokenizer is None:
+            raise PromptError(
+                "a prompt of text needs a tokenizer", hint="Decoder(model, tokenizer), or give the prompt as token ids"
+            )
+        for rewriter in rewriters:
+            prompt = rewriter(prompt, {"techniques": request.techniques, "tokenizer": engine.tokenizer})
+        tokens = _encode_text(prompt, engine.tokenizer)
+    if not tokens:
+        raise PromptError("the prompt is empty", hint="give at least one token, for instance the model's bos token")
+    wrong = next((t for t in tokens if not 0 <= t < engine.model.vocab_size), None)
+    if wrong is not None:
+        raise PromptError(
+            f"token id {wrong} at position {tokens.index(wrong)} of the prompt is outside of the model's vocabulary "
+            f"of {engine.model.vocab_size}"
+        )
+    return tokens
+
+
+def _encode_text(prompt: str | list[dict[str, Any]], tokenizer: Any) -> list[int]:
+    if isinstance(tokenizer, Vocabulary):
+        if not isinstance(prompt, str):
+            raise PromptError("chat messages need a tokenizer with a chat template, got a Vocabulary")
+        return list(tokenizer.encode(prompt))
+    if isinstance(prompt, str):
+        return list(tokenizer(prompt)["input_ids"])
+    if not getattr(tokenizer, "chat_template", None):
+        raise PromptError(
+            "chat messages need a tokenizer with a chat template, and this one has none",
+            hint="give the prompt as text, or set tokenizer.chat_template",
+        )
+    try:
+        text = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
+    except Exception as error:  # templates raise whatever their author wrote
+        raise PromptError(f"the chat template refuses these messages: {error}") from error
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def piece_key(piece: Any) -> Hashable:
+    """Give a key that is equal for pieces that one call can serve.
+
+    A stackable technique is known by its class and its fields that are not numbers; anything else by its value, or by
+    identity where it has no hash.
+    """
+    try:
+        if getattr(piece, "stackable", False):
+            fields = tuple((k, v) for k, v in piece if not is_number(v))
+            hash(fields)
+            return type(piece), fields
+        hash(piece)
+        return type(piece), piece
+    except TypeError:
+        return type(piece), id(piece)
+
+
+def is_number(value: Any) -> bool:
+    """Say whether a field's value can be stacked."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _of(techniques: Sequence[Technique], role: type[T]) -> list[T]:
+    return [technique for technique in techniques if isinstance(technique, role)]
+
+
+def _one(techniques: Sequence[Technique], role: type[T]) -> T | None:
+    found = _of(techniques, role)
+    return found[0] if found else None
+
+
+def _check_roles(techniques: Sequence[Technique], engine: EnginePlan) -> None:
+    for role in (TokenSelector, Search, Verifier, Aggregator):
+        found = _of(techniques, role)
+        if len(found) > 1:
+            names = " and ".join(repr(t.name) for t in found)
+            raise IncompatibleTechniquesError(f"a request has at most one {role.role}, got {names}")
+    selector, search = _one(techniques, TokenSelector), _one(techniques, Search)
+    if selector and search:
+        raise IncompatibleTechniquesError(
+            f"{search.name!r} (search) chooses tokens itself and cannot run with {selector.name!r} (token selector)",
+            hint="leave one of them out",
+        )
+    drafters = _of(techniques, Drafter)
+    if search and drafters:
+        raise IncompatibleTechniquesError(
+            f"{search.name!r} (search) cannot run with {drafters[0].name!r} (drafter): a draft follows one path",
+            hint="leave one of them out",
+        )
+    names = [t.name for t in techniques if not isinstance(t, Constraint)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise IncompatibleTechniquesError(f"{twice!r} is asked for twice in one request", hint="leave one of them out")
+    for technique in techniques:
+        if isinstance(technique, ENGINE_ROLES):
+            raise IncompatibleTechniquesError(
+                f"{technique.name!r} is a {technique.role}, which all rows of a decoder share",
+                hint=f"give it to the decoder: Decoder(model, tokenizer, {technique.name}=…)",
+            )
+        missing = technique.needs - NEEDS
+        if missing:
+            raise IncompatibleTechniquesError(f"{technique.name!r} needs {', '.join(sorted(missing))}, which this engine has not")
+        if "tokenizer" in technique.needs and (engine.tokenizer is None or isinstance(engine.tokenizer, Vocabulary)):
+            raise IncompatibleTechniquesError(
+                f"{technique.name!r} needs a tokenizer, and this decoder has none", hint="Decoder(model, tokenizer)"
+            )
+        why = technique.conflict(techniques)
+        if why:
+            raise IncompatibleTechniquesError(f"{technique.name!r}: {why}")
+
+
+def _limit(request: Request, engine: EnginePlan, prompt: int) -> int:
+    context = engine.model.max_length
+    if context is not None and prompt >= context:
+        raise PromptError(
+            f"the prompt has {prompt} tokens, and the model's context of {context} leaves no room to generate",
+            hint="shorten the prompt",
+        )
+    config = getattr(engine.model.model, "generation_config", None)
+    wanted = request.max_new_tokens or getattr(config, "max_new_tokens", None) or DEFAULT_NEW_TOKENS
+    return wanted if context is None else min(wanted, context - prompt)
+
+
+def _wants_vocabulary(request: Request, engine: EnginePlan) -> bool:
+    # Building a vocabulary takes up to half a second: only where a piece may read it.
+    return engine.tokenizer is not None and bool(request.techniques)
+
+
+def _constraint(techniques: Sequence[Technique], context: BuildContext, limit: int) -> CompiledConstraint | None:
+    constraints = _of(techniques, Constraint)
+    if not constraints:
+        return None
+    if context.vocabulary is None:
+        raise IncompatibleTechniquesError(
+            f"{constraints[0].name!r} needs to know the tokens' bytes, and this decoder has no tokenizer",
+            hint="Decoder(model, tokenizer) or Decoder(model, vocabulary)",
+        )
+    compiled: CompiledConstraint = _build(constraints[0], context)
+    for constraint in constraints[1:]:
+        other: CompiledConstraint = _build(constraint, context)
+        joint = compiled.intersect(other) or other.intersect(compiled)
+        if joint is None:
+            raise IncompatibleTechniquesError(
+                f"{constraints[0].name!r} and {constraint.name!r} cannot be intersected without dead ends",
+                hint="put both into one schema or regex",
+            )
+        compiled = joint
+    fewest = compiled.min_tokens(compiled.start())
+    if fewest > limit:
+        raise UnsatisfiableSchemaError(
+            f"{constraints[0].name}: the shortest text that satisfies it has {fewest} tokens, and the request may generate {limit}",
+            hint=f"max_new_tokens={fewest} or more, within the model's context",
+        )
+    return compiled
+
+
+def _build(technique: Technique, context: BuildContext) -> Any:
+    try:
+        return technique.build(context)
+    except DecodekitError:
+        raise
+    except Exception as error:
+        raise PluginError(f"technique {technique.name!r} fails to build: {type(error).__name__}: {error}") from error
+
+
+__all__ = ["EnginePlan", "RequestPlan", "assemble", "encode", "is_number", "piece_key"]

@@ -1,0 +1,201 @@
+"""A request: one prompt, its techniques, its limits. Plain data, checked before anything runs, writable as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from decodekit.errors import PromptError, RequestError
+from decodekit.techniques import Technique
+
+if TYPE_CHECKING:
+    from decodekit.plugins import Plugins
+
+Message = dict[str, Any]
+PromptLike = str | list[Message] | tuple[int, ...]
+
+
+class Request(BaseModel):
+    """One prompt with everything that decides its text.
+
+    Attributes:
+        prompt: Text, chat messages, or token ids.
+        techniques: In the user's order.
+        max_new_tokens: Most tokens to generate; None takes the model's generation config, else 256. Always cut to the room
+            that the prompt leaves in the model's context.
+        stop: Strings that end the text (not part of it), or callables that get a `RowView` after each token.
+        stop_tokens: Token ids that end the text, besides the model's end tokens.
+        seed: 64-bit seed; None draws one, which the result tells.
+        n: Samples wanted.
+        time_limit_s: Wall-clock limit in seconds, looked at after each step.
+        logprobs: Whether to compute log-probabilities of the generated tokens.
+        top_logprobs: How many of the likeliest tokens to report per position.
+        prompt_logprobs: Whether to report log-probabilities of the prompt.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    prompt: str | list[Message] | tuple[int, ...]
+    techniques: tuple[Technique, ...] = ()
+    max_new_tokens: int | None = Field(default=None, ge=1)
+    stop: tuple[str | Callable[..., Any], ...] = ()
+    stop_tokens: tuple[int, ...] = ()
+    seed: int | None = Field(default=None, ge=0, lt=2**64)
+    n: int = Field(default=1, ge=1)
+    time_limit_s: float | None = Field(default=None, gt=0)
+    logprobs: bool = True
+    top_logprobs: int = Field(default=0, ge=0)
+    prompt_logprobs: bool = False
+
+    @field_validator("stop", "stop_tokens", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str | int) or callable(value) else tuple(value or ())
+
+    @field_validator("stop")
+    @classmethod
+    def _no_empty_stop(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        if "" in value:
+            raise ValueError("an empty stop string would end every text at once")
+        return value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give JSON-ready data; techniques become `{"name": …, fields…}`.
+
+        Raises:
+            RequestError: For a part that cannot be written, such as a stop callable; names it.
+        """
+        for stop in self.stop:
+            if callable(stop):
+                raise RequestError(f"stop callable {stop!r} cannot be written as JSON", hint="use a stop string or token")
+        plain: dict[str, Any] = {"prompt": list(self.prompt) if isinstance(self.prompt, tuple) else self.prompt}
+        for name in OPTION_NAMES:
+            if name != "techniques" and getattr(self, name) != type(self).model_fields[name].default:
+                value = getattr(self, name)
+                plain[name] = list(value) if isinstance(value, tuple) else value
+        techniques: list[dict[str, Any]] = []
+        for technique in self.techniques:
+            try:
+                fields = technique.model_dump(mode="json", by_alias=True, exclude_unset=True)
+                json.dumps(fields)
+            except Exception as error:
+                raise RequestError(f"technique {technique.name!r} cannot be written as JSON: {error}") from error
+            techniques.append({"name": technique.name, **fields})
+        return {**plain, "techniques": techniques} if techniques else plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any], registry: Plugins) -> Request:
+        """Read what `to_dict` wrote."""
+        techniques: list[Technique] = []
+        for entry in plain.get("techniques", ()):
+            fields = dict(entry)
+            techniques.append(_make(registry.technique(fields.pop("name")), lambda c, f=fields: c(**f)))
+        options = {key: value for key, value in plain.items() if key not in ("prompt", "techniques")}
+        return make_request(plain["prompt"], techniques, options, registry)
+
+
+OPTION_NAMES: tuple[str, ...] = tuple(name for name in Request.model_fields if name != "prompt")
+"""Everything beside the prompt that `Decoder.generate` takes by name and that is not a technique."""
+
+
+def make_request(prompt: Any, techniques: Sequence[Technique], options: Mapping[str, Any], registry: Plugins) -> Request:
+    """Turn what a user wrote into a request: flat names become techniques.
+
+    Args:
+        prompt: Text, chat messages, or token ids in any sequence or 1-D tensor.
+        techniques: Technique objects, first in order.
+        options: Options of `Request`, and flat names of techniques: `top_p=0.9` is `TopP(0.9)`, `multinomial=True` is
+            `Multinomial()`, `dry={"multiplier": 0.8}` gives several fields, None and False leave a technique out.
+        registry: Where flat names are looked up.
+
+    Raises:
+        UnknownTechniqueError: With the nearest name and the plugin to install.
+        RequestError: For a value that does not fit.
+    """
+    chosen: list[Technique] = []
+    for technique in techniques:
+        if not isinstance(technique, Technique):
+            raise RequestError(
+                f"{technique!r} is not a technique", hint="techniques are instances such as TopP(0.9); prompts come first"
+            )
+        chosen.append(technique)
+    plain: dict[str, Any] = {}
+    for name, value in options.items():
+        if name in OPTION_NAMES:
+            plain[name] = value
+        elif value is not None and value is not False:
+            chosen.append(_from_flat(registry.technique(name), value))
+    try:
+        return Request(prompt=as_prompt(prompt), techniques=tuple(chosen), **plain)
+    except ValidationError as error:
+        raise RequestError(_explain(error, "request")) from error
+
+
+def as_prompt(prompt: Any) -> PromptLike:
+    """Recognise text, chat messages or token ids; raise `PromptError` for anything else."""
+    if isinstance(prompt, str):
+        return prompt
+    if isinstance(prompt, torch.Tensor | np.ndarray):
+        if prompt.ndim == 2 and len(prompt) == 1:
+            prompt = prompt[0]
+        if prompt.ndim != 1:
+            raise PromptError(
+                f"a prompt of token ids has one dimension, got shape {tuple(prompt.shape)}",
+                hint="pass a batch as a list of prompts of their own lengths, without padding",
+            )
+        prompt = prompt.tolist()
+    if isinstance(prompt, Sequence):
+        if not prompt:
+            raise PromptError("the prompt is empty", hint="give at least one token, for instance the model's bos token")
+        if all(isinstance(token, int | np.integer) and not isinstance(token, bool) for token in prompt):
+            return tuple(int(token) for token in prompt)
+        if all(isinstance(message, Mapping) and "role" in message for message in prompt):
+            return [dict(message) for message in prompt]
+    raise PromptError(
+        f"a prompt is text, chat messages with 'role' and 'content', or token ids; got {type(prompt).__name__} {prompt!r:.80}"
+    )
+
+
+def is_batch(prompts: Any) -> bool:
+    """Say whether `prompts` is several prompts rather than one."""
+    if isinstance(prompts, torch.Tensor | np.ndarray):
+        return prompts.ndim == 2 and len(prompts) != 1
+    if isinstance(prompts, str | Mapping | Request) or not isinstance(prompts, Sequence):
+        return False
+    if not prompts:
+        return True
+    first = prompts[0]
+    return not isinstance(first, int | np.integer) and not (isinstance(first, Mapping) and "role" in first)
+
+
+def _from_flat(cls: type[Technique], value: Any) -> Technique:
+    if isinstance(value, cls):
+        return value
+    names = {name for field, info in cls.model_fields.items() for name in (field, info.alias) if name}
+    if value is True and not any(info.is_required() for info in cls.model_fields.values()):
+        return _make(cls, lambda c: c())
+    if isinstance(value, Mapping) and value and set(value) <= names:
+        return _make(cls, lambda c: c(**value))
+    return _make(cls, lambda c: c(value))
+
+
+def _make(cls: type[Technique], call: Callable[[type[Technique]], Technique]) -> Technique:
+    try:
+        return call(cls)
+    except ValidationError as error:
+        raise RequestError(_explain(error, cls.name)) from error
+    except TypeError as error:
+        raise RequestError(f"{cls.name}: {error}") from error
+
+
+def _explain(error: ValidationError, what: str) -> str:
+    faults = (
+        f"{'.'.join(str(part) for part in fault['loc']) or 'value'}: {fault['msg']} (got {fault['input']!r:.80})"
+        for fault in error.errors(include_url=False)
+    )
+    return f"{what}: " + "; ".join(faults)

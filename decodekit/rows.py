@@ -1,0 +1,275 @@
+"""Rows: the sequences that are growing, and the requests that they belong to.
+
+Whatever belongs to a row supports `gather(index)`: these rows, in this order, repeats allowed. States and text are values,
+so a copy of a row copies references.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from decodekit.plan import RequestPlan
+from decodekit.positions import Positions
+from decodekit.results import Completion, Stats
+from decodekit.types import State
+from decodekit.vocabulary import TextState, Vocabulary
+
+_GROWTH = 256
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """One request while it runs: its plan, its finished rows, what it cost.
+
+    Attributes:
+        index: Place of the request in the batch.
+        plan: Its plan.
+        vocabulary: Turns tokens into text; None without a tokenizer.
+        waiting: Samples that have not joined yet.
+        finished: Rows that ended.
+        search_state: State of the search, if there is one.
+        prompt_logprobs: Log-probabilities of the prompt, where asked for.
+        stats: Counts so far.
+        started: `time.perf_counter()` when the first row joined; 0 before.
+        done: Whether nothing of the request runs or waits.
+    """
+
+    index: int
+    plan: RequestPlan
+    vocabulary: Vocabulary | None
+    waiting: list[int]
+    finished: list[Row] = field(default_factory=list)
+    search_state: State = None
+    prompt_logprobs: list[float] = field(default_factory=list)
+    stats: Stats = field(default_factory=Stats)
+    started: float = 0.0
+    done: bool = False
+
+    @property
+    def deadline(self) -> float:
+        """When the request's time is up, on `time.perf_counter()`'s clock."""
+        limit = self.plan.request.time_limit_s
+        return float("inf") if limit is None or not self.started else self.started + limit
+
+    def close(self) -> None:
+        """Mark the request as done and take its time."""
+        self.done = True
+        self.stats.time_s = time.perf_counter() - self.started if self.started else 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One growing sequence.
+
+    Attributes:
+        group: Its request.
+        sample: Index of the sample in the request.
+        tokens: Prompt and generated token ids.
+        processors: State of each processor.
+        constraint: State of the constraint.
+        drafters: State of each drafter.
+        text: Text so far, as a value that knows the bytes of an unfinished character.
+        logprobs: Model's log-probability per generated token.
+        target_logprobs: Target law's.
+        top_logprobs: Likeliest tokens per generated token.
+        score: Score of the search.
+        streamed: Characters of the text that were handed out while streaming.
+        streamed_tokens: Place in `tokens` up to which they were handed out; None before the first piece.
+        finish_reason: Set when the row has ended.
+        cut: Where the text was cut at a stop string, or None.
+    """
+
+    group: Group
+    sample: int
+    tokens: list[int]
+    processors: tuple[State, ...]
+    constraint: State
+    drafters: tuple[State, ...]
+    text: TextState | None
+    logprobs: list[float] = field(default_factory=list)
+    target_logprobs: list[float] = field(default_factory=list)
+    top_logprobs: list[dict[int, float]] = field(default_factory=list)
+    score: float = 0.0
+    streamed: int = 0
+    streamed_tokens: int | None = None
+    finish_reason: str | None = None
+    cut: int | None = None
+
+    @classmethod
+    def begin(cls, group: Group, sample: int) -> Row:
+        """Give the row of a sample before its first new token."""
+        plan = group.plan
+        return cls(
+            group,
+            sample,
+            list(plan.prompt),
+            tuple(piece.start(plan.prompt) if hasattr(piece, "start") else None for piece in plan.processors),
+            plan.constraint.start() if plan.constraint else None,
+            tuple(drafter.start(plan.prompt) for drafter in plan.drafters),
+            group.vocabulary.start_text() if group.vocabulary else None,
+        )
+
+    @property
+    def new_tokens(self) -> int:
+        """How many tokens were generated."""
+        return len(self.tokens) - len(self.group.plan.prompt)
+
+    @property
+    def remaining(self) -> int:
+        """How many tokens may still be generated."""
+        return self.group.plan.limit - self.new_tokens
+
+    def fork(self, sample: int | None = None) -> Row:
+        """Copy the row; states are shared, being values."""
+        return replace(
+            self,
+            sample=self.sample if sample is None else sample,
+            tokens=list(self.tokens),
+            logprobs=list(self.logprobs),
+            target_logprobs=list(self.target_logprobs),
+            top_logprobs=list(self.top_logprobs),
+        )
+
+    def visible_text(self) -> str:
+        """Give the text without what a stop string cut off."""
+        if self.text is None:
+            return ""
+        return self.text.text[: self.cut] if self.cut is not None else self.text.flush().text
+
+    def completion(self, sample: int | None = None) -> Completion:
+        """Give the row as a result."""
+        plan = self.group.plan
+        text = self.visible_text()
+        parsed = None
+        complete = plan.constraint is not None and plan.constraint.is_complete(self.constraint)
+        if complete and plan.constraint is not None:
+            parsed = plan.constraint.parse(text)
+        return Completion(
+            text,
+            self.tokens[len(plan.prompt) :],
+            self.logprobs,
+            self.target_logprobs,
+            self.top_logprobs,
+            self.finish_reason or "interrupted",
+            parsed,
+            self.score if plan.search is not None else None,
+            self.sample if sample is None else sample,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RowView:
+    """What stop conditions and observers see of a row. Read-only.
+
+    Attributes:
+        request: Index of the request in the batch.
+        sample: Index of the sample.
+        prompt: Token ids of the prompt.
+        tokens: Generated token ids.
+        text: Generated text so far.
+        finish_reason: Set when the row has ended.
+    """
+
+    request: int
+    sample: int
+    prompt: Sequence[int]
+    tokens: Sequence[int]
+    text: str
+    finish_reason: str | None
+
+    @classmethod
+    def of(cls, row: Row) -> RowView:
+        """Look at a row."""
+        prompt = row.group.plan.prompt
+        text = "" if row.text is None else row.text.text
+        return cls(row.group.index, row.sample, tuple(prompt), tuple(row.tokens[len(prompt) :]), text, row.finish_reason)
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """What observers see of a step.
+
+    Attributes:
+        number: Step of the request, from 1.
+        rows: The request's rows after the step, those that ended in it included.
+        drafted: Tokens drafted for the request in this step.
+        accepted: How many of them were kept.
+    """
+
+    number: int
+    rows: Sequence[RowView]
+    drafted: int
+    accepted: int
+
+
+class Rows:
+    """The rows of one running batch, in the order of the memory, with their histories as arrays."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.items: list[Row] = []
+        self.history = np.zeros((0, _GROWTH), dtype=np.int64)
+        self._fixed: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def join(self, rows: Sequence[Row]) -> None:
+        """Append rows with the tokens that they have."""
+        self.items.extend(rows)
+        self._rebuild()
+
+    def gather(self, index: Sequence[int], rows: Sequence[Row]) -> None:
+        """Go on with `rows`, which are copies of, or the same as, the rows at `index`."""
+        self.items = list(rows)
+        self.history = self.history[np.asarray(index, dtype=np.int64)]
+        self._fixed = None
+
+    def write(self, row: int, start: int, tokens: Sequence[int]) -> None:
+        """Note tokens of a row from a place on; a draft beyond the row's end is overwritten later."""
+        end = start + len(tokens)
+        if end > self.history.shape[1]:
+            self._widen(end)
+        self.history[row, start:end] = tokens
+
+    def positions(self, owners: np.ndarray | None, depths: np.ndarray | None) -> Positions:
+        """Give positions: per row one, after its last token; or, for drafts, row `owners[i]` after `depths[i]` more."""
+        lengths = np.fromiter((len(row.tokens) for row in self.items), dtype=np.int64, count=len(self.items))
+        prompts, seeds, samples = self._constants()
+        history = self.history
+        if owners is not None and depths is not None:
+            lengths, prompts, seeds, samples = lengths[owners] + depths, prompts[owners], seeds[owners], samples[owners]
+            history = history[owners]
+        return Positions(
+            history[:, : int(lengths.max())], lengths, prompts, seeds, samples, [None] * len(lengths), self.device
+        )
+
+    def _constants(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if self._fixed is None:
+            plans = [row.group.plan for row in self.items]
+            self._fixed = (
+                np.array([len(plan.prompt) for plan in plans], dtype=np.int64),
+                np.array([plan.seed for plan in plans], dtype=np.uint64),
+                np.array([row.sample for row in self.items], dtype=np.uint64),
+            )
+        return self._fixed
+
+    def _rebuild(self) -> None:
+        longest = max((len(row.tokens) for row in self.items), default=0)
+        old = len(self.history)
+        grown = np.zeros((len(self.items), max(self.history.shape[1], longest + _GROWTH)), dtype=np.int64)
+        grown[:old, : self.history.shape[1]] = self.history
+        for i in range(old, len(self.items)):
+            grown[i, : len(self.items[i].tokens)] = self.items[i].tokens
+        self.history = grown
+        self._fixed = None
+
+    def _widen(self, length: int) -> None:
+        wide = np.zeros((len(self.history), max(length, 2 * self.history.shape[1])), dtype=np.int64)
+        wide[:, : self.history.shape[1]] = self.history
+        self.history = wide

@@ -1,0 +1,520 @@
+"""Techniques: what a user asks for, one base class per role.
+
+A technique is a frozen pydantic model with its parameters. `build(context)` makes its working piece, by default itself.
+Pieces keep nothing between calls: what they remember about a row is a state, an immutable value that the loop holds.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from decodekit.types import Int64, PackedMask, State, Tensor, TokenIds
+
+if TYPE_CHECKING:
+    from decodekit.law import Law
+    from decodekit.model import CausalModel
+    from decodekit.positions import Positions
+    from decodekit.results import Completion
+    from decodekit.rows import RowView, StepView
+    from decodekit.vocabulary import Vocabulary
+
+
+class Stage(IntEnum):
+    """When a logits processor runs. The constraint is applied between BAN and GUIDANCE."""
+
+    BIAS = 0
+    PENALTY = 1
+    BAN = 2
+    GUIDANCE = 4
+    TEMPERATURE = 5
+    TRUNCATION = 6
+
+
+@dataclass(frozen=True, slots=True)
+class BuildContext:
+    """What a technique may look at when it makes its working piece.
+
+    Attributes:
+        vocabulary: Every token's bytes; None where the decoder has no tokenizer.
+        tokenizer: The Hugging Face tokenizer, or None.
+        model: The wrapped model.
+        vocab_size: Width of the model's logits.
+        end_tokens: Token ids that end a text.
+        prompt: Token ids of the prompt.
+        max_new_tokens: How many tokens the request may generate, already cut to the model's context.
+    """
+
+    vocabulary: Vocabulary | None
+    tokenizer: Any
+    model: CausalModel | None
+    vocab_size: int
+    end_tokens: tuple[int, ...]
+    prompt: tuple[int, ...]
+    max_new_tokens: int
+
+
+class Technique(BaseModel):
+    """Base of all techniques: parameters as fields, declarations as class keywords.
+
+    Declarations (`class MinP(LogitsProcessor, name="min_p", stage=Stage.TRUNCATION)`) are class attributes that assembly
+    compares; a keyword that the role does not know is an error at class creation.
+
+    Attributes:
+        name: Flat name under which a request may ask for the technique; unique over all plugins.
+        role: The role's word in messages and tables.
+        exact: Whether the text still follows the law that the request describes.
+        graph_safe: Whether the piece is tensors only, without host synchronisation.
+        needs: What it needs of the engine: "hidden_states", "attention_weights", "rewind", "tokenizer".
+        source: Paper or reference implementation, shown in generated tables.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+
+    name: ClassVar[str] = ""
+    role: ClassVar[str] = ""
+    exact: ClassVar[bool] = True
+    graph_safe: ClassVar[bool] = False
+    needs: ClassVar[frozenset[str]] = frozenset()
+    source: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **declarations: Any) -> None:
+        super().__init_subclass__()
+        for key, value in declarations.items():
+            if not hasattr(cls, key):
+                raise TypeError(f"{cls.__name__}: unknown declaration {key!r}")
+            setattr(cls, key, frozenset(value) if key == "needs" else value)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **declarations: Any) -> None:
+        super().__pydantic_init_subclass__()
+
+    def __init__(self, *args: Any, **fields: Any) -> None:
+        names = list(type(self).model_fields)
+        if len(args) > len(names):
+            raise TypeError(f"{type(self).__name__} takes at most {len(names)} arguments, got {len(args)}")
+        super().__init__(**dict(zip(names, args, strict=False)), **fields)
+
+    def build(self, context: BuildContext) -> Any:
+        """Make the working piece for one request; by default the technique itself."""
+        return self
+
+    def conflict(self, others: Sequence[Technique]) -> str | None:
+        """Say why this technique cannot run with `others` (all techniques of the request), or give None.
+
+        Compare declarations, never classes of other plugins.
+        """
+        return None
+
+
+class LogitsProcessor(Technique):
+    """Law to law. Hook `decodekit_logits_processors`.
+
+    A processor with a memory overrides `start` and `advance`; the state of each position is then in `at.states`.
+
+    Attributes:
+        stage: When it runs; within a stage processors run as the user lists them.
+        argmax_invariant: Whether the most likely token stays the most likely one.
+        needs_history: Whether it reads `at.history`.
+        stackable: Whether numeric fields may arrive as `[position, 1]` tensors where requests disagree about them; write
+            `__call__` with arithmetic and comparisons that take both. Otherwise positions are split by equal technique.
+        reads_law: Whether `advance` looks at its law (the loop then skips making one otherwise).
+        default_selector: Name of the token selector that a request gets when it names none.
+    """
+
+    role: ClassVar[str] = "logits processor"
+    stage: ClassVar[Stage] = Stage.TRUNCATION
+    argmax_invariant: ClassVar[bool] = False
+    needs_history: ClassVar[bool] = False
+    stackable: ClassVar[bool] = False
+    reads_law: ClassVar[bool] = False
+    default_selector: ClassVar[str | None] = None
+
+    def start(self, prompt: Sequence[int]) -> State:
+        """Give the state before the first new token."""
+        return None
+
+    def advance(self, state: State, token: int, law: Law | None) -> State:
+        """Give the state after `token`.
+
+        Args:
+            state: The state before; never edited.
+            token: The token that was taken.
+            law: The target law it was taken from, one position (after all processors and the constraint); None unless
+                the class declares `reads_law`.
+        """
+        return state
+
+    @abstractmethod
+    def __call__(self, law: Law, at: Positions) -> Law:
+        """Give the new law of every position."""
+
+
+class CompiledConstraint:
+    """The working piece of a constraint: an automaton over tokens whose states are values.
+
+    The law (`ConstraintLaws`): `mask(state, remaining)` has exactly the tokens after which a completion in tokens of this
+    vocabulary exists within `remaining` tokens (the token itself included, the end token not). The end token is not part
+    of the mask: the loop adds the request's end tokens where `is_complete(state)`.
+    """
+
+    def start(self) -> State:
+        """Give the state before the first token: immutable, hashable."""
+        raise NotImplementedError
+
+    def advance(self, state: State, token: int) -> State:
+        """Give the state after an allowed token."""
+        raise NotImplementedError
+
+    def mask(self, state: State, remaining: int) -> PackedMask:
+        """Give the allowed tokens as bits; the array is shared and must not be written to.
+
+        Args:
+            state: Where the text stands.
+            remaining: How many tokens the row may still generate, at least 1.
+        """
+        raise NotImplementedError
+
+    def is_complete(self, state: State) -> bool:
+        """Say whether the text may end here."""
+        raise NotImplementedError
+
+    def min_tokens(self, state: State) -> int:
+        """Give the fewest further tokens after which the text may end (0 where it is complete)."""
+        raise NotImplementedError
+
+    def forced(self, state: State) -> Sequence[int]:
+        """Give tokens that are certain to follow (proposed as a draft); empty where there is a choice."""
+        return ()
+
+    def parse(self, text: str) -> Any:
+        """Turn a complete text into the typed result shown as `.parsed`; None where there is none."""
+        return None
+
+    def intersect(self, other: CompiledConstraint) -> CompiledConstraint | None:
+        """Combine with another constraint so that the result is still exact, or give None where that is not possible."""
+        return None
+
+
+class Constraint(Technique):
+    """What a text must satisfy. Hook `decodekit_constraints`. `build` gives a `CompiledConstraint`."""
+
+    role: ClassVar[str] = "constraint"
+
+    @abstractmethod
+    def build(self, context: BuildContext) -> CompiledConstraint:
+        """Compile for the context's vocabulary, or refuse with a `SchemaError`."""
+
+
+class TokenSelector(Technique):
+    """Law to token. Hook `decodekit_token_selectors`. At most one per request.
+
+    Attributes:
+        deterministic: Whether the token is a function of the law alone.
+    """
+
+    role: ClassVar[str] = "token selector"
+    stackable: ClassVar[bool] = False
+    deterministic: ClassVar[bool] = False
+
+    @abstractmethod
+    def __call__(self, law: Law, at: Positions) -> Int64[Tensor, "position"]:
+        """Choose one token per position; randomness only from `at.uniform(purpose)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What a search decides at one step for one group.
+
+    Attributes:
+        parents: Row of the group that each surviving row continues.
+        tokens: Token that it is continued with.
+        scores: Score of each surviving row.
+        finished: (parent, token, score) of rows that end here; `token` belongs to the text.
+        done: Whether the group is decided and nothing needs to be expanded.
+        state: The search's state after this step.
+    """
+
+    parents: TokenIds
+    tokens: TokenIds
+    scores: list[float]
+    finished: list[tuple[int, int, float]]
+    done: bool
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """What a search sees of its group.
+
+    Attributes:
+        scores: Score of each row so far.
+        new_tokens: How many tokens each row has generated.
+        remaining: How many tokens each row may still generate, the next one included.
+        end_tokens: Token ids that end a text.
+        finished: Scores and lengths of the texts that are finished.
+        state: The search's own state.
+    """
+
+    scores: list[float]
+    new_tokens: list[int]
+    remaining: list[int]
+    end_tokens: tuple[int, ...]
+    finished: list[tuple[float, int]]
+    state: State
+
+
+class Search(Technique):
+    """Group to parents, tokens, finished. Hook `decodekit_searches`. At most one per request, instead of a selector.
+
+    The loop gathers rows, states and cache by `parents`; the search never sees them.
+    """
+
+    role: ClassVar[str] = "search"
+
+    def start(self) -> State:
+        """Give the state before the first step."""
+        return None
+
+    @abstractmethod
+    def __call__(self, law: Law, group: GroupView) -> Expansion:
+        """Expand one group.
+
+        Args:
+            law: Target law of every row of the group.
+            group: Scores and lengths.
+        """
+
+    def rank(self, scores: Sequence[float], lengths: Sequence[int]) -> list[int]:
+        """Order finished texts, the best first."""
+        return sorted(range(len(scores)), key=lambda i: -scores[i])
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Tokens proposed for one row.
+
+    Attributes:
+        tokens: The proposal; may be empty.
+        law: The law that each token was drawn from, one position per token; None where they were not drawn at random.
+    """
+
+    tokens: Sequence[int]
+    law: Law | None = None
+
+
+class Drafter(Technique):
+    """Proposes tokens ahead of the model. Hook `decodekit_drafters`. Several are chained in the user's order."""
+
+    role: ClassVar[str] = "drafter"
+    needs: ClassVar[frozenset[str]] = frozenset({"rewind"})
+
+    def start(self, prompt: Sequence[int]) -> State:
+        """Give the state before the first new token."""
+        return None
+
+    def advance(self, state: State, token: int) -> State:
+        """Give the state after a committed or proposed token."""
+        return state
+
+    @abstractmethod
+    def __call__(self, at: Positions, limits: Sequence[int]) -> list[Draft]:
+        """Propose at most `limits[i]` tokens to follow position i."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How many drafted tokens of a row are kept, and the token that follows them."""
+
+    kept: int
+    token: int
+
+
+class Verifier(Technique):
+    """Decides what is kept of a draft. Hook `decodekit_verifiers`. At most one per request."""
+
+    role: ClassVar[str] = "verifier"
+
+    @abstractmethod
+    def __call__(
+        self, target: Law, at: Positions, drafts: Sequence[Draft], select: Callable[[Law, Positions], Tensor]
+    ) -> list[Verdict]:
+        """Judge every row's draft.
+
+        Args:
+            target: Target law of all positions, k + 1 per row with k drafted tokens, rows one after another.
+            at: The positions.
+            drafts: One per row.
+            select: The request's token selector.
+        """
+
+
+class KVCache(Technique):
+    """Memory of the model's attention layers. Hook `decodekit_kv_caches`. An engine option.
+
+    `build` gives the factory that `CausalModel.wrap(cache=…)` takes; see `decodekit.cache`.
+    """
+
+    role: ClassVar[str] = "kv cache"
+
+
+class ModelRunner(Technique):
+    """How the forward pass runs. Hook `decodekit_model_runners`. An engine option.
+
+    `build` gives a callable `(model, **inputs) -> outputs`.
+    """
+
+    role: ClassVar[str] = "model runner"
+
+
+class ModelHook(Technique):
+    """What reaches into the model around a forward pass. Hook `decodekit_model_hooks`. An engine option.
+
+    `build` gives a callable that takes a runner and returns the runner to use instead.
+    """
+
+    role: ClassVar[str] = "model hook"
+
+
+class ModelAdapter(Technique):
+    """Makes a model with special inputs look like an ordinary one. Hook `decodekit_model_adapters`."""
+
+    role: ClassVar[str] = "model adapter"
+
+    @abstractmethod
+    def matches(self, model: Any) -> bool:
+        """Say whether this adapter is for that model."""
+
+    @abstractmethod
+    def adapt(self, model: Any) -> Any:
+        """Give a module with the ordinary causal LM forward."""
+
+
+class Prompt(Technique):
+    """Rewrites the prompt before it is encoded. Hook `decodekit_prompts`. Several run in the user's order."""
+
+    role: ClassVar[str] = "prompt"
+
+    @abstractmethod
+    def __call__(self, prompt: str | list[dict[str, Any]], context: Mapping[str, Any]) -> str | list[dict[str, Any]]:
+        """Give the new prompt; `context` has "techniques" and "tokenizer"."""
+
+
+class StopCondition(Technique):
+    """Ends a row after a committed token. Hook `decodekit_stopping`. Its name becomes the finish reason."""
+
+    role: ClassVar[str] = "stop condition"
+
+    @abstractmethod
+    def __call__(self, row: RowView) -> bool:
+        """Say whether the row ends after its last token."""
+
+
+class Observer(Technique):
+    """A read-only witness. Hook `decodekit_observers`. Exceptions from it are raised, texts so far are kept."""
+
+    role: ClassVar[str] = "observer"
+
+    def on_start(self, rows: Sequence[RowView]) -> None:
+        """See the rows of the request once they have been prefilled."""
+
+    def on_step(self, step: StepView) -> None:
+        """See the request's rows after each step."""
+
+    def on_finish(self, completion: Completion) -> None:
+        """See each finished sample."""
+
+
+class Aggregator(Technique):
+    """How the n samples of a request become one answer. Hook `decodekit_aggregators`. At most one per request."""
+
+    role: ClassVar[str] = "aggregator"
+
+    @abstractmethod
+    def __call__(self, samples: Sequence[Completion]) -> Completion:
+        """Give the answer: one of the samples or a new completion."""
+
+
+class Scheduler(Technique):
+    """Which waiting requests join next. Hook `decodekit_schedulers`. An engine option."""
+
+    role: ClassVar[str] = "scheduler"
+
+    @abstractmethod
+    def __call__(self, waiting: Sequence[int], free_rows: int) -> Sequence[int]:
+        """Choose from the row counts of the waiting requests, in arrival order, the indices of those that join now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A sub-command of the command line, imported only when called.
+
+    Attributes:
+        name: The word after `decodekit`.
+        target: "package.module:function", a function that typer can run.
+        help: One line for `decodekit --help`.
+    """
+
+    name: str
+    target: str
+    help: str
+
+    def load(self) -> Callable[..., Any]:
+        """Import the function."""
+        from importlib import import_module
+
+        module, _, function = self.target.partition(":")
+        return getattr(import_module(module), function)
+
+
+ROLES: tuple[type[Technique], ...] = (
+    LogitsProcessor,
+    Constraint,
+    TokenSelector,
+    Search,
+    Drafter,
+    Verifier,
+    KVCache,
+    ModelRunner,
+    ModelHook,
+    ModelAdapter,
+    Prompt,
+    StopCondition,
+    Observer,
+    Aggregator,
+    Scheduler,
+)
+"""Every role that has techniques, in the order of the loop."""
+
+__all__ = [
+    "ROLES",
+    "Aggregator",
+    "BuildContext",
+    "Command",
+    "CompiledConstraint",
+    "Constraint",
+    "Draft",
+    "Drafter",
+    "Expansion",
+    "GroupView",
+    "KVCache",
+    "LogitsProcessor",
+    "ModelAdapter",
+    "ModelHook",
+    "ModelRunner",
+    "Observer",
+    "Prompt",
+    "Scheduler",
+    "Search",
+    "Stage",
+    "StopCondition",
+    "Technique",
+    "TokenSelector",
+    "Verdict",
+    "Verifier",
+]
