@@ -29,14 +29,14 @@ class Part:
     """Positions that share a chain.
 
     Attributes:
-        index: Which positions, or None for all.
-        plan: One of their plans.
+        index: Which of the positions that were split, or None for all.
+        plans: Plan of each position.
         pieces: Their processors, stacked where numbers differ.
         selector: Their selector, stacked likewise; None under a search.
     """
 
     index: list[int] | None
-    plan: RequestPlan
+    plans: list[RequestPlan]
     pieces: tuple[Any, ...]
     selector: Any
 
@@ -66,13 +66,19 @@ class PositionStates:
         remaining: Tokens that the row may still generate, the next one included.
     """
 
-    processors: Sequence[tuple[State, ...]]
-    constraints: Sequence[State]
-    remaining: Sequence[int]
+    processors: list[tuple[State, ...]]
+    constraints: list[State]
+    remaining: list[int]
+
+    def select(self, index: Sequence[int]) -> PositionStates:
+        """Give these positions' states."""
+        return PositionStates(
+            [self.processors[p] for p in index], [self.constraints[p] for p in index], [self.remaining[p] for p in index]
+        )
 
     def at(self, position: int) -> PositionStates:
         """Give one position's states."""
-        return PositionStates([self.processors[position]], [self.constraints[position]], [self.remaining[position]])
+        return self.select([position])
 
 
 def split(plans: Sequence[RequestPlan], dtype: torch.dtype, device: torch.device) -> list[Part]:
@@ -88,7 +94,7 @@ def split(plans: Sequence[RequestPlan], dtype: torch.dtype, device: torch.device
             stack([plan.processors[j] for plan in chosen], dtype, device) for j in range(len(first.processors))
         )
         selector = stack([plan.selector for plan in chosen], dtype, device)
-        parts.append(Part(None if len(groups) == 1 else index, first, pieces, selector))
+        parts.append(Part(None if len(groups) == 1 else index, chosen, pieces, selector))
     return parts
 
 
@@ -109,11 +115,7 @@ def stack(pieces: Sequence[Any], dtype: torch.dtype, device: torch.device) -> An
 
 
 def target_law(
-    part: Part,
-    logits: Float[Tensor, "position vocab"],
-    at: Positions,
-    states: PositionStates,
-    plans: Sequence[RequestPlan],
+    part: Part, logits: Float[Tensor, "position vocab"], at: Positions, states: PositionStates
 ) -> TargetLaw:
     """Run one part's chain.
 
@@ -122,50 +124,45 @@ def target_law(
         logits: The model's logits at the part's positions, in a dtype of at least 32 bits.
         at: The part's positions.
         states: Their states.
-        plans: Their plans.
 
     Raises:
         GenerationError: When a piece raises; names it.
     """
     law, lifted = Law(logits), None
-    for _, law, lifted in _chain(part, logits, at, states, plans):
+    for _, law, lifted in _chain(part, logits, at, states):
         pass
     return TargetLaw(law, at, lifted)
 
 
 def _chain(
-    part: Part,
-    logits: Float[Tensor, "position vocab"],
-    at: Positions,
-    states: PositionStates,
-    plans: Sequence[RequestPlan],
+    part: Part, logits: Float[Tensor, "position vocab"], at: Positions, states: PositionStates
 ) -> Iterator[tuple[str, Law, Tensor | None]]:
-    """Run the chain piece by piece: who has just run, the law now, which bans were lifted."""
+    """Run the chain piece by piece; give who has just run, the law now, and at which positions bans were lifted."""
     law, vocab = Law(logits), logits.shape[-1]
+    names = part.plans[0].names
+    early = sum(stage_of(piece) <= Stage.BAN for piece in part.pieces)
     base: Law | None = None
     lifted: Tensor | None = None
-    open_ends = part.plan.constraint is not None
-    steps = [(stage_of(piece), j) for j, piece in enumerate(part.pieces)]
-    for stage, j in [*steps, (None, -1)]:
-        if stage is Stage.BAN and base is None:
+    for j, piece in enumerate(part.pieces[:early]):
+        if stage_of(piece) is Stage.BAN and base is None:
             base = law
-        if stage is None or stage > Stage.BAN:
-            if open_ends:
-                law, lifted = _constrain(law, base, states, plans, vocab)
-                yield "the constraint", law, lifted
-            elif base is not None and lifted is None:
-                law, lifted = _lift(law, base, vocab)
-            open_ends = False
-        if stage is not None:
-            law = _call(part.pieces[j], part.plan.names[j], law, at, states, j)
-            yield part.plan.names[j], law, lifted
-        elif base is not None:
-            yield "lifting bans", law, lifted
+        law = _call(piece, names[j], law, at, states, j)
+        if base is None:
+            yield names[j], law, None
+    if part.plans[0].constraint is not None:
+        apply = _mask(part.plans, states, logits.device, vocab)
+        law, base = apply(law), base and apply(base)
+        if base is None:
+            yield "the constraint", law, None
+    if base is not None:
+        law, lifted = _lift(law, base, vocab)
+        yield "the constraint", law, lifted
+    for j, piece in enumerate(part.pieces[early:], early):
+        law = _call(piece, names[j], law, at, states, j)
+        yield names[j], law, lifted
 
 
-def blame(
-    part: Part, logits: Float[Tensor, "one vocab"], at: Positions, states: PositionStates, plan: RequestPlan
-) -> str:
+def blame(part: Part, logits: Float[Tensor, "one vocab"], at: Positions, states: PositionStates) -> str:
     """Name the first piece after which a position has no usable law.
 
     Args:
@@ -173,18 +170,13 @@ def blame(
         logits: The model's logits there.
         at: The position alone.
         states: Its states.
-        plan: Its plan.
     """
-    alone = Part(None, plan, plan.processors, plan.selector)
-    for name, law, _ in _chain(alone, logits, at, states, [plan]):
-        if not bool(torch.isfinite(law.logprobs()).any()) and name not in banning(plan):
+    plan = part.plans[0]
+    alone = Part(None, [plan], plan.processors, plan.selector)
+    for name, law, _ in _chain(alone, logits, at, states):
+        if not bool(torch.isfinite(law.logprobs()).any()):
             return name
-    return getattr(part.selector, "name", "the search")
-
-
-def banning(plan: RequestPlan) -> set[str]:
-    """Name the processors whose empty laws are mended by lifting bans."""
-    return {name for piece, name in zip(plan.processors, plan.names, strict=True) if stage_of(piece) is Stage.BAN}
+    return plan.search.name if plan.search is not None else plan.selector.name
 
 
 def stage_of(piece: Any) -> Stage:
@@ -208,17 +200,27 @@ def _call(piece: Any, name: str, law: Law, at: Positions, states: PositionStates
         raise GenerationError(f"{name}: {type(error).__name__}: {error}") from error
 
 
-def _constrain(
-    law: Law, base: Law | None, states: PositionStates, plans: Sequence[RequestPlan], vocab: int
-) -> tuple[Law, Tensor | None]:
+def reads_law(pieces: Sequence[Any]) -> bool:
+    """Say whether some piece's memory depends on the laws that tokens were taken from."""
+    return any(is_stateful(piece) and piece.reads_law for piece in pieces)
+
+
+def advance(plan: RequestPlan, states: tuple[State, ...], token: int, law: Law | None) -> tuple[State, ...]:
+    """Give the processors' states after a token taken from a one-position law."""
+    if not any(map(is_stateful, plan.processors)):
+        return states
+    return tuple(
+        piece.advance(state, token, law if piece.reads_law else None) if is_stateful(piece) else state
+        for piece, state in zip(plan.processors, states, strict=True)
+    )
+
+
+def _mask(plans: Sequence[RequestPlan], states: PositionStates, device: torch.device, vocab: int) -> Callable[[Law], Law]:
     masks = [
         with_end_tokens(plan, state, remaining)
         for plan, state, remaining in zip(plans, states.constraints, states.remaining, strict=True)
     ]
-    apply = mask_applier(np.stack(masks), law.logits.device, vocab)
-    if base is None:
-        return apply(law), None
-    return _lift(apply(law), apply(base), vocab)
+    return mask_applier(np.stack(masks), device, vocab)
 
 
 def with_end_tokens(plan: RequestPlan, state: State, remaining: int) -> PackedMask:

@@ -97,6 +97,21 @@ class Positions:
         """Give the same positions with another piece's states."""
         return replace(self, states=states)
 
+    @classmethod
+    def concat(cls, parts: Sequence[Positions]) -> Positions:
+        """Put the positions of several parts one after another."""
+        width = max(part.history_array.shape[1] for part in parts)
+        padded = [np.pad(part.history_array, ((0, 0), (0, width - part.history_array.shape[1]))) for part in parts]
+        return cls(
+            np.concatenate(padded),
+            np.concatenate([part.lengths_array for part in parts]),
+            np.concatenate([part.prompt_lengths_array for part in parts]),
+            np.concatenate([part.seeds for part in parts]),
+            np.concatenate([part.samples for part in parts]),
+            [state for part in parts for state in part.states],
+            parts[0].device,
+        )
+
     def _tensor(self, name: str) -> Tensor:
         if name not in self._memo:
             self._memo[name] = torch.from_numpy(getattr(self, name)).to(self.device)

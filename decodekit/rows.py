@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from decodekit.pipeline import is_stateful
 from decodekit.plan import RequestPlan
 from decodekit.positions import Positions
 from decodekit.results import Completion, Stats
@@ -50,6 +51,27 @@ class Group:
     started: float = 0.0
     done: bool = False
 
+    @classmethod
+    def begin(cls, index: int, plan: RequestPlan, vocabulary: Vocabulary | None) -> Group:
+        """Give a request's group before any of its rows has joined."""
+        state = plan.search.start() if plan.search is not None else None
+        return cls(index, plan, vocabulary, list(range(plan.rows)), search_state=state)
+
+    def join(self, sample: int) -> Row:
+        """Give the row of a sample before its first new token; the first one starts the clock."""
+        self.started = self.started or time.perf_counter()
+        self.stats.prompt_tokens = len(self.plan.prompt)
+        plan = self.plan
+        return Row(
+            self,
+            sample,
+            list(plan.prompt),
+            tuple(piece.start(plan.prompt) if is_stateful(piece) else None for piece in plan.processors),
+            plan.constraint.start() if plan.constraint else None,
+            tuple(drafter.start(plan.prompt) for drafter in plan.drafters),
+            self.vocabulary.start_text() if self.vocabulary else None,
+        )
+
     @property
     def deadline(self) -> float:
         """When the request's time is up, on `time.perf_counter()`'s clock."""
@@ -79,7 +101,7 @@ class Row:
         top_logprobs: Likeliest tokens per generated token.
         score: Score of the search.
         streamed: Characters of the text that were handed out while streaming.
-        streamed_tokens: Place in `tokens` up to which they were handed out; None before the first piece.
+        streamed_tokens: Place in `tokens` up to which they were handed out.
         finish_reason: Set when the row has ended.
         cut: Where the text was cut at a stop string, or None.
     """
@@ -96,23 +118,9 @@ class Row:
     top_logprobs: list[dict[int, float]] = field(default_factory=list)
     score: float = 0.0
     streamed: int = 0
-    streamed_tokens: int | None = None
+    streamed_tokens: int = 0
     finish_reason: str | None = None
     cut: int | None = None
-
-    @classmethod
-    def begin(cls, group: Group, sample: int) -> Row:
-        """Give the row of a sample before its first new token."""
-        plan = group.plan
-        return cls(
-            group,
-            sample,
-            list(plan.prompt),
-            tuple(piece.start(plan.prompt) if hasattr(piece, "start") else None for piece in plan.processors),
-            plan.constraint.start() if plan.constraint else None,
-            tuple(drafter.start(plan.prompt) for drafter in plan.drafters),
-            group.vocabulary.start_text() if group.vocabulary else None,
-        )
 
     @property
     def new_tokens(self) -> int:
@@ -141,7 +149,7 @@ class Row:
             return ""
         return self.text.text[: self.cut] if self.cut is not None else self.text.flush().text
 
-    def completion(self, sample: int | None = None) -> Completion:
+    def completion(self) -> Completion:
         """Give the row as a result."""
         plan = self.group.plan
         text = self.visible_text()
@@ -158,7 +166,7 @@ class Row:
             self.finish_reason or "interrupted",
             parsed,
             self.score if plan.search is not None else None,
-            self.sample if sample is None else sample,
+            self.sample,
         )
 
 
@@ -197,14 +205,10 @@ class StepView:
     Attributes:
         number: Step of the request, from 1.
         rows: The request's rows after the step, those that ended in it included.
-        drafted: Tokens drafted for the request in this step.
-        accepted: How many of them were kept.
     """
 
     number: int
     rows: Sequence[RowView]
-    drafted: int
-    accepted: int
 
 
 class Rows:

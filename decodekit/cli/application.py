@@ -1,4 +1,4 @@
-"""The typer application, put together for one call: built-in commands, and those of plugins where they are asked for."""
+"""The typer application, put together for one call: built-in commands, and plugins' commands where they are needed."""
 
 from __future__ import annotations
 
@@ -38,13 +38,12 @@ def make_application(words: Sequence[str]) -> typer.Typer:
     """
     application = typer.Typer(
         help=HELP,
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    application.callback()(_options)
+    application.callback(invoke_without_command=True, no_args_is_help=True)(_options)
     called = next((word for word in words if not word.startswith("-")), None)
     for name, target in BUILT_IN.items():
         _add(application, name, target, None, called)

@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from decodekit.cli.faults import INTERRUPTED
-from decodekit.errors import GenerationInterrupted, ModelError, RequestError, SchemaError
+from decodekit.errors import (
+    DecodekitError,
+    GenerationError,
+    GenerationInterrupted,
+    ModelError,
+    RequestError,
+    SchemaError,
+)
 
 if TYPE_CHECKING:
     from decodekit.decoder import Decoder
+    from decodekit.plugins import Plugins
     from decodekit.results import Result
+    from decodekit.techniques import Technique
 
 
 def generate(
@@ -30,6 +38,7 @@ def generate(
     stop: Annotated[list[str] | None, typer.Option(help="String that ends the text; may be repeated.")] = None,
     chat: Annotated[bool, typer.Option("--chat", help="Send the prompt as a chat message.")] = False,
     system: Annotated[str | None, typer.Option(help="System message; implies --chat.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="File with a request as JSON; what stands here wins.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")] = False,
 ) -> None:
     """Generate text after PROMPT; - reads it from standard input.
@@ -41,34 +50,50 @@ def generate(
     from decodekit.plugins import plugins
 
     flat = read_flat(context.args, plugins())
-    text = read_prompt(flat, sys.stdin)
-    options: dict[str, Any] = {**flat.options, "n": n, "stop": stop or [], "seed": seed}
-    if max_new_tokens is not None:
-        options["max_new_tokens"] = max_new_tokens
+    given: dict[str, Any] = {"max_new_tokens": max_new_tokens, "seed": seed, "stop": stop or None}
+    options = {**flat.options, **{name: value for name, value in given.items() if value is not None}}
+    if n > 1:
+        options["n"] = n
     if schema is not None:
         options["json_schema"] = read_schema(schema)
-    prompt: Any = as_messages(text, system) if chat or system is not None else text
-    decoder = load_decoder(model)
+    if recipe is not None:
+        options = {**read_recipe(recipe, options, plugins()), **options}
+    prompt: Any = options.pop("prompt", None) if not flat.words else None
+    if prompt is None:
+        text = read_prompt(flat, sys.stdin)
+        options.pop("prompt", None)
+        prompt = as_messages(text, system) if chat or system is not None else text
+    techniques = options.pop("techniques", [])
+    engine = {name: options.pop(name) for name in list(options) if is_engine_option(name, plugins())}
+    run(load_decoder(model, engine), prompt, techniques, options, as_json)
+
+
+def run(decoder: Decoder, prompt: Any, techniques: list[Technique], options: dict[str, Any], as_json: bool) -> None:
+    """Generate and print: one text as it comes, several texts or JSON at the end."""
+    streaming = not as_json and options.get("n", 1) == 1
     try:
-        if as_json or n > 1:
-            show([decoder.generate(prompt, **options)], as_json)
-        else:
-            for piece in decoder.stream(prompt, **options):
+        if streaming:
+            for piece in decoder.stream(prompt, *techniques, **options):
                 typer.echo(piece.text, nl=False)
             typer.echo()
-    except GenerationInterrupted as stopped:
-        if as_json or n > 1:
-            show(stopped.results, as_json)
         else:
+            show([decoder.generate(prompt, *techniques, **options)], as_json)
+    except (GenerationInterrupted, GenerationError) as stopped:
+        if streaming:
             typer.echo()
-        raise typer.Exit(INTERRUPTED) from None
+        else:
+            show(stopped.results, as_json)
+        raise
 
 
-def load_decoder(model: str | None) -> Decoder:
+def load_decoder(model: str | None, engine: Mapping[str, Any]) -> Decoder:
     """Load the named model, or the demo model where none is named."""
     if model is None:
         if find_spec("decodekit_demo") is None:
-            raise ModelError("no model is named and the demo model is not installed", hint="--model NAME, or pip install decodekit-demo")
+            raise ModelError(
+                "no model is named and the demo model is not installed",
+                hint="--model NAME, or pip install decodekit-demo",
+            )
         from decodekit_demo import model_path
 
         model = str(model_path())
@@ -79,12 +104,36 @@ def load_decoder(model: str | None) -> Decoder:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        return Decoder.from_pretrained(model)
+        return Decoder.from_pretrained(model, **engine)
+    except DecodekitError:
+        raise
+    except (OSError, ValueError) as error:  # what transformers raises for a model that it cannot find or read
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(
+            f"the model {model!r} cannot be loaded: {reason}", hint="give a folder, or a name on the Hugging Face hub"
+        ) from error
+
+
+def is_engine_option(name: str, registry: Plugins) -> bool:
+    """Say whether a flat name belongs to the decoder rather than to the request."""
+    from decodekit.plan import ENGINE_ROLES
+
+    return name in registry.techniques and issubclass(registry.techniques[name].item, ENGINE_ROLES)
+
+
+def read_recipe(recipe: str, options: Mapping[str, Any], registry: Plugins) -> dict[str, Any]:
+    """Read what `Request.to_dict` wrote; techniques that `options` names are left out."""
+    from decodekit.request import Request
+
+    try:
+        plain = json.loads(Path(recipe).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        if isinstance(error, ModelError):
-            raise
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"the model {model!r} cannot be loaded: {first_line}", hint="a folder, or a name on the Hugging Face hub") from error
+        raise RequestError(f"--recipe {recipe!r} cannot be read: {error}") from error
+    if not isinstance(plain, Mapping):
+        raise RequestError(f"--recipe {recipe!r} is not a JSON object")
+    request = Request.from_dict({"prompt": "", **plain}, registry)
+    kept = [technique for technique in request.techniques if technique.name not in options]
+    return {**{name: value for name, value in plain.items() if name != "techniques"}, "techniques": kept}
 
 
 def read_schema(schema: str) -> Any:
@@ -93,7 +142,9 @@ def read_schema(schema: str) -> Any:
     try:
         return json.loads(Path(schema).read_text(encoding="utf-8") if is_file else schema)
     except OSError as error:
-        raise RequestError(f"--schema {schema!r} is neither JSON nor a file that can be read: {error.strerror}") from error
+        raise RequestError(
+            f"--schema {schema!r} is neither JSON nor a file that can be read: {error.strerror}"
+        ) from error
     except ValueError as error:
         raise SchemaError(f"--schema {schema!r:.80} is not JSON: {error}") from error
 

@@ -33,8 +33,8 @@ def read_flat(arguments: Sequence[str], registry: Plugins) -> Flat:
     """Read techniques and the prompt.
 
     Args:
-        arguments: The words, in order. A word after an option is its value; a value that is JSON is read as JSON, unless
-            the parameter is a text.
+        arguments: The words, in order. A word after an option is its value; a value that is JSON is read as JSON,
+            unless the parameter is a text.
         registry: Where names are looked up.
 
     Raises:
@@ -67,7 +67,9 @@ def read_prompt(flat: Flat, stdin: Any) -> str:
     if flat.words:
         raise RequestError(f"one prompt is expected, got {flat.words}", hint="put the prompt in quotes")
     hint = f"{flat.last} took the word after it as its value; put the prompt first" if flat.last else None
-    raise RequestError("the prompt is missing", hint=hint or "decodekit generate 'Once upon a time'; - reads it from stdin")
+    raise RequestError(
+        "the prompt is missing", hint=hint or "decodekit generate 'Once upon a time'; - reads it from stdin"
+    )
 
 
 def _technique(name: str, registry: Plugins) -> type[Technique] | None:

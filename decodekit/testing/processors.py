@@ -39,6 +39,7 @@ class ProcessorLaws:
     vocab_sizes: ClassVar[Sequence[int]] = (12, 300)
     seeds: ClassVar[Sequence[int]] = (0, 1)
     tolerance: ClassVar[float] = 1e-9
+    _scenes: ClassVar[dict[tuple[int, int], Scene]] = {}
 
     def context(self, vocab_size: int) -> BuildContext:
         """Give what the technique is built with."""
@@ -52,7 +53,16 @@ class ProcessorLaws:
         """Give every scene that a law is checked on."""
         for vocab_size in self.vocab_sizes:
             for seed in self.seeds:
-                yield Scene.play(self.piece(vocab_size), lambda size=vocab_size: self.piece(size), vocab_size, seed)
+                played = type(self)._played(self, vocab_size, seed)
+                yield played.copy(self.piece(vocab_size))
+
+    @classmethod
+    def _played(cls, laws: ProcessorLaws, vocab_size: int, seed: int) -> Scene:
+        scenes: dict[tuple[int, int], Scene] = cls.__dict__.get("_scenes") or {}
+        if (vocab_size, seed) not in scenes:
+            scenes[vocab_size, seed] = Scene.play(lambda: laws.piece(vocab_size), vocab_size, seed)
+            cls._scenes = scenes
+        return scenes[vocab_size, seed]
 
     def check(self, given: Law, scene: Scene, index: Sequence[int], what: str) -> None:
         """Assert that laws are those of these positions when each was asked alone."""

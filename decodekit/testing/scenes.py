@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from decodekit.law import Law
 from decodekit.positions import Positions
 from decodekit.techniques import LogitsProcessor
 from decodekit.testing.factories import positions, random_law
-from decodekit.testing.values import Snapshot
+from decodekit.testing.values import POSITION_ARRAYS, Snapshot
 from decodekit.types import State, TokenIds
 
 PROMPT_LENGTHS = (1, 7, 3, 4)
@@ -52,7 +54,7 @@ class Scene:
     changed: list[str]
 
     @classmethod
-    def play(cls, piece: Any, make_piece: Callable[[], Any], vocab_size: int, seed: int) -> Scene:
+    def play(cls, make_piece: Callable[[], Any], vocab_size: int, seed: int) -> Scene:
         """Let rows grow alone, one token at a time, each with its own freshly made piece."""
         random = np.random.default_rng(seed)
         hot = random.choice(vocab_size, size=min(4, vocab_size), replace=False)
@@ -71,7 +73,7 @@ class Scene:
                 i = row * (STEPS + 1) + step
                 histories.append(list(text))
                 states.append(state)
-                here = law.index_select(_index(i))
+                here = law.index_select(torch.tensor([i]))
                 where = positions(histories=[text], prompt_lengths=[prompt_length], states=[state], seeds=[row])
                 given = alone(here, where)
                 after.append(given)
@@ -80,7 +82,7 @@ class Scene:
                 text.append(token)
                 if is_stateful(alone):
                     watch = Snapshot(state=state, law=given)
-                    state = alone.advance(state, token, given if alone.reads_law else None)
+                    state = alone.advance(state, token, given if getattr(alone, "reads_law", False) else None)
                     changed += watch.changed()
         padding = random.integers(vocab_size, size=(count, max(map(len, histories)) + 3))
         prompts = [length for length in PROMPT_LENGTHS for _ in range(STEPS + 1)]
@@ -93,18 +95,18 @@ class Scene:
             width=padding.shape[1],
             padding=padding,
         )
-        return cls(piece, vocab_size, law, at, after, tokens, changed)
+        return cls(make_piece(), vocab_size, law, at, after, tokens, changed)
+
+    def copy(self, piece: Any) -> Scene:
+        """Give the same scene with a fresh piece and inputs of its own, which a faulty piece may spoil."""
+        arrays = (getattr(self.at, name).copy() for name in POSITION_ARRAYS)
+        at = Positions(*arrays, copy.deepcopy(self.at.states), self.at.device)
+        return replace(self, piece=piece, law=Law(self.law.logits.clone()), at=at)
 
     @property
     def count(self) -> int:
         """How many positions there are."""
         return len(self.at)
-
-
-def _index(*rows: int) -> Any:
-    import torch
-
-    return torch.tensor(rows, dtype=torch.int64)
 
 
 def _choose(law: Law, hot: np.ndarray[Any, Any], random: np.random.Generator) -> int:

@@ -1,0 +1,101 @@
+"""Commit: tokens join a row one by one, each with its states, its text, its likelihood, and the question whether it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from decodekit.law import Law
+from decodekit.likelihood import Likelihood
+from decodekit.pipeline import advance, reads_law
+from decodekit.results import Piece
+from decodekit.rows import Row, RowView
+from decodekit.scoring import Scored
+
+
+def commit(
+    row: Row, tokens: Sequence[int], positions: Sequence[int], likelihoods: Sequence[Likelihood], scored: Scored
+) -> int:
+    """Append tokens until the row ends; give how many were appended.
+
+    Args:
+        row: The row, which nobody else uses.
+        tokens: What follows it.
+        positions: Where each token's law is.
+        likelihoods: Of each token.
+        scored: The step.
+    """
+    plan = row.group.plan
+    for done, (token, position, likelihood) in enumerate(zip(tokens, positions, likelihoods, strict=True), 1):
+        row.tokens.append(token)
+        row.group.stats.new_tokens += 1
+        if plan.request.logprobs:
+            row.logprobs.append(likelihood.model)
+            row.target_logprobs.append(likelihood.target)
+        if plan.request.top_logprobs:
+            row.top_logprobs.append(likelihood.top)
+        row.finish_reason = _take(row, token, position, scored)
+        if row.finish_reason:
+            return done
+    return len(tokens)
+
+
+def _take(row: Row, token: int, position: int, scored: Scored) -> str | None:
+    """Move the row's states past a token and say why it ends there, if it does."""
+    plan = row.group.plan
+    if token in plan.end_tokens:
+        row.constraint = scored.states.constraints[position]
+        return "eos"
+    law = _law_at(scored, position) if reads_law(plan.processors) else None
+    row.processors = advance(plan, scored.states.processors[position], token, law)
+    if plan.constraint is not None:
+        row.constraint = plan.constraint.advance(scored.states.constraints[position], token)
+    row.drafters = tuple(d.advance(state, token) for d, state in zip(plan.drafters, row.drafters, strict=True))
+    if row.text is not None:
+        _extend_text(row, token)
+    if row.cut is not None or token in plan.request.stop_tokens:
+        return "stop"
+    for reason, condition in plan.stop_pieces:
+        if condition(RowView.of(row)):
+            return reason
+    if plan.constraint is not None and plan.constraint.is_complete(row.constraint):
+        # Where only the end could follow, a forward pass to fetch the end token would decide nothing.
+        if not plan.constraint.mask(row.constraint, max(row.remaining, 1)).any():
+            return "constraint"
+    return "length" if row.remaining <= 0 else None
+
+
+def _extend_text(row: Row, token: int) -> None:
+    assert row.text is not None
+    old = len(row.text.text)
+    row.text = row.text.push(token)
+    for stop in row.group.plan.stops:
+        found = row.text.text.find(stop, max(0, old - len(stop) + 1))
+        if found >= 0 and (row.cut is None or found < row.cut):
+            row.cut = found
+
+
+def _law_at(scored: Scored, position: int) -> Law:
+    for index, _, target in scored.laws:
+        if position in index:
+            return target.law.index_select(torch.tensor([index.index(position)], device=scored.logits.device))
+    raise KeyError(position)
+
+
+def next_piece(row: Row) -> Piece:
+    """Hand out the row's new text, but hold back what may be the beginning of a stop string."""
+    plan = row.group.plan
+    text = row.visible_text()
+    safe = len(text)
+    if not row.finish_reason:
+        text = "" if row.text is None else row.text.text
+        safe = len(text) - max((_overlap(text, stop) for stop in plan.stops), default=0)
+    start, first = min(row.streamed, safe), max(row.streamed_tokens, len(plan.prompt))
+    row.streamed, row.streamed_tokens = safe, len(row.tokens)
+    return Piece(text[start:safe], row.tokens[first:], row.group.index, row.sample, row.finish_reason)
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Count the characters at the end of `text` that begin `stop`."""
+    return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:size])), 0)

@@ -1,0 +1,181 @@
+"""Scoring: from a step's logits to the target law of every position, drafted ones included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from decodekit.errors import DeadEndError
+from decodekit.law import Law, concat
+from decodekit.pipeline import Part, PositionStates, TargetLaw, advance, blame, reads_law, split, target_law
+from decodekit.plan import RequestPlan
+from decodekit.positions import Positions
+from decodekit.rows import Row, Rows
+from decodekit.techniques import Draft
+from decodekit.types import Float, Tensor
+
+
+@dataclass(slots=True, eq=False)
+class Scored:
+    """What a step knows once the model and the chains have run.
+
+    Attributes:
+        rows: The rows, in the order of the memory.
+        logits: The model's logits: k + 1 positions for a row with k drafted tokens, rows one after another.
+        first: First position of each row, and the number of positions at the end.
+        drafts: Draft of each row.
+        plans: Plan of each position.
+        states: States at each position.
+        laws: Per chain: its positions, ascending, and their target law.
+    """
+
+    rows: list[Row]
+    logits: Float[Tensor, "position vocab"]
+    first: list[int]
+    drafts: list[Draft]
+    plans: list[RequestPlan]
+    states: PositionStates
+    laws: list[tuple[list[int], Part, TargetLaw]] = field(default_factory=list)
+
+    @property
+    def drafted(self) -> bool:
+        """Whether any row has a draft."""
+        return len(self.plans) > len(self.rows)
+
+    def owner(self, position: int) -> int:
+        """Give the row that a position belongs to."""
+        return position if not self.drafted else int(np.searchsorted(self.first, position, side="right")) - 1
+
+    def explain(self, position: int, token: int) -> DeadEndError:
+        """Say which row, which step and which piece gave a law that its own token is impossible under."""
+        row = self.rows[self.owner(position)]
+        where = f"request {row.group.index}, sample {row.sample}, step {row.group.stats.steps + 1}"
+        logits = self.logits[position]
+        if bool(logits.isnan().any()):
+            return DeadEndError(f"the model gave NaN logits ({where})", hint="check the weights and the dtype")
+        if not bool((logits > float("-inf")).any()):
+            return DeadEndError(f"the model gave no possible token: all logits are -inf ({where})")
+        guilty = next(
+            blame(part, logits[None], target.at.index_select([index.index(position)]), self.states.at(position))
+            for index, part, target in self.laws
+            if position in index
+        )
+        return DeadEndError(f"{guilty} left no usable law: token {token} was taken, which is impossible ({where})")
+
+
+class Scorer:
+    """Runs the chains of a batch; keeps how positions are split while the rows stay the same."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._split: tuple[list[RequestPlan], list[Part]] = ([], [])
+
+    def score(self, rows: Rows, logits: Float[Tensor, "position vocab"], drafts: Sequence[Draft]) -> Scored:
+        """Give the target laws of one position per row, or of k + 1 where a row has k drafted tokens.
+
+        Args:
+            rows: The running rows, drafted tokens noted in their histories.
+            logits: In a dtype of at least 32 bits.
+            drafts: One per row; empty where nobody drafted anything.
+        """
+        items = rows.items
+        if drafts:
+            return self._score_drafted(rows, logits, list(drafts))
+        plans = [row.group.plan for row in items]
+        states = PositionStates(
+            [row.processors for row in items], [row.constraint for row in items], [row.remaining for row in items]
+        )
+        scored = Scored(list(items), logits, list(range(len(items) + 1)), [Draft(())] * len(items), plans, states)
+        scored.laws = self._laws(scored, rows.positions(None, None), range(len(items)))
+        return scored
+
+    def _score_drafted(self, rows: Rows, logits: Tensor, drafts: list[Draft]) -> Scored:
+        sizes = [len(draft.tokens) + 1 for draft in drafts]
+        first = [0, *np.cumsum(sizes).tolist()]
+        owners = np.repeat(np.arange(len(sizes)), sizes)
+        depths = np.arange(len(owners)) - np.repeat(first[:-1], sizes)
+        items = [rows.items[i] for i in owners]
+        states = PositionStates(
+            [row.processors for row in items],
+            [row.constraint for row in items],
+            [row.remaining - int(depth) for row, depth in zip(items, depths, strict=True)],
+        )
+        scored = Scored(list(rows.items), logits, first, drafts, [row.group.plan for row in items], states)
+        at = rows.positions(owners, depths)
+        levels = self._advance_without_laws(scored, depths.tolist())
+        entries: list[tuple[list[int], Part, TargetLaw]] = []
+        for level, following in pairwise([*levels, []]):
+            fresh = self._laws(scored, at, level)
+            entries += fresh
+            for index, _, target in fresh:
+                for i, p in enumerate(index):
+                    if p + 1 in following and depths[p + 1]:
+                        token = drafts[owners[p]].tokens[depths[p]]
+                        states.processors[p + 1] = advance(scored.plans[p], states.processors[p], token, _pick(target.law, [i]))
+        scored.laws = entries if len(levels) == 1 else self._merge(scored, entries)
+        return scored
+
+    def _advance_without_laws(self, scored: Scored, depths: list[int]) -> list[list[int]]:
+        """Set what can be known before any law: states along each draft. Give the levels in which positions can be scored.
+
+        Where a processor's state depends on the laws along the draft, depth d waits for depth d - 1.
+        """
+        levels: dict[int, list[int]] = {}
+        states = scored.states
+        for p, (plan, depth) in enumerate(zip(scored.plans, depths, strict=True)):
+            sequential = reads_law(plan.processors)
+            levels.setdefault(depth if sequential else 0, []).append(p)
+            if depth:
+                token = scored.drafts[scored.owner(p)].tokens[depth - 1]
+                if plan.constraint is not None:
+                    states.constraints[p] = plan.constraint.advance(states.constraints[p - 1], token)
+                if not sequential:
+                    states.processors[p] = advance(plan, states.processors[p - 1], token, None)
+        return [levels[depth] for depth in sorted(levels)]
+
+    def _laws(self, scored: Scored, at: Positions, chosen: Sequence[int]) -> list[tuple[list[int], Part, TargetLaw]]:
+        plans = scored.plans if len(chosen) == len(scored.plans) else [scored.plans[p] for p in chosen]
+        entries: list[tuple[list[int], Part, TargetLaw]] = []
+        for part in self._parts(plans, scored.logits.dtype):
+            index = list(chosen) if part.index is None else [chosen[i] for i in part.index]
+            if len(index) == len(scored.plans):
+                entries.append((index, part, target_law(part, scored.logits, at, scored.states)))
+                continue
+            logits = scored.logits.index_select(0, torch.tensor(index, device=self.device))
+            entries.append((index, part, target_law(part, logits, at.index_select(index), scored.states.select(index))))
+        return entries
+
+    def _parts(self, plans: list[RequestPlan], dtype: torch.dtype) -> list[Part]:
+        if self._split[0] != plans:
+            self._split = plans, split(plans, dtype, self.device)
+        return self._split[1]
+
+    def _merge(
+        self, scored: Scored, entries: list[tuple[list[int], Part, TargetLaw]]
+    ) -> list[tuple[list[int], Part, TargetLaw]]:
+        """Put the positions of one chain that were scored level by level back into one law, rows one after another."""
+        chains: dict[object, list[tuple[list[int], Part, TargetLaw]]] = {}
+        for entry in entries:
+            chains.setdefault(entry[1].plans[0].signature, []).append(entry)
+        merged: list[tuple[list[int], Part, TargetLaw]] = []
+        for same in chains.values():
+            index = [p for positions, _, _ in same for p in positions]
+            order = sorted(range(len(index)), key=index.__getitem__)
+            law = _pick(concat([target.law for _, _, target in same], scored.logits.shape[-1]), order)
+            lifts = [target.lifted for _, _, target in same if target.lifted is not None]
+            lifted = torch.cat(lifts)[torch.tensor(order, device=self.device)] if lifts else None
+            at = Positions.concat([target.at for _, _, target in same]).index_select(order)
+            positions = [index[i] for i in order]
+            part = split([scored.plans[p] for p in positions], scored.logits.dtype, self.device)[0]
+            merged.append((positions, part, TargetLaw(law, at, lifted)))
+        return merged
+
+
+def _pick(law: Law, index: Sequence[int]) -> Law:
+    return law.index_select(torch.tensor(index, device=law.logits.device))
+
+

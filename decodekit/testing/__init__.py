@@ -1,0 +1,69 @@
+"""The laws of DESIGN.md as classes to inherit from, toys to check them on, and pieces that break them on purpose.
+
+    from decodekit.testing import ProcessorLaws
+
+    class TestMinP(ProcessorLaws):
+        make = staticmethod(lambda: MinP(ratio=0.3))
+
+Needs the extra `decodekit[testing]` (pytest, scipy, hypothesis). Names are imported when they are first used, so that the
+pytest plugin costs nothing where it is not needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from decodekit.testing.checking import violations
+    from decodekit.testing.constraints import ConstraintLaws
+    from decodekit.testing.factories import ScriptedPositions, as_candidates, difference, positions, random_law
+    from decodekit.testing.processors import ProcessorLaws
+    from decodekit.testing.selectors import SelectorLaws
+    from decodekit.testing.statistics import chi_square, enumerate_law, samples_needed, total_variation
+    from decodekit.testing.toys import byte_vocabulary, tiny_llama, tiny_vocabulary, toy_context
+    from decodekit.testing.values import Snapshot, same
+
+_HOMES = {
+    "checking": "violations",
+    "constraints": "ConstraintLaws",
+    "factories": "ScriptedPositions as_candidates difference positions random_law",
+    "processors": "ProcessorLaws",
+    "selectors": "SelectorLaws",
+    "statistics": "chi_square enumerate_law samples_needed total_variation",
+    "toys": "byte_vocabulary tiny_llama tiny_vocabulary toy_context",
+    "values": "Snapshot same",
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+__all__ = [
+    "ConstraintLaws",
+    "ProcessorLaws",
+    "ScriptedPositions",
+    "SelectorLaws",
+    "Snapshot",
+    "as_candidates",
+    "byte_vocabulary",
+    "chi_square",
+    "difference",
+    "enumerate_law",
+    "positions",
+    "random_law",
+    "same",
+    "samples_needed",
+    "tiny_llama",
+    "tiny_vocabulary",
+    "total_variation",
+    "toy_context",
+    "violations",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
