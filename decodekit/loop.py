@@ -265,7 +265,7 @@ class Loop:
             self.memory.rewind(lengths)
         self._gather(parents, rows)
         for i, (parent, row) in enumerate(zip(parents, rows, strict=True)):
-            start = len(row.tokens) - len(scored.drafts[parent].tokens) - 1
+            start = max(0, len(row.tokens) - len(scored.drafts[parent].tokens) - 1)
             self.rows.write(i, start, row.tokens[start:])
         return touched
 

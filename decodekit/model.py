@@ -1,39 +1,270 @@
-"""A wrapped model (first slice: slots only)."""
+"""A Hugging Face model, wrapped: which memory it gets, and what the rest of decodekit may ask about it."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 
 from decodekit.cache import CacheFactory, Slots
-from decodekit.memory import Memory, masks
-from decodekit.memory.caller import Caller
+from decodekit.errors import ModelError
+from decodekit.memory import check, masks
+from decodekit.memory.base import Memory
+from decodekit.memory.caller import Caller, Runner
+from decodekit.memory.hybrid import HybridSlots
+from decodekit.memory.layers import LayerKinds
+from decodekit.memory.level import LevelMemory
+from decodekit.memory.replay import SingleRows
+from decodekit.memory.rewinding import RewindingMemory
+from decodekit.memory.rope import Boundary, BoundedMemory, boundary_of
 from decodekit.memory.slots import SlotMemory
+from decodekit.memory.uncached import UncachedMemory
+
+PATHS = ("slots", "hybrid", "level", "replay", "uncached")
+"""From fast to slow; each model gets the first one that is right for it."""
+
+_LIMITS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
 
 
 class CausalModel:
+    """A causal language model and the way in which its rows are remembered.
+
+    Made by `wrap`. The model itself is not changed, except that it is put into eval mode and, where its attention
+    implementation cannot express ragged rows, switched to another one (`notes` says so).
+
+    Attributes:
+        model: The Hugging Face model.
+        device: Where token ids go.
+        dtype: Of the weights.
+        vocab_size: Width of the logits.
+        max_length: Tokens that a row may hold; None where there is no limit.
+        path: "slots", "hybrid", "level", "replay" or "uncached".
+        reason: Why this path, with the figures of the check.
+        exact: Whether the KV cache backend keeps what it is given bit for bit.
+        notes: What was changed about the model, in words.
+    """
+
     def __init__(self, model: Any, caller: Caller, factory: CacheFactory) -> None:
         self.model = model
         self.caller = caller
         self.factory = factory
         self.device = caller.device
-        self.dtype: torch.dtype = model.dtype
-        config = model.config.get_text_config(decoder=True)
-        self.vocab_size: int = config.vocab_size
-        self.max_length: int | None = getattr(config, "max_position_embeddings", None)
-        self.path = "slots"
+        self.dtype: torch.dtype = next(model.parameters()).dtype
+        self.config = model.config.get_text_config(decoder=True)
+        self.kinds = LayerKinds.of(model.config)
+        self.boundary: Boundary | None = None
+        self.one_by_one = False
+        self.notes: list[str] = []
+        self.path = ""
         self.reason = ""
         self.exact = factory.exact
+        self.vocab_size = 0
+        self.max_length: int | None = None
+        self._bytes_per_token: float | None = None
 
     @classmethod
-    def wrap(cls, model: Any, *, cache: CacheFactory | None = None, runner: Any = None, path: str | None = None) -> CausalModel:
+    def wrap(
+        cls, model: Any, *, cache: CacheFactory | None = None, runner: Runner | None = None, path: str | None = None
+    ) -> CausalModel:
+        """Find out how to decode with a model.
+
+        The check compares two short ragged rows with the uncached forward pass; it is deterministic, leaves the global
+        random state alone, and costs about fifteen forward passes of nine tokens.
+
+        Args:
+            model: Any causal language model of transformers.
+            cache: KV cache backend; slots by default.
+            runner: How the forward pass runs; eagerly by default.
+            path: Take this path only, instead of the first that is right.
+
+        Raises:
+            ModelError: The model is not causal, its forward pass does not run, or the path asked for is wrong for it.
+        """
+        if path is not None and path not in PATHS:
+            raise ModelError(f"there is no path {path!r}", hint=f"one of {', '.join(PATHS)}")
+        _refuse_what_is_no_decoder(model)
         masks.register()
-        model.eval()
-        return cls(model, Caller.of(model, model.device, runner), cache or Slots())
+        embedding = model.get_input_embeddings()
+        weight = getattr(embedding, "weight", None)
+        device = weight.device if weight is not None else next(model.parameters()).device
+        wrapped = cls(model, Caller.of(model, device, runner), cache or Slots())
+        wrapped._settle()
+        with torch.inference_mode(), check.quiet(device):
+            wrapped._choose(path)
+        return wrapped
 
     def memory(self) -> Memory:
-        return SlotMemory(self.caller, self.factory)
+        """Make a memory with no rows."""
+        return self._makers()[self.path]()
 
     def describe(self) -> dict[str, Any]:
-        return {"path": self.path}
+        """Tell what was found, for people and for logs."""
+        return {
+            "path": self.path,
+            "reason": self.reason,
+            "layers": {
+                "total": self.kinds.count,
+                "attention": len(self.kinds.attention),
+                "recurrent": len(self.kinds.recurrent),
+            },
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "vocab_size": self.vocab_size,
+            "context": self.max_length,
+            "bytes_per_token": self._bytes_per_token,
+            "position_offset": self.caller.position_offset,
+            "attention": self.config._attn_implementation,
+            "cache": type(self.factory).__name__,
+            "exact": self.exact,
+            "notes": list(self.notes),
+        }
+
+    def _settle(self) -> None:
+        """Bring the model into a state in which rows can be ragged."""
+        if self.model.training:
+            self.model.eval()
+            self.notes.append("was in training mode, is in eval mode now")
+        used = self.config._attn_implementation
+        if used not in masks.SUPPORTED:
+            for other in masks.SUPPORTED:
+                try:
+                    self.model.set_attn_implementation(other)
+                except (ValueError, ImportError):
+                    continue
+                self.notes.append(f"attention {used!r} cannot express ragged rows; switched to {other!r}")
+                return
+            raise ModelError(
+                f"attention implementation {used!r} cannot express rows of different lengths",
+                hint="load the model with attn_implementation='sdpa'",
+            )
+
+    def _probe(self) -> check.Probe:
+        vocab = int(self.config.vocab_size)
+        padding = self._padding()
+        try:
+            return check.probe(self.caller, vocab, padding, self.dtype)
+        except ModelError:
+            raise
+        except Exception as error:
+            # Mixtures of experts run a grouped product that knows no float64.
+            if self.dtype == torch.float64 and hasattr(self.model, "set_experts_implementation"):
+                self.model.set_experts_implementation("eager")
+                self.notes.append("experts switched to the eager implementation, which alone runs in float64")
+                return check.probe(self.caller, vocab, padding, self.dtype)
+            name = type(self.model).__name__
+            raise ModelError(f"the forward pass of {name} raises {type(error).__name__}: {error}") from error
+
+    def _padding(self) -> int | None:
+        padding = getattr(self.config, "pad_token_id", None)
+        return padding if isinstance(padding, int) and padding >= 0 else None
+
+    def _choose(self, asked: str | None) -> None:
+        probe = self._probe()
+        self.vocab_size = int(probe.truth[0].shape[-1])
+        self.caller.position_offset = check.position_offset(self.caller, probe, self._padding())
+        self.max_length = self._limit()
+        far = check.far_positions(self.model, self.max_length)
+        coupling = check.coupled_by_position(self.caller, probe, far)
+        bounded = coupling > probe.tolerance
+        if bounded:
+            self.boundary = boundary_of(self.model)
+        story: list[str] = []
+        makers = self._makers()
+        for path in [asked] if asked else self._candidates(bounded):
+            for one_by_one in (False, True) if path in ("hybrid", "replay") else (False,):
+                self.one_by_one = one_by_one
+                off, error = check.try_path(makers[path], probe, self.device)
+                figure = error or f"off by {off:.1e} standard deviations"
+                story.append(f"{path}{', token by token' if one_by_one else ''}: {figure}")
+                if off <= probe.tolerance:
+                    self.path, self.reason = path, self._because(story, coupling)
+                    return
+        raise ModelError(
+            f"no way to decode with {type(self.model).__name__} agrees with its own uncached forward pass "
+            f"(tolerance {probe.tolerance}): {'; '.join(story)}",
+            hint="choose another path" if asked else "a model adapter may be needed",
+        )
+
+    def _because(self, story: list[str], coupling: float) -> str:
+        parts = [f"agrees with the uncached forward pass ({story[-1]})"]
+        if story[:-1]:
+            parts.append("not " + "; not ".join(story[:-1]))
+        if self.kinds.foreign:
+            parts.append(f"cache layers of its own: {', '.join(sorted(set(self.kinds.foreign)))}")
+        if self.boundary is not None:
+            parts.append(
+                f"a row beside a far one changes by {coupling:.2g}: rows on the two sides of {self.boundary.tokens} "
+                f"tokens are kept apart" + (", and run uncached beyond" if self.boundary.stretches else "")
+            )
+        elif coupling > check.TOLERANCE.get(self.dtype, 1e-2):
+            parts.append(f"a row beside a far one changes by {coupling:.2g}, at no boundary that could be found")
+        return "; ".join(parts)
+
+    def _candidates(self, bounded: bool) -> list[str]:
+        name = self.caller.cache_argument
+        if bounded:
+            # transformers' own cache is wrong across the boundary, so only slots know how to respect it.
+            kept = self.boundary is not None and not self.kinds.recurrent and not self.kinds.foreign
+            return ["slots", "uncached"] if kept else ["uncached"]
+        if name is None:
+            return ["uncached"]
+        if name == "state" or self.kinds.foreign:
+            return ["replay", "uncached"]
+        return ["hybrid", "replay", "uncached"] if self.kinds.recurrent else ["slots", "level", "replay", "uncached"]
+
+    def _makers(self) -> dict[str, Callable[[], Memory]]:
+        kinds, caller, factory, limit = self.kinds, self.caller, self.factory, self.max_length
+
+        def slots(kind: type[SlotMemory] = SlotMemory) -> SlotMemory:
+            return kind(caller, factory, layers=kinds.objects(), count=kinds.count, limit=limit)
+
+        def ragged() -> Memory:
+            return slots() if self.boundary is None else BoundedMemory(caller, slots(), self.boundary)
+
+        def hybrid() -> Memory:
+            inner = HybridSlots(
+                caller,
+                factory,
+                layers=kinds.objects(),
+                recurrent=kinds.recurrent,
+                count=kinds.count,
+                limit=limit,
+            )
+            return RewindingMemory(inner, one_by_one=self.one_by_one)
+
+        return {
+            "slots": ragged,
+            "hybrid": hybrid,
+            "level": lambda: slots(LevelMemory),
+            "replay": lambda: RewindingMemory(SingleRows(caller), one_by_one=self.one_by_one),
+            "uncached": lambda: UncachedMemory(caller),
+        }
+
+    def _limit(self) -> int | None:
+        """Find the context limit: a table's end, or what a rotary encoding was made for."""
+        if (self.kinds.count and not self.kinds.attention) or getattr(self.config, "alibi", False) is True:
+            return None
+        limit = next((getattr(self.config, name) for name in _LIMITS if getattr(self.config, name, None)), None)
+        if not isinstance(limit, int):
+            return None
+        boundary = boundary_of(self.model)
+        if boundary is not None and boundary.stretches:
+            parameters = getattr(self.config, "rope_parameters", None) or {}
+            return int(limit * float(parameters.get("factor", 1.0)))
+        return limit - (self.caller.position_offset or 0)
+
+
+def _refuse_what_is_no_decoder(model: Any) -> None:
+    name = type(model).__name__
+    if not isinstance(model, nn.Module) or not hasattr(model, "config"):
+        raise ModelError(f"{name} is not a transformers model", hint="pass the model, not its name or its config")
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise ModelError(
+            f"{name} is an encoder-decoder model, which decodekit does not decode with",
+            hint="use a decoder-only model, or the decoder alone (for instance BartForCausalLM)",
+        )
+    if "input_ids" not in inspect.signature(model.forward).parameters:
+        raise ModelError(f"the forward pass of {name} takes no input_ids")

@@ -142,24 +142,11 @@ class Asked:
         return ForwardOutput(logits, hidden)
 
 
-def reorder(output: ForwardOutput, order: Sequence[int]) -> ForwardOutput:
-    """Put positions into another order."""
-    if list(order) == list(range(len(order))):
-        return output
-    index = torch.tensor(order, dtype=torch.int64).to(output.logits.device)
-    hidden = output.hidden_states
-    return ForwardOutput(
-        output.logits.index_select(0, index),
-        None if hidden is None else tuple(layer.index_select(0, index.to(layer.device)) for layer in hidden),
-    )
-
-
-def merge(parts: Sequence[tuple[Sequence[int], ForwardOutput]], wanted: Sequence[int]) -> ForwardOutput:
-    """Join the outputs of several forward passes into row order.
+def merge(parts: Sequence[tuple[Sequence[tuple[int, int]], ForwardOutput]]) -> ForwardOutput:
+    """Join the outputs of several forward passes, sorted by (row, column).
 
     Args:
-        parts: The rows of each forward pass in its batch's order, and what it gave.
-        wanted: Positions asked for, per row of the memory.
+        parts: Row and column of each position of an output, and the output.
     """
     if len(parts) == 1:
         joined = parts[0][1]
@@ -170,10 +157,18 @@ def merge(parts: Sequence[tuple[Sequence[int], ForwardOutput]], wanted: Sequence
             layers = zip(*(output.hidden_states or () for output in given), strict=True)
             hidden = tuple(torch.cat(layer) for layer in layers)
         joined = ForwardOutput(torch.cat([output.logits for output in given]), hidden)
-    starts: dict[int, int] = {}
-    position = 0
-    for rows, _ in parts:
-        for row in rows:
-            starts[row] = position
-            position += wanted[row]
-    return reorder(joined, [starts[row] + k for row in sorted(starts) for k in range(wanted[row])])
+    keys = [key for part, _ in parts for key in part]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    if order == list(range(len(order))):
+        return joined
+    index = torch.tensor(order, device=joined.logits.device)
+    hidden = joined.hidden_states
+    return ForwardOutput(
+        joined.logits.index_select(0, index),
+        None if hidden is None else tuple(layer.index_select(0, index.to(layer.device)) for layer in hidden),
+    )
+
+
+def positions_of(rows: Sequence[int], counts: Sequence[int], wanted: Sequence[int]) -> list[tuple[int, int]]:
+    """Row and column of each position that these rows ask for, in this order of rows."""
+    return [(row, column) for row in rows for column in range(counts[row] - wanted[row], counts[row])]

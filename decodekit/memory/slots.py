@@ -11,7 +11,7 @@ import torch
 from decodekit.cache import BUCKET_TOKENS, CacheFactory, Placement
 from decodekit.memory.base import ForwardOutput, Memory
 from decodekit.memory.bridge import BridgeCache
-from decodekit.memory.caller import Asked, Caller, merge
+from decodekit.memory.caller import Asked, Caller, merge, positions_of
 from decodekit.memory.groups import by_width
 from decodekit.memory.masks import standing_at
 from decodekit.memory.table import SlotTable
@@ -31,11 +31,17 @@ class SlotMemory(Memory):
     *Cost:* per step one forward pass, with neither mask nor position table where rows stand level. *Exact.*
     """
 
-    static = False
-    """Whether a runner that compiles asked for shortcuts to be left out."""
-
-    def __init__(self, caller: Caller, factory: CacheFactory, layers: dict[int, Any] | None = None, count: int = 0):
+    def __init__(
+        self,
+        caller: Caller,
+        factory: CacheFactory,
+        *,
+        layers: dict[int, Any] | None = None,
+        count: int = 0,
+        limit: int | None = None,
+    ) -> None:
         self.caller = caller
+        self.limit = limit
         self.cache = BridgeCache(factory, layers, count)
         self.table = SlotTable()
         self.lengths: list[int] = []
@@ -43,7 +49,6 @@ class SlotMemory(Memory):
         self.bucket = BUCKET_TOKENS
         self._room = (0, 0)
         self._range = torch.arange(FIRST_TOKENS, device=caller.device)
-        self._level_asked: dict[tuple[int, int, int], Asked] = {}
 
     def join(self, rows: int) -> None:
         self.lengths += [0] * rows
@@ -80,17 +85,18 @@ class SlotMemory(Memory):
         hidden_states: bool = False,
     ) -> ForwardOutput:
         with torch.inference_mode():
-            width, least = tokens.shape[1], min(counts)
-            if least == width:
+            if min(counts) == tokens.shape[1] and self._share(counts):
                 output = self._run_all(tokens, counts, wanted, hidden_states)
             else:
-                parts = [
-                    self._run_group(rows, tokens, counts, wanted, hidden_states) for rows in self._groups(counts)
-                ]
-                output = merge(parts, wanted)
+                groups = self._groups(counts)
+                output = merge([self._run_group(rows, tokens, counts, wanted, hidden_states) for rows in groups])
         for row, count in enumerate(counts):
             self.lengths[row] += count
         return output
+
+    def _share(self, counts: Sequence[int]) -> bool:
+        """Whether all rows, each bringing the same number of tokens, can share a forward pass."""
+        return True
 
     def _groups(self, counts: Sequence[int]) -> list[list[int]]:
         return by_width(counts, [length == 0 for length in self.lengths])
@@ -99,20 +105,21 @@ class SlotMemory(Memory):
         self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], hidden_states: bool
     ) -> ForwardOutput:
         """Run all rows, every token valid: the common case, kept free of bookkeeping."""
-        table = self.table
-        if table.in_order:
+        if self.table.in_order:
             return self._run(tokens, self.lengths, counts, wanted, 0, None, hidden_states)
-        order = table.rows
+        order, by_slot = self.table.rows, self.table.rows_index(tokens.device)
         output = self._run(
-            tokens.index_select(0, table.rows_tensor(tokens.device)),
+            tokens.index_select(0, by_slot),
             [self.lengths[row] for row in order],
-            [counts[row] for row in order],
+            counts,
             [wanted[row] for row in order],
             0,
             None,
             hidden_states,
         )
-        return merge([(order, output)], wanted)
+        if tokens.shape[1] == 1 and not hidden_states and len(output.logits) == len(order):
+            return ForwardOutput(output.logits.index_select(0, self.table.slots_index(output.logits.device)))
+        return merge([(positions_of(order, counts, wanted), output)])
 
     def _run_group(
         self,
@@ -121,15 +128,14 @@ class SlotMemory(Memory):
         counts: Sequence[int],
         wanted: Sequence[int],
         hidden_states: bool,
-    ) -> tuple[list[int], ForwardOutput]:
+    ) -> tuple[list[tuple[int, int]], ForwardOutput]:
         """Run some rows; they go in the order of their slots, so that neighbours can be a view."""
         rows = sorted(rows, key=self.table.slots.__getitem__)
         slots = [self.table.slots[row] for row in rows]
         first = slots[0] if slots[-1] - slots[0] == len(slots) - 1 else None
         width = max(counts[row] for row in rows)
-        index = torch.tensor(rows, device=tokens.device)
         output = self._run(
-            tokens[:, :width].index_select(0, index),
+            tokens[:, :width].index_select(0, torch.tensor(rows, device=tokens.device)),
             [self.lengths[row] for row in rows],
             [counts[row] for row in rows],
             [wanted[row] for row in rows],
@@ -137,7 +143,7 @@ class SlotMemory(Memory):
             slots,
             hidden_states,
         )
-        return rows, output
+        return positions_of(rows, counts, wanted), output
 
     def _run(
         self,
@@ -186,12 +192,14 @@ class SlotMemory(Memory):
                 return place
         else:
             longest = max(starts[row] + counts[row] for row in range(rows))
-            # Padding of a short row may stand beyond it, but never beyond what is reserved.
-            length = -(-max(longest, query) // self.bucket) * self.bucket
+            length = -(-longest // self.bucket) * self.bucket
+            if self.limit is not None:
+                # Some tables (ALiBi's in MPT) end at the context limit.
+                length = max(longest, min(length, self.limit))
             place = Placement(starts, counts, query, length, False, first)
         device = self.caller.device
-        table = torch.tensor(starts, device=device)[:, None]
-        place.positions = table + self._arange(query) if query > 1 else table
+        first_column = torch.tensor(starts, device=device)[:, None]
+        place.positions = first_column + self._arange(query) if query > 1 else first_column
         place.seen = place.positions
         if min(counts) < query:
             last = torch.tensor([max(start + count - 1, 0) for start, count in zip(starts, counts, strict=True)])

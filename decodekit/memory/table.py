@@ -22,13 +22,21 @@ class SlotTable:
         for row, slot in enumerate(self.slots):
             self.rows[slot] = row
         self.in_order = self.rows == self.slots == list(range(len(self.slots)))
-        self._tensor: Tensor | None = None
+        self._indices: dict[tuple[str, torch.device], Tensor] = {}
 
-    def rows_tensor(self, device: torch.device) -> Int64[Tensor, "slot"]:
-        """Give the row in each slot, as an index."""
-        if self._tensor is None or self._tensor.device != device:
-            self._tensor = torch.tensor(self.rows, device=device)
-        return self._tensor
+    def _index(self, name: str, values: list[int], device: torch.device) -> Tensor:
+        found = self._indices.get((name, device))
+        if found is None:
+            found = self._indices[name, device] = torch.tensor(values, device=device)
+        return found
+
+    def rows_index(self, device: torch.device) -> Int64[Tensor, "slot"]:
+        """Give the row in each slot: turns what is in row order into slot order."""
+        return self._index("rows", self.rows, device)
+
+    def slots_index(self, device: torch.device) -> Int64[Tensor, "row"]:
+        """Give the slot of each row: turns what is in slot order into row order."""
+        return self._index("slots", self.slots, device)
 
     def join(self, rows: int) -> None:
         """Append rows in the next slots."""

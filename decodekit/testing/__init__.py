@@ -5,8 +5,8 @@
     class TestMinP(ProcessorLaws):
         make = staticmethod(lambda: MinP(ratio=0.3))
 
-Needs the extra `decodekit[testing]` (pytest, scipy, hypothesis). Names are imported when they are first used, so that the
-pytest plugin costs nothing where it is not needed.
+Needs the extra `decodekit[testing]` (pytest, scipy). Names are imported when they are first used, so that the pytest
+plugin costs nothing where it is not needed.
 """
 
 from __future__ import annotations

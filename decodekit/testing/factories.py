@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -86,6 +87,11 @@ def positions(
     if draw is not None:
         return ScriptedPositions(*arrays, held, torch.device(device), draw=draw)
     return Positions(*arrays, held, torch.device(device))
+
+
+def altered(at: Positions, **fields: Any) -> Positions:
+    """Give positions with other fields; what was worked out from the old ones is forgotten."""
+    return replace(at, **fields, _memo={})
 
 
 LAW_KINDS = ("plain", "masked", "ties", "masked ties", "one token", "flat", "sharp", "far from zero")

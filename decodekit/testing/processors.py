@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from decodekit.law import Law
-from decodekit.positions import Positions
 from decodekit.techniques import BuildContext, Stage, Technique
-from decodekit.testing.factories import as_candidates, difference
+from decodekit.testing.factories import altered, as_candidates, difference
 from decodekit.testing.scenes import STEPS, Scene, is_stateful, start
 from decodekit.testing.toys import built, toy_context
 from decodekit.testing.values import Snapshot, random_generators, same
@@ -34,7 +33,7 @@ class ProcessorLaws:
         tolerance: Relative and absolute difference of two float64 logits that counts as rounding.
     """
 
-    make: ClassVar[Callable[[], Any]]
+    make: ClassVar[Any]
     variants: ClassVar[Sequence[Any]] = ()
     vocab_sizes: ClassVar[Sequence[int]] = (12, 300)
     seeds: ClassVar[Sequence[int]] = (0, 1)
@@ -109,7 +108,7 @@ class ProcessorLaws:
     def test_purity_dtype_and_device_are_kept(self) -> None:
         for scene in self.scenes():
             for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
-                at = Positions(*(getattr(scene.at, name) for name in _ARRAYS), torch.device(device))
+                at = altered(scene.at, device=torch.device(device))
                 for dtype in (torch.float32, torch.float64):
                     for law in (scene.law, as_candidates(scene.law)):
                         given = scene.piece(_to(law, device, dtype), at)
@@ -129,7 +128,8 @@ class ProcessorLaws:
                 if given.ids is not None:
                     ordered = given.ids.sort(dim=-1).values
                     assert not bool((ordered[:, 1:] == ordered[:, :-1]).any()), "a token stands in two columns"
-                    assert int(ordered.min()) >= 0 and int(ordered.max()) < scene.vocab_size, "a token id out of range"
+                    outside = int(ordered.min()) < 0 or int(ordered.max()) >= scene.vocab_size
+                    assert not outside, "a token id out of range"
 
     def test_mask_law_a_masked_token_stays_masked(self) -> None:
         for scene in self.scenes():
@@ -164,8 +164,7 @@ class ProcessorLaws:
                 continue
             for width in (0, scene.at.history_array.shape[1]):
                 history = np.full((scene.count, width), scene.vocab_size - 1, dtype=np.int64)
-                arrays = {name: getattr(scene.at, name) for name in _ARRAYS} | {"history_array": history}
-                given = scene.piece(scene.law, Positions(*arrays.values(), scene.at.device))
+                given = scene.piece(scene.law, altered(scene.at, history_array=history))
                 self.check(given, scene, range(scene.count), "without needs_history, with another history")
 
     def test_reads_law_is_declared_where_advance_looks_at_the_law(self) -> None:
@@ -177,7 +176,9 @@ class ProcessorLaws:
                 other = as_candidates(full) if getattr(scene.piece, "reads_law", False) else None
                 states = [scene.piece.advance(scene.at.states[i], scene.tokens[i], law) for law in (full, other)]
                 what = "depends on the law's form" if other else "depends on a law that is not declared (reads_law)"
-                assert same(*states, self.tolerance), f"advance {what}: {states[0]!r} against {states[1]!r}"
+                assert same(states[0], states[1], self.tolerance), (
+                    f"advance {what}: {states[0]!r} against {states[1]!r}"
+                )
 
     def test_states_are_values_that_advance_never_edits(self) -> None:
         for scene in self.scenes():
@@ -237,10 +238,5 @@ class ProcessorLaws:
         return state
 
 
-_ARRAYS = ("history_array", "lengths_array", "prompt_lengths_array", "seeds", "samples", "states")
-
-
 def _to(law: Law, device: str, dtype: torch.dtype) -> Law:
     return Law(law.logits.to(device, dtype), None if law.ids is None else law.ids.to(device))
-
-

@@ -13,7 +13,7 @@ import torch
 from decodekit.law import Law
 from decodekit.positions import Positions
 from decodekit.techniques import LogitsProcessor
-from decodekit.testing.factories import positions, random_law
+from decodekit.testing.factories import altered, positions, random_law
 from decodekit.testing.values import POSITION_ARRAYS, Snapshot
 from decodekit.types import State, TokenIds
 
@@ -99,8 +99,8 @@ class Scene:
 
     def copy(self, piece: Any) -> Scene:
         """Give the same scene with a fresh piece and inputs of its own, which a faulty piece may spoil."""
-        arrays = (getattr(self.at, name).copy() for name in POSITION_ARRAYS)
-        at = Positions(*arrays, copy.deepcopy(self.at.states), self.at.device)
+        arrays = {name: getattr(self.at, name).copy() for name in POSITION_ARRAYS}
+        at = altered(self.at, states=copy.deepcopy(self.at.states), **arrays)
         return replace(self, piece=piece, law=Law(self.law.logits.clone()), at=at)
 
     @property

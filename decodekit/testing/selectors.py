@@ -31,7 +31,7 @@ class SelectorLaws:
         tv: Total variation distance that the frequency tests see with power 0.999 at alpha 1e-6.
     """
 
-    make: ClassVar[Callable[[], Any]]
+    make: ClassVar[Any]
     vocab_sizes: ClassVar[Sequence[int]] = (8, 300)
     tv: ClassVar[float] = 0.02
 
@@ -62,7 +62,7 @@ class SelectorLaws:
         for size in self.vocab_sizes:
             piece = self.piece(size)
             for dtype in (torch.float32, torch.float64):
-                for seed in range(20):
+                for seed in range(6):
                     law = random_law(32, size, seed, dtype)
                     for form in (law, as_candidates(law)):
                         _assert_possible(law, piece(form, _places(32, size, first_seed=100 * seed)), f"seed {seed}")
@@ -121,7 +121,7 @@ class SelectorLaws:
         self.follow(lambda n: {"seeds": list(range(n))})
 
     def test_tokens_follow_the_law_over_positions_of_one_text(self) -> None:
-        self.follow(lambda n: {"seeds": [11] * n, "histories": [[0] * (1 + i % 150) for i in range(n)], "spread": 150})
+        self.follow(lambda n: {"seeds": [11] * n, "histories": [[0] * (1 + i % 9) for i in range(n)], "spread": 9})
 
     def test_tokens_follow_the_law_over_samples_of_one_request(self) -> None:
         self.follow(lambda n: {"seeds": [12] * n, "samples": list(range(n))})
@@ -152,9 +152,8 @@ class SelectorLaws:
         if spread:
             given["samples"] = [i // spread for i in range(n)]
             given["prompt_lengths"] = [1] * n
-        for form in (law, as_candidates(law)):
-            tokens = piece(form.index_select(torch.zeros(n, dtype=torch.int64)), positions(n, **given))
-            chi_square(Counter(tokens.tolist()), expected)
+        tokens = piece(law.index_select(torch.zeros(n, dtype=torch.int64)), positions(n, **given))
+        chi_square(Counter(tokens.tolist()), expected)
 
 
 def _small_law() -> Law:

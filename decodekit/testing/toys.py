@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from decodekit.techniques import BuildContext, Technique
-
-try:
-    from decodekit.vocabulary import Vocabulary
-except ImportError:  # being written
-    from dataclasses import dataclass
-
-    @dataclass(frozen=True)
-    class Vocabulary:  # type: ignore[no-redef]
-        tokens: tuple[bytes | None, ...]
-        end_tokens: tuple[int, ...]
-
+from decodekit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from decodekit.model import CausalModel
@@ -93,4 +83,5 @@ def tiny_llama(vocab_size: int = 32, seed: int = 0, dtype: torch.dtype = torch.f
     }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return LlamaForCausalLM(LlamaConfig(**(fields | config))).to(dtype).eval()
+        model: Any = LlamaForCausalLM(LlamaConfig(**(fields | config)))
+        return model.to(dtype).eval()

@@ -35,7 +35,9 @@ def same(left: Any, right: Any, tolerance: float = 0.0) -> bool:
     if type(left) is not type(right):
         return bool(_plain_equal(left, right))
     if isinstance(left, float):
-        return math.isclose(left, right, rel_tol=tolerance, abs_tol=tolerance) or (math.isnan(left) and math.isnan(right))
+        return math.isclose(left, right, rel_tol=tolerance, abs_tol=tolerance) or (
+            math.isnan(left) and math.isnan(right)
+        )
     if isinstance(left, Mapping):
         return list(left) == list(right) and all(same(left[key], right[key], tolerance) for key in left)
     if isinstance(left, Sequence) and not isinstance(left, str | bytes):

@@ -15,7 +15,9 @@ def nearby(technique: Technique, limit: int = 4) -> list[Technique]:
     for name, value in technique:
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
-        steps = (value + 1, value + 3, value - 1) if isinstance(value, int) else (value * 0.5, value * 1.3, value + 0.07)
+        steps = (
+            (value + 1, value + 3, value - 1) if isinstance(value, int) else (value * 0.5, value * 1.3, value + 0.07)
+        )
         made = [other for step in steps if (other := _with(technique, name, step)) is not None]
         found += made[:2]
     return found[:limit]

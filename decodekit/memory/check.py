@@ -1,0 +1,162 @@
+"""The check at wrap time: which memory is right for this model, found by trying, never by a list of names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from decodekit.errors import ModelError
+from decodekit.memory.base import Memory
+from decodekit.memory.caller import Caller
+from decodekit.memory.rope import calm
+from decodekit.types import Float, Tensor
+
+TOLERANCE = {torch.float64: 1e-4, torch.float32: 1e-2, torch.float16: 0.1, torch.bfloat16: 0.4}
+"""Largest |Δ logit| over their standard deviation that counts as rounding. Right memories stay far below, wrong ones far
+above (bfloat16: at most 0.20 against at least 0.75); in float64 the slack is for models that compute partly in float32."""
+
+LONG, SHORT = 9, 6
+"""Tokens of the two rows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """Two rows, and what the model says about them without any cache, on its own terms.
+
+    Attributes:
+        rows: Token ids.
+        truth: Logits of each row.
+        scale: Standard deviation of the logits.
+        tolerance: Largest deviation, in units of `scale`, that counts as rounding.
+    """
+
+    rows: tuple[list[int], list[int]]
+    truth: tuple[Float[Tensor, "query vocab"], Float[Tensor, "query vocab"]]
+    scale: float
+    tolerance: float
+
+    def off(self, given: Tensor, truth: Tensor) -> float:
+        """Give the largest deviation in units of the scale; infinite where anything is not a number."""
+        worst = float((given.double() - truth.double()).abs().max()) / self.scale
+        return worst if worst == worst else float("inf")
+
+
+def _ids(vocab: int, length: int, salt: int, avoid: int | None) -> list[int]:
+    """Give token ids that look unordered; never the padding token, at which some models stop counting positions."""
+    ids = [(salt + 7 * step + step * step * 3) % vocab for step in range(length)]
+    return [(token + 1) % vocab if token == avoid else token for token in ids]
+
+
+def _tensor(caller: Caller, row: Sequence[int]) -> Tensor:
+    return torch.tensor([row], device=caller.device)
+
+
+def probe(caller: Caller, vocab: int, padding: int | None, dtype: torch.dtype) -> Probe:
+    """Run the two rows without a cache, and refuse a model that is not causal.
+
+    Raises:
+        ModelError: The model gives no logits, or a later token changes an earlier one's.
+    """
+    rows = (_ids(vocab, LONG, 3, padding), _ids(vocab, SHORT, 5, padding))
+    outputs = [caller(_tensor(caller, row), uncached=True) for row in rows]
+    logits = [getattr(output, "logits", None) for output in outputs]
+    name = type(caller.model).__name__
+    if any(one is None or one.ndim != 3 or one.shape[1] != len(row) for one, row in zip(logits, rows, strict=True)):
+        raise ModelError(
+            f"{name} gives no logits for each token, so it has no language-model head",
+            hint="load the model with AutoModelForCausalLM",
+        )
+    truth = (logits[0][0], logits[1][0])
+    scale = max(float(truth[0].double().std()), 1e-12)
+    made = Probe(rows, truth, scale, TOLERANCE.get(dtype, 1e-2))
+    part = caller(_tensor(caller, rows[0][:5]), uncached=True).logits[0]
+    off = made.off(part, truth[0][:5])
+    if off > made.tolerance:
+        raise ModelError(
+            f"{name} is not causal: later tokens change the logits of earlier ones by {off:.2g} standard deviations",
+            hint="an encoder cannot generate; some have a decoder mode (is_decoder=True in the config)",
+        )
+    return made
+
+
+def position_offset(caller: Caller, probe: Probe, padding: int | None) -> int | None:
+    """Find what the model adds to 0, 1, ... when it makes position ids itself; None where no offset explains it."""
+    if caller.position_offset is None:
+        return None
+    for offset in dict.fromkeys((0, (padding or 0) + 1)):
+        caller.position_offset = offset
+        arange = torch.arange(LONG, device=caller.device)[None]
+        logits = caller(_tensor(caller, probe.rows[0]), positions=arange, uncached=True).logits[0]
+        if probe.off(logits, probe.truth[0]) <= probe.tolerance:
+            return offset
+    return None
+
+
+def coupled_by_position(caller: Caller, probe: Probe, far: Sequence[int]) -> float:
+    """Measure how much a row changes when it stands beside one at far positions; 0 where positions are not taken."""
+    if caller.position_offset is None:
+        return 0.0
+    near = torch.arange(SHORT, device=caller.device)
+    rows = torch.tensor([probe.rows[1], probe.rows[1]], device=caller.device)
+    worst = 0.0
+    for start in far:
+        logits = caller(rows, positions=torch.stack([near, near + start]), uncached=True).logits[0]
+        worst = max(worst, probe.off(logits, probe.truth[1]))
+        calm(caller)
+    return worst
+
+
+def trial(memory: Memory, probe: Probe, device: torch.device) -> float:
+    """Take a memory through prompts, steps, drafts, a rewind and a fork, ragged throughout; give its worst deviation."""
+    rows = [0, 1]
+    worst = 0.0
+
+    def run(counts: list[int]) -> None:
+        nonlocal worst
+        starts = list(memory.lengths)
+        pieces = [probe.rows[row][start : start + count] for row, start, count in zip(rows, starts, counts, strict=True)]
+        padded = torch.tensor([piece + [0] * (max(counts) - len(piece)) for piece in pieces], device=device)
+        logits = memory.forward(padded, counts, counts).logits
+        truth = torch.cat(
+            [probe.truth[row][start : start + count] for row, start, count in zip(rows, starts, counts, strict=True)]
+        )
+        worst = max(worst, probe.off(logits, truth))
+
+    memory.join(2)
+    run([5, 2])
+    run([1, 1])
+    run([3, 3])
+    memory.rewind([7, 4])
+    memory.gather([1, 0, 1])
+    rows = [1, 0, 1]
+    run([1, 2, 1])
+    run([1, 0, 1])
+    return worst
+
+
+def try_path(make: Callable[[], Memory], probe: Probe, device: torch.device) -> tuple[float, str]:
+    """Try a memory; give its deviation and, where it does not run at all, why."""
+    try:
+        return trial(make(), probe, device), ""
+    except Exception as error:  # noqa: BLE001 - any failure of a foreign model means: not this path
+        text = str(error).splitlines()[0][:100] if str(error) else ""
+        return float("inf"), f"{type(error).__name__}: {text}"
+
+
+def far_positions(model: nn.Module, limit: int | None) -> list[int]:
+    """Positions that show an encoding which depends on the batch, none of which a table of positions lacks."""
+    far = [limit - SHORT] if limit is not None and limit > 2 * SHORT else []
+    # Only where positions become angles can they lie beyond the limit.
+    if any(name.rpartition(".")[2].endswith("inv_freq") for name, _ in model.named_buffers()):
+        far.append(2 * (limit or 4096) + SHORT)
+    return far
+
+
+def quiet(device: torch.device) -> Any:
+    """Keep the check from moving the global random state (a few models draw numbers even in eval mode)."""
+    devices = [device] if device.type == "cuda" else []
+    return torch.random.fork_rng(devices=devices)

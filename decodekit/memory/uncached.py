@@ -1,0 +1,64 @@
+"""No cache: every forward pass computes the whole row anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from decodekit.memory.base import ForwardOutput, Memory
+from decodekit.memory.caller import Asked, Caller, merge, positions_of
+from decodekit.types import Int64, Tensor
+
+
+class UncachedMemory(Memory):
+    """The rows' tokens, and nothing else.
+
+    *Cost:* a forward pass over the whole row, per row and step. *Exact.*
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.rows: list[Tensor] = []
+
+    @property
+    def lengths(self) -> list[int]:  # type: ignore[override]
+        return [len(row) for row in self.rows]
+
+    def join(self, rows: int) -> None:
+        self.rows += [torch.empty(0, dtype=torch.int64, device=self.caller.device)] * rows
+
+    def gather(self, index: Sequence[int]) -> None:
+        self.rows = [self.rows[row] for row in index]
+
+    def rewind(self, lengths: Sequence[int]) -> None:
+        self.rows = [row[:length] for row, length in zip(self.rows, lengths, strict=True)]
+
+    def bytes(self) -> int:
+        return sum(row.nbytes for row in self.rows)
+
+    def forward(
+        self,
+        tokens: Int64[Tensor, "row query"],
+        counts: Sequence[int],
+        wanted: Sequence[int],
+        *,
+        hidden_states: bool = False,
+    ) -> ForwardOutput:
+        tokens = tokens.to(self.caller.device)
+        parts = []
+        with torch.inference_mode():
+            for row, count in enumerate(counts):
+                if count:
+                    self.rows[row] = torch.cat([self.rows[row], tokens[row, :count]])
+                # A pass without a position asked for would leave nothing behind, except to show the shape of none.
+                if wanted[row] or (row == len(counts) - 1 and not parts and len(self.rows[row])):
+                    parts.append((positions_of([row], counts, wanted), self._row(row, wanted[row], hidden_states)))
+        return merge(parts)
+
+    def _row(self, row: int, wanted: int, hidden_states: bool) -> ForwardOutput:
+        length = len(self.rows[row])
+        asked = Asked.of([length], [wanted], length)
+        keep = asked.keep(self.caller.device)
+        outputs = self.caller(self.rows[row][None], uncached=True, keep=keep, hidden_states=hidden_states)
+        return asked.output(outputs, hidden_states)
