@@ -1,0 +1,261 @@
+"""The decoder: prompts in every form, scores, ranks, descriptions, and clear errors for bad input."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+import decodekit
+from decodekit import Decoder, Vocabulary
+from decodekit.errors import (
+    IncompatibleTechniquesError,
+    ModelError,
+    PromptError,
+    RequestError,
+    UnknownTechniqueError,
+    UnsatisfiableSchemaError,
+)
+from decodekit.plugins import Origin, Plugins
+from decodekit.request import Request
+from decodekit.testing.toys import tiny_llama
+from tests import reference
+from tests.pieces import Alternate, Beam, Guess, Heat, Sample, TestPlugin
+
+VOCAB = 300
+
+
+@pytest.fixture(scope="module")
+def registry() -> Plugins:
+    from decodekit import builtin
+
+    found = Plugins()
+    found.register(builtin, Origin("builtin", "decodekit", "0"))
+    found.register(TestPlugin(), Origin("test", "test", "0"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_llama(VOCAB, seed=5, max_position_embeddings=64)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(models.BPE(vocab={letter: i for i, letter in enumerate(alphabet)}, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    made = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<end>")
+    made.chat_template = "{% for m in messages %}{{ m['role'] }}:{{ m['content'] }}\n{% endfor %}"
+    return made
+
+
+@pytest.fixture(scope="module")
+def decoder(model, tokenizer, registry) -> Decoder:
+    return Decoder(model, tokenizer, registry=registry)
+
+
+@pytest.fixture(scope="module")
+def bare(model, registry) -> Decoder:
+    return Decoder(model, registry=registry)
+
+
+def test_text_chat_and_ids_are_prompts(decoder, tokenizer):
+    ids = tokenizer("user:héllo\n")["input_ids"]
+    wanted = decoder.generate(ids, max_new_tokens=5)
+    chat = [{"role": "user", "content": "héllo"}]
+    for prompt in ("user:héllo\n", chat, tuple(ids), torch.tensor(ids), torch.tensor([ids]), np.array(ids)):
+        assert decoder.generate(prompt, max_new_tokens=5).tokens == wanted.tokens
+
+
+def test_one_prompt_gives_a_result_and_a_batch_a_list(decoder):
+    assert isinstance(decoder.generate("a", max_new_tokens=2), decodekit.Result)
+    batch = decoder.generate(["a", [1, 2], {"prompt": "b", "max_new_tokens": 1}, [{"role": "user", "content": "c"}]], max_new_tokens=2)
+    assert [len(r.tokens) for r in batch] == [2, 2, 1, 2]
+
+
+def test_the_text_is_the_bytes_of_the_tokens(decoder):
+    result = decoder.generate("abc", max_new_tokens=20)
+    assert decoder.vocabulary is not None
+    assert result.text == decoder.vocabulary.text(result.tokens)
+
+
+def test_without_a_tokenizer_there_is_no_text(bare, model):
+    result = bare.generate([1, 2, 3], max_new_tokens=5)
+    assert result.text == ""
+    assert result.tokens == reference.decode(model, [1, 2, 3], 5)[0]
+
+
+def test_a_vocabulary_may_stand_for_a_tokenizer(registry):
+    model = tiny_llama(257, seed=2)
+    decoder = Decoder(model, Vocabulary.from_bytes(), registry=registry)
+    assert decoder.describe()["end_tokens"] == [256]
+    assert decoder.generate("hi", max_new_tokens=3).prompt_tokens == [104, 105]
+
+
+def test_score_is_the_models_logprob_of_every_token_but_the_first(decoder, model, tokenizer):
+    ids = tokenizer("hello world")["input_ids"]
+    wanted = [reference.log_softmax(reference.model_logits(model, ids[:i]))[ids[i]] for i in range(1, len(ids))]
+    score, other = decoder.score(["hello world", [1, 2]])
+    assert score.tokens == ids[1:]
+    assert score.logprobs == pytest.approx(wanted, abs=1e-9)
+    assert score.perplexity == pytest.approx(np.exp(-np.mean(wanted)))
+    assert len(other.logprobs) == 1
+
+
+def test_rank_orders_choices_by_how_likely_they_follow(decoder, model, tokenizer):
+    ids = tokenizer("hello ")["input_ids"]
+    choices = ["abc", "d", "ee"]
+    totals = {}
+    for choice in choices:
+        whole, total = list(ids), 0.0
+        for token in tokenizer(choice)["input_ids"]:
+            total += reference.log_softmax(reference.model_logits(model, whole))[token]
+            whole.append(token)
+        totals[choice] = total
+    ranked = decoder.rank("hello ", choices)
+    assert [r.choice for r in ranked] == sorted(choices, key=lambda c: -totals[c])
+    assert ranked[0].score.total == pytest.approx(max(totals.values()), abs=1e-9)
+    by_mean = decoder.rank("hello ", choices, by="mean")
+    assert by_mean[0].choice == max(choices, key=lambda c: totals[c] / len(c))
+
+
+def test_describe_names_the_path(decoder):
+    described = decoder.describe()
+    assert described["path"] == "slots"
+    json.dumps(described)
+
+
+def test_a_request_is_written_and_read_back_as_json(decoder, registry):
+    request = decoder.request("abc", Guess(tokens=2), heat=0.8, seed=3, n=2, stop=["x", "y"], max_new_tokens=7)
+    again = Request.from_dict(json.loads(json.dumps(request.to_dict())), registry)
+    assert again == request
+    assert [s.tokens for s in decoder.generate(again).samples] == [s.tokens for s in decoder.generate(request).samples]
+
+
+def test_what_cannot_be_written_as_json_says_so(decoder):
+    with pytest.raises(RequestError, match="stop callable .* cannot be written"):
+        decoder.request("abc", stop=lambda row: True).to_dict()
+
+
+def test_results_become_plain_data(decoder):
+    plain = decoder.generate("abc", max_new_tokens=3, n=2).to_dict()
+    assert json.loads(json.dumps(plain))["samples"][1]["finish_reason"] == "length"
+
+
+def test_new_tokens_are_cut_to_the_context(bare):
+    assert len(bare.generate([1] * 60, max_new_tokens=50).tokens) == 4
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "error", "message"),
+    [
+        ("", {}, PromptError, "the prompt is empty"),
+        ([], {}, PromptError, "the batch is empty"),
+        ([[]], {}, PromptError, "the prompt is empty"),
+        ([1] * 64, {}, PromptError, "has 64 tokens, and the model's context of 64 leaves no room"),
+        ([1, 2, VOCAB], {}, PromptError, f"token id {VOCAB} at position 2"),
+        ([1, -1], {}, PromptError, "token id -1 at position 1"),
+        (torch.ones(2, 2, 2), {}, PromptError, r"shape \(2, 2, 2\)"),
+        (3.5, {}, PromptError, "got float"),
+        ([{"content": "x"}], {}, PromptError, "got dict"),
+        ("a", {"max_new_tokens": 0}, RequestError, "max_new_tokens: .*greater than or equal to 1"),
+        ("a", {"n": 0}, RequestError, "n: "),
+        ("a", {"seed": -1}, RequestError, "seed: "),
+        ("a", {"stop": ""}, RequestError, "empty stop string"),
+        ("a", {"heat": "warm"}, RequestError, "heat: value: .*valid number.*'warm'"),
+        ("a", {"heat": {"value": 1, "colour": 2}}, RequestError, "heat: "),
+        ("a", {"sample": True, "argmax": True}, IncompatibleTechniquesError, "at most one token selector, got 'sample' and 'argmax'"),
+        ("a", {"sample": True, "beam_test": 2}, IncompatibleTechniquesError, "'beam_test' .search. .* 'sample'"),
+        ("a", {"guess": 2, "beam_test": 2}, IncompatibleTechniquesError, "a draft follows one path"),
+        ("a", {"slots": True}, IncompatibleTechniquesError, "'slots' is a kv cache"),
+        ("a", {"alternate": 9, "max_new_tokens": 5}, UnsatisfiableSchemaError, "shortest text .* has 9 tokens"),
+    ],
+)
+def test_bad_requests_are_refused_before_the_first_forward_pass(decoder, prompt, options, error, message, monkeypatch):
+    monkeypatch.setattr(type(decoder.model), "forward", None)
+    with pytest.raises(error, match=message):
+        decoder.generate(prompt, **options)
+
+
+def test_the_same_technique_twice_is_refused(decoder):
+    with pytest.raises(IncompatibleTechniquesError, match="'heat' is asked for twice"):
+        decoder.generate("a", Heat(0.5), heat=0.7)
+
+
+def test_two_selectors_as_objects_are_refused(decoder):
+    with pytest.raises(IncompatibleTechniquesError, match="cannot run with 'sample'"):
+        decoder.generate("a", Sample(), Beam(2))
+
+
+def test_constraints_that_do_not_intersect_are_refused(decoder):
+    with pytest.raises(IncompatibleTechniquesError, match="cannot be intersected without dead ends"):
+        decoder.generate("a", Alternate(4), alternate=5)
+
+
+def test_an_unknown_name_suggests_the_nearest_and_the_plugin_to_install(decoder):
+    with pytest.raises(UnknownTechniqueError, match="unknown technique or option 'heet'") as caught:
+        decoder.generate("a", heet=1)
+    assert caught.value.hint == "did you mean 'heat'?"
+    with pytest.raises(UnknownTechniqueError) as caught:
+        decoder.generate("a", max_newtokens=1)
+    assert caught.value.hint == "did you mean 'max_new_tokens'?"
+    with pytest.raises(UnknownTechniqueError, match="no installed plugin offers it") as caught:
+        decoder.generate("a", top_p=0.9)
+    assert caught.value.hint == "pip install decodekit-sampling"
+
+
+def test_an_error_in_a_batch_says_which_request(decoder):
+    with pytest.raises(PromptError) as caught:
+        decoder.generate(["a", "", "b"])
+    assert "in request 1 of 3" in caught.value.__notes__
+
+
+def test_text_without_a_tokenizer_is_refused(bare):
+    with pytest.raises(PromptError, match="needs a tokenizer"):
+        bare.generate("hello")
+
+
+def test_a_constraint_without_a_tokenizer_is_refused(bare):
+    with pytest.raises(IncompatibleTechniquesError, match="tokens' bytes"):
+        bare.generate([1, 2], alternate=3)
+
+
+def test_chat_without_a_template_is_refused(model, tokenizer, registry):
+    plain = PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer)
+    with pytest.raises(PromptError, match="chat template, and this one has none"):
+        Decoder(model, plain, registry=registry).generate([{"role": "user", "content": "x"}])
+
+
+def test_a_chat_template_that_refuses_is_quoted(model, tokenizer, registry):
+    strict = PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer)
+    strict.chat_template = "{{ raise_exception('only users here') }}"
+    with pytest.raises(PromptError, match="only users here"):
+        Decoder(model, strict, registry=registry).generate([{"role": "system", "content": "x"}])
+
+
+def test_a_model_that_is_not_causal_is_refused(registry):
+    config = BertConfig(vocab_size=30, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+    with pytest.raises(ModelError):
+        Decoder(BertModel(config), registry=registry)
+
+
+def test_an_engine_option_must_be_one(model, registry):
+    with pytest.raises(RequestError, match="'heat' is a logits processor, not an engine option"):
+        Decoder(model, registry=registry, heat=0.5)
+    assert Decoder(model, registry=registry, slots=True).describe()["path"] == "slots"
+
+
+def test_streaming_checks_the_request_before_the_first_piece(decoder):
+    with pytest.raises(PromptError):
+        decoder.stream("")
+
+
+def test_a_request_stands_for_itself(decoder):
+    with pytest.raises(RequestError, match="options beside it would be lost"):
+        decoder.generate(decoder.request("a"), max_new_tokens=3)
