@@ -54,7 +54,8 @@ class Placement:
 
     def at(self, device: torch.device) -> tuple[Int64[Tensor, "row 1"], Int64[Tensor, "row query"]]:
         """Give slots and positions on a layer's device (a model may be spread over several)."""
-        assert self.slots is not None and self.positions is not None
+        assert self.slots is not None
+        assert self.positions is not None
         found = self._elsewhere.get(device)
         if found is None:
             found = (self.slots.to(device)[:, None], self.positions.to(device))
@@ -151,7 +152,8 @@ class SlotLayer(LayerCache):
         self.values.transpose(1, 2).index_put_(where, values.transpose(1, 2))
 
     def read(self, place: Placement) -> tuple[Tensor, Tensor]:
-        assert self.keys is not None and self.values is not None
+        assert self.keys is not None
+        assert self.values is not None
         if place.first is not None:
             rows = len(place.starts)
             return (

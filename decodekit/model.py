@@ -100,6 +100,21 @@ class CausalModel:
         """Make a memory with no rows."""
         return self._makers()[self.path]()
 
+    @property
+    def bytes_per_token(self) -> float | None:
+        """What a token of a row takes in the attention layers; None where nobody but transformers holds them.
+
+        Found by one forward pass of one token, when first asked for.
+        """
+        if self._bytes_per_token is None:
+            memory = self.memory()
+            inner = getattr(memory, "inner", memory)
+            if isinstance(inner, SlotMemory):
+                inner.join(1)
+                inner.forward(torch.zeros(1, 1, dtype=torch.int64, device=self.device), [1], [1])
+                self._bytes_per_token = inner.bytes_per_token()
+        return self._bytes_per_token
+
     def describe(self) -> dict[str, Any]:
         """Tell what was found, for people and for logs."""
         return {
@@ -114,7 +129,7 @@ class CausalModel:
             "device": str(self.device),
             "vocab_size": self.vocab_size,
             "context": self.max_length,
-            "bytes_per_token": self._bytes_per_token,
+            "bytes_per_token": self.bytes_per_token,
             "position_offset": self.caller.position_offset,
             "attention": self.config._attn_implementation,
             "cache": type(self.factory).__name__,
@@ -163,7 +178,7 @@ class CausalModel:
 
     def _choose(self, asked: str | None) -> None:
         probe = self._probe()
-        self.vocab_size = int(probe.truth[0].shape[-1])
+        self.vocab_size = self.caller.vocab_size = int(probe.truth[0].shape[-1])
         self.caller.position_offset = check.position_offset(self.caller, probe, self._padding())
         self.max_length = self._limit()
         far = check.far_positions(self.model, self.max_length)
@@ -172,7 +187,7 @@ class CausalModel:
         if bounded:
             self.boundary = boundary_of(self.model)
         story: list[str] = []
-        makers = self._makers()
+        makers = self._makers(stretched=check.view_length(self.config))
         for path in [asked] if asked else self._candidates(bounded):
             for one_by_one in (False, True) if path in ("hybrid", "replay") else (False,):
                 self.one_by_one = one_by_one
@@ -215,11 +230,15 @@ class CausalModel:
             return ["replay", "uncached"]
         return ["hybrid", "replay", "uncached"] if self.kinds.recurrent else ["slots", "level", "replay", "uncached"]
 
-    def _makers(self) -> dict[str, Callable[[], Memory]]:
-        kinds, caller, factory, limit = self.kinds, self.caller, self.factory, self.max_length
+    def _makers(self, stretched: int = 0) -> dict[str, Callable[[], Memory]]:
+        """Give a way to make each kind of memory; for the check, with views of at least `stretched` keys."""
+        kinds, caller, limit = self.kinds, self.caller, self.max_length
+        factory = check.stretching(self.factory) if stretched else self.factory
 
         def slots(kind: type[SlotMemory] = SlotMemory) -> SlotMemory:
-            return kind(caller, factory, layers=kinds.objects(), count=kinds.count, limit=limit)
+            made = kind(caller, factory, layers=kinds.objects(), count=kinds.count, limit=limit)
+            made.bucket = stretched or made.bucket
+            return made
 
         def ragged() -> Memory:
             return slots() if self.boundary is None else BoundedMemory(caller, slots(), self.boundary)
@@ -233,6 +252,7 @@ class CausalModel:
                 count=kinds.count,
                 limit=limit,
             )
+            inner.bucket = stretched or inner.bucket
             return RewindingMemory(inner, one_by_one=self.one_by_one)
 
         return {
@@ -245,7 +265,8 @@ class CausalModel:
 
     def _limit(self) -> int | None:
         """Find the context limit: a table's end, or what a rotary encoding was made for."""
-        if (self.kinds.count and not self.kinds.attention) or getattr(self.config, "alibi", False) is True:
+        attends = bool(self.kinds.attention) or not self.kinds.count
+        if not attends or self.caller.cache_argument == "state" or getattr(self.config, "alibi", False) is True:
             return None
         limit = next((getattr(self.config, name) for name in _LIMITS if getattr(self.config, name, None)), None)
         if not isinstance(limit, int):

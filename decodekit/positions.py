@@ -30,6 +30,7 @@ class Positions:
         samples: Index of the sample in its request, uint64, shape [position].
         states: The state of the piece that is called, one per position.
         device: Where tensors are wanted.
+        draws: Numbers computed ahead, with the row of each position; None computes them when asked.
     """
 
     history_array: NDArray[np.int64]
@@ -39,6 +40,7 @@ class Positions:
     samples: NDArray[np.uint64]
     states: Sequence[State]
     device: torch.device
+    draws: tuple[rng.Draws, NDArray[np.int64]] | None = None
     _memo: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -77,8 +79,12 @@ class Positions:
 
     def uniform(self, purpose: str) -> Float[Tensor, "position"]:
         """Draw one float64 in [0, 1) per position, fixed for (seed, sample, position, purpose)."""
-        new = (self.lengths_array - self.prompt_lengths_array).astype(np.uint64)
-        return torch.from_numpy(rng.uniform(self.seeds, self.samples, new, purpose)).to(self.device)
+        new = self.lengths_array - self.prompt_lengths_array
+        if self.draws is not None:
+            numbers = self.draws[0](self.draws[1], new, purpose)
+        else:
+            numbers = rng.uniform(self.seeds, self.samples, new.astype(np.uint64), purpose)
+        return torch.from_numpy(numbers).to(self.device)
 
     def index_select(self, index: Sequence[int]) -> Positions:
         """Give these positions, in this order, repeats allowed."""
@@ -91,6 +97,7 @@ class Positions:
             self.samples[rows],
             [self.states[i] for i in index],
             self.device,
+            None if self.draws is None else (self.draws[0], self.draws[1][rows]),
         )
 
     def with_states(self, states: Sequence[State]) -> Positions:

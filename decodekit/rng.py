@@ -58,3 +58,37 @@ def uniform(
     counter = np.stack([positions & _LOW, samples & _LOW, np.full_like(seeds, purpose_key(purpose)), np.zeros_like(seeds)])
     high, low, _, _ = philox4x32(counter, np.stack([seeds & _LOW, seeds >> _SHIFT]))
     return ((high >> np.uint64(5)) * np.float64(67108864) + (low >> np.uint64(6))) / np.float64(9007199254740992)
+
+
+class Draws:
+    """The numbers of `uniform` for fixed rows, computed a block of positions ahead: a draw then costs a look-up.
+
+    Args:
+        seeds: Shape [row].
+        samples: Shape [row].
+    """
+
+    AHEAD = 64
+
+    def __init__(self, seeds: NDArray[np.uint64], samples: NDArray[np.uint64]) -> None:
+        self.seeds, self.samples = seeds, samples
+        self._blocks: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
+
+    def __call__(self, rows: NDArray[np.int64], positions: NDArray[np.int64], purpose: str) -> NDArray[np.float64]:
+        """Give the number of row `rows[i]` at `positions[i]`, both of shape [n]."""
+        first, block = self._blocks.get(purpose, (None, None))
+        if first is not None and block is not None:
+            ahead = positions - first[rows]
+            if ahead.min() >= 0 and ahead.max() < self.AHEAD:
+                return block[rows, ahead]
+        start = np.full(len(self.seeds), np.iinfo(np.int64).max)
+        np.minimum.at(start, rows, positions)
+        start[start == np.iinfo(np.int64).max] = 0
+        wide = np.repeat(self.seeds, self.AHEAD), np.repeat(self.samples, self.AHEAD)
+        places = (start[:, None] + np.arange(self.AHEAD)).ravel().astype(np.uint64)
+        numbers = uniform(*wide, places, purpose).reshape(len(self.seeds), self.AHEAD)
+        self._blocks[purpose] = start, numbers
+        ahead = positions - start[rows]
+        if ahead.max() < self.AHEAD:
+            return numbers[rows, ahead]
+        return uniform(self.seeds[rows], self.samples[rows], positions.astype(np.uint64), purpose)

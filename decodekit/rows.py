@@ -17,6 +17,7 @@ from decodekit.pipeline import is_stateful
 from decodekit.plan import RequestPlan
 from decodekit.positions import Positions
 from decodekit.results import Completion, Stats
+from decodekit.rng import Draws
 from decodekit.types import State
 from decodekit.vocabulary import TextState, Vocabulary
 
@@ -218,7 +219,8 @@ class Rows:
         self.device = device
         self.items: list[Row] = []
         self.history = np.zeros((0, _GROWTH), dtype=np.int64)
-        self._fixed: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._fixed: tuple[np.ndarray, np.ndarray, np.ndarray, Draws] | None = None
+        self._order = np.arange(0)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -244,23 +246,23 @@ class Rows:
     def positions(self, owners: np.ndarray | None, depths: np.ndarray | None) -> Positions:
         """Give positions: per row one, after its last token; or, for drafts, row `owners[i]` after `depths[i]` more."""
         lengths = np.fromiter((len(row.tokens) for row in self.items), dtype=np.int64, count=len(self.items))
-        prompts, seeds, samples = self._constants()
-        history = self.history
+        prompts, seeds, samples, draws = self._constants()
+        history, rows = self.history, self._order
         if owners is not None and depths is not None:
             lengths, prompts, seeds, samples = lengths[owners] + depths, prompts[owners], seeds[owners], samples[owners]
-            history = history[owners]
-        return Positions(
-            history[:, : int(lengths.max())], lengths, prompts, seeds, samples, [None] * len(lengths), self.device
-        )
+            history, rows = history[owners], owners
+        states = [None] * len(lengths)
+        longest = int(lengths.max())
+        return Positions(history[:, :longest], lengths, prompts, seeds, samples, states, self.device, (draws, rows))
 
-    def _constants(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _constants(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, Draws]:
         if self._fixed is None:
             plans = [row.group.plan for row in self.items]
-            self._fixed = (
-                np.array([len(plan.prompt) for plan in plans], dtype=np.int64),
-                np.array([plan.seed for plan in plans], dtype=np.uint64),
-                np.array([row.sample for row in self.items], dtype=np.uint64),
-            )
+            seeds = np.array([plan.seed for plan in plans], dtype=np.uint64)
+            samples = np.array([row.sample for row in self.items], dtype=np.uint64)
+            prompts = np.array([len(plan.prompt) for plan in plans], dtype=np.int64)
+            self._fixed = prompts, seeds, samples, Draws(seeds, samples)
+            self._order = np.arange(len(plans))
         return self._fixed
 
     def _rebuild(self) -> None:

@@ -56,7 +56,7 @@ def read_flat(arguments: Sequence[str], registry: Plugins) -> Flat:
                 continue
             value = rest.pop(0)
             flat.last = written
-        _put(flat, name, parameter, value if _is_text(kind, parameter) else _as_json(value))
+        _put(flat, name, parameter, _read(kind, parameter, value))
     return flat
 
 
@@ -91,16 +91,15 @@ def _takes_value(kind: type[Technique] | None, word: str) -> bool:
     return kind is None or bool(kind.model_fields) or word in ("true", "false")
 
 
-def _is_text(kind: type[Technique] | None, parameter: str) -> bool:
-    if kind is None or not kind.model_fields:
-        return False
-    by_name = {name: info for field, info in kind.model_fields.items() for name in (field, info.alias) if name}
-    info = by_name.get(parameter) if parameter else next(iter(kind.model_fields.values()))
-    return info is not None and info.annotation is str
-
-
-def _as_json(value: str) -> Any:
+def _read(kind: type[Technique] | None, parameter: str, value: str) -> Any:
     try:
-        return json.loads(value)
+        read = json.loads(value)
     except ValueError:
         return value
+    if kind is None or not kind.model_fields:
+        return read
+    fields = {name: info for field, info in kind.model_fields.items() for name in (field, info.alias) if name}
+    if not parameter and isinstance(read, dict) and read and set(read) <= set(fields):
+        return read
+    info = fields.get(parameter) if parameter else next(iter(fields.values()))
+    return value if info is not None and info.annotation is str else read

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from decodekit.memory.base import Memory
+from decodekit.memory.caller import Caller
 
 
 class AdvancingMemory(Memory):
     """A memory that cannot forget single tokens, but can go back to a state that it gave away before."""
+
+    caller: Caller
 
     @abstractmethod
     def snapshot(self, row: int) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
@@ -31,6 +31,7 @@ class Caller:
 
     Attributes:
         cache_argument: None where the model remembers nothing.
+        vocab_size: Width of the logits, once known.
         position_offset: What is added to 0, 1, ... to make position ids; None where the model takes none.
         keeps_logits: Whether the model computes logits of chosen positions only.
     """
@@ -42,6 +43,7 @@ class Caller:
     keeps_logits: bool
     takes_use_cache: bool
     position_offset: int | None = 0
+    vocab_size: int = 0
 
     @classmethod
     def of(cls, model: nn.Module, device: torch.device, runner: Runner | None = None) -> Caller:
@@ -142,12 +144,14 @@ class Asked:
         return ForwardOutput(logits, hidden)
 
 
-def merge(parts: Sequence[tuple[Sequence[tuple[int, int]], ForwardOutput]]) -> ForwardOutput:
-    """Join the outputs of several forward passes, sorted by (row, column).
+Part: TypeAlias = tuple[Sequence[tuple[int, int]], ForwardOutput]
+"""Row and column of each position of an output, and the output."""
 
-    Args:
-        parts: Row and column of each position of an output, and the output.
-    """
+
+def merge(caller: Caller, parts: Sequence[Part]) -> ForwardOutput:
+    """Join the outputs of any number of forward passes, sorted by (row, column)."""
+    if not parts:
+        return ForwardOutput(torch.empty(0, caller.vocab_size, device=caller.device))
     if len(parts) == 1:
         joined = parts[0][1]
     else:

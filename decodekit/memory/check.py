@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
+from decodekit.cache import BUCKET_TOKENS, CacheFactory, LayerCache, Placement
 from decodekit.errors import ModelError
 from decodekit.memory.base import Memory
 from decodekit.memory.caller import Caller
@@ -16,8 +17,11 @@ from decodekit.memory.rope import calm
 from decodekit.types import Float, Tensor
 
 TOLERANCE = {torch.float64: 1e-4, torch.float32: 1e-2, torch.float16: 0.1, torch.bfloat16: 0.4}
-"""Largest |Δ logit| over their standard deviation that counts as rounding. Right memories stay far below, wrong ones far
-above (bfloat16: at most 0.20 against at least 0.75); in float64 the slack is for models that compute partly in float32."""
+"""Largest |Δ logit|, in standard deviations of the logits, that counts as rounding.
+
+Right memories stay far below, wrong ones far above (bfloat16: at most 0.20 against at least 0.75). In float64 the slack
+is for models that compute partly in float32.
+"""
 
 LONG, SHORT = 9, 6
 """Tokens of the two rows."""
@@ -111,19 +115,17 @@ def coupled_by_position(caller: Caller, probe: Probe, far: Sequence[int]) -> flo
 
 
 def trial(memory: Memory, probe: Probe, device: torch.device) -> float:
-    """Take a memory through prompts, steps, drafts, a rewind and a fork, ragged throughout; give its worst deviation."""
+    """Take a memory through prompts, steps, drafts, a rewind and a fork, all ragged; give its worst deviation."""
     rows = [0, 1]
     worst = 0.0
 
     def run(counts: list[int]) -> None:
         nonlocal worst
-        starts = list(memory.lengths)
-        pieces = [probe.rows[row][start : start + count] for row, start, count in zip(rows, starts, counts, strict=True)]
+        here = [slice(start, start + count) for start, count in zip(memory.lengths, counts, strict=True)]
+        pieces = [probe.rows[row][part] for row, part in zip(rows, here, strict=True)]
         padded = torch.tensor([piece + [0] * (max(counts) - len(piece)) for piece in pieces], device=device)
         logits = memory.forward(padded, counts, counts).logits
-        truth = torch.cat(
-            [probe.truth[row][start : start + count] for row, start, count in zip(rows, starts, counts, strict=True)]
-        )
+        truth = torch.cat([probe.truth[row][part] for row, part in zip(rows, here, strict=True)])
         worst = max(worst, probe.off(logits, truth))
 
     memory.join(2)
@@ -142,9 +144,73 @@ def try_path(make: Callable[[], Memory], probe: Probe, device: torch.device) -> 
     """Try a memory; give its deviation and, where it does not run at all, why."""
     try:
         return trial(make(), probe, device), ""
-    except Exception as error:  # noqa: BLE001 - any failure of a foreign model means: not this path
+    except Exception as error:  # whatever a foreign model raises means: not this path
         text = str(error).splitlines()[0][:100] if str(error) else ""
         return float("inf"), f"{type(error).__name__}: {text}"
+
+
+class Stretched(LayerCache):
+    """A layer's storage as it looks when its buffer is long: zeros behind what it holds.
+
+    Some models read more off the number of keys than a mask says (gpt_neo its local window), and are wrong only once
+    the buffer is longer than the window. The zeros are made one layer at a time, so the check needs no long buffers.
+
+    Args:
+        inner: The real storage.
+        length: Positions of it that are really there.
+    """
+
+    def __init__(self, inner: LayerCache, length: int = 4 * BUCKET_TOKENS) -> None:
+        self.inner = inner
+        self.length = length
+
+    def reserve(self, slots: int, length: int) -> None:
+        self.inner.reserve(slots, min(length, self.length))
+
+    def write(self, keys: Tensor, values: Tensor, place: Placement) -> None:
+        self.inner.write(keys, values, place)
+
+    def read(self, place: Placement) -> tuple[Tensor, Tensor]:
+        more = place.length - self.length
+        if more <= 0:
+            return self.inner.read(place)
+        keys, values = self.inner.read(replace(place, length=self.length))
+        return nn.functional.pad(keys, (0, 0, 0, more)), nn.functional.pad(values, (0, 0, 0, more))
+
+    def copy(self, sources: Sequence[int], targets: Sequence[int], length: int) -> None:
+        self.inner.copy(sources, targets, length)
+
+    def bytes(self) -> int:
+        return self.inner.bytes()
+
+
+@dataclass(slots=True)
+class _Stretching:
+    factory: CacheFactory
+    exact: bool
+
+    def __call__(self, layer: int) -> LayerCache:
+        return Stretched(self.factory(layer))
+
+
+def stretching(factory: CacheFactory) -> CacheFactory:
+    """Make a backend look as it does when its buffers are long."""
+    return _Stretching(factory, factory.exact)
+
+
+LONGEST_VIEW = 8192
+"""Keys that the check shows a layer at most; a window longer than this goes unseen, for the sake of memory."""
+
+
+def view_length(config: Any) -> int:
+    """Give a number of keys that is longer than any window or chunk the config speaks of."""
+    sizes = [
+        value
+        for name, value in config.to_dict().items()
+        if isinstance(value, int) and ("window" in name or "chunk" in name)
+    ]
+    longest = min(max(sizes, default=0), LONGEST_VIEW)
+    return (longest // BUCKET_TOKENS + 2) * BUCKET_TOKENS
 
 
 def far_positions(model: nn.Module, limit: int | None) -> list[int]:

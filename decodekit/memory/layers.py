@@ -34,14 +34,16 @@ class LayerKinds:
         kinds = cls()
         try:
             layers = DynamicCache(config=config).layers
-        except Exception:  # noqa: BLE001 - configs outside of transformers' conventions; the forward pass will tell
+        except Exception:
+            # A config outside of transformers' conventions; the forward pass will tell.
             return kinds
         kinds.count = len(layers)
         for index, layer in enumerate(layers):
             recurrent = isinstance(layer, _RECURRENT)
             if recurrent:
                 kinds.recurrent.append(index)
-            if type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) or (recurrent and isinstance(layer, DynamicLayer)):
+            plain = type(layer) in (DynamicLayer, DynamicSlidingWindowLayer)
+            if plain or (recurrent and isinstance(layer, DynamicLayer)):
                 kinds.attention.append(index)
             elif not recurrent and not isinstance(layer, DummyLayer):
                 kinds.foreign.append(type(layer).__name__)

@@ -1,9 +1,9 @@
 """The model's own attention masks, evaluated at per-row positions.
 
-A hand-made mask is silently wrong for many models (eager attention *adds* it; layers have their own windows, chunks and
-biases). transformers describes each mask as a function of (batch, head, query position, key position), so here that very
-function is asked about the positions that the rows really stand at. The functions registered for "sdpa" and "eager"
-stay what they are outside of a decodekit forward pass: the wrappers look at a context variable first.
+A hand-made mask is silently wrong for many models (eager attention *adds* it; layers have their own windows, chunks
+and biases). transformers describes each mask as a function of (batch, head, query position, key position), so here
+that very function is asked about the positions that the rows really stand at. What is registered for "sdpa" and "eager"
+stays what it is outside of a decodekit forward pass: the wrappers look at a context variable first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMa
 from decodekit.types import Int64, Tensor
 
 SUPPORTED = ("sdpa", "eager")
-"""Attention implementations whose masks are four-dimensional; the others (FlashAttention) cannot express ragged rows."""
+"""Attention implementations with four-dimensional masks; the others (FlashAttention) cannot express ragged rows."""
 
 _positions: ContextVar[Tensor | None] = ContextVar("decodekit_positions", default=None)
 

@@ -47,15 +47,21 @@ class RecurrentStates:
         self.buffers: dict[Key, Tensor] = {}
         self._blank = {index: _without_tensors(layer) for index, layer in layers.items()}
         self._begun: dict[int, dict[str, Any]] = {}
+        self._lent: list[int] | None = None
+        """The slots whose states the layers hold as views right now: the next step of the same rows finds them so."""
 
     def lend(self, slots: Sequence[int], fresh: bool) -> None:
         """Fill the layers for a forward pass of these slots."""
+        if not fresh and self._lent == slots:
+            return
+        self._lent = None
         source = self._blank if fresh else self._begun
         for index, layer in self.layers.items():
             layer.__dict__.update(copy.deepcopy(source[index]))
         if not fresh:
             first, count = slots[0], len(slots)
             in_place = slots[-1] - first == count - 1
+            self._lent = list(slots) if in_place else None
             for (index, name, key), buffer in self.buffers.items():
                 part = (
                     buffer.narrow(0, first, count)
@@ -69,6 +75,7 @@ class RecurrentStates:
 
     def take_back(self, slots: Sequence[int], capacity: int) -> None:
         """Store what the forward pass left in the layers."""
+        in_place = self._lent is not None
         for index, layer in self.layers.items():
             for name, key, value in _leaves(layer):
                 if value.ndim == 0 or value.shape[0] != len(slots):
@@ -79,12 +86,15 @@ class RecurrentStates:
                 if part.data_ptr() == value.data_ptr():
                     continue
                 buffer.index_copy_(0, torch.tensor(slots, device=buffer.device), value)
+                in_place = False
             if index not in self._begun:
                 self._begun[index] = _without_tensors(layer)
+        self._lent = self._lent if in_place else None
 
     def _buffer(self, key: Key, value: Tensor, capacity: int) -> Tensor:
         old = self.buffers.get(key)
         if old is None or old.shape[0] < capacity:
+            self._lent = None
             self.buffers[key] = value.new_zeros(capacity, *value.shape[1:])
             if old is not None:
                 self.buffers[key][: old.shape[0]] = old

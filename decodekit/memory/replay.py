@@ -10,7 +10,7 @@ import torch
 
 from decodekit.memory.advancing import AdvancingMemory
 from decodekit.memory.base import ForwardOutput
-from decodekit.memory.caller import Asked, Caller, merge, positions_of
+from decodekit.memory.caller import Asked, Caller, Part, merge, positions_of
 from decodekit.types import Int64, Tensor
 
 
@@ -59,7 +59,7 @@ class SingleRows(AdvancingMemory):
         hidden_states: bool = False,
     ) -> ForwardOutput:
         tokens = tokens.to(self.caller.device)
-        parts = []
+        parts: list[Part] = []
         with torch.inference_mode():
             for row, count in enumerate(counts):
                 if not count:
@@ -74,7 +74,7 @@ class SingleRows(AdvancingMemory):
                 self.caches[row] = getattr(outputs, str(self.caller.cache_argument))
                 self.lengths[row] += count
                 parts.append((positions_of([row], counts, wanted), asked.output(outputs, hidden_states)))
-        return merge(parts)
+        return merge(self.caller, parts)
 
 
 def tensors_in(value: Any, seen: set[int] | None = None) -> list[Tensor]:

@@ -10,7 +10,7 @@ import torch
 
 from decodekit.memory.advancing import AdvancingMemory
 from decodekit.memory.base import ForwardOutput, Memory
-from decodekit.memory.caller import merge, positions_of
+from decodekit.memory.caller import Part, merge, positions_of
 from decodekit.types import Int64, Tensor
 
 
@@ -110,7 +110,7 @@ class RewindingMemory(Memory):
     ) -> ForwardOutput:
         if not self.one_by_one or max(counts) == 1:
             return self.inner.forward(tokens, counts, wanted, hidden_states=hidden_states)
-        parts = []
+        parts: list[Part] = []
         fresh = [length == 0 for length in self.inner.lengths]
         for column in range(max(counts)):
             # A fresh row brings all its tokens at once; the others one, as long as they have any.
@@ -128,4 +128,4 @@ class RewindingMemory(Memory):
             piece = self.inner.forward(tokens[:, first : first + max(here)], here, asked, hidden_states=hidden_states)
             named = positions_of(range(len(counts)), here, asked)
             parts.append(([(row, first + place) for row, place in named], piece))
-        return merge(parts)
+        return merge(self.inner.caller, parts)

@@ -1,7 +1,7 @@
 """Positional encodings that change with the longest position of a batch ("dynamic" and "longrope" RoPE).
 
-Their frequencies depend on the largest position in the forward pass, so rows on the two sides of the boundary must never
-share one; and keys computed on one side are wrong on the other. transformers' own cache ignores this.
+Their frequencies depend on the largest position in the forward pass, so rows on the two sides of the boundary must
+never share one; and keys computed on one side are wrong on the other. transformers' own cache ignores this.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from decodekit.memory.base import ForwardOutput, Memory
-from decodekit.memory.caller import Asked, Caller, merge
+from decodekit.memory.caller import Asked, Caller, Part, merge
 from decodekit.memory.slots import SlotMemory
 from decodekit.types import Int64, Tensor
 
@@ -119,7 +119,7 @@ class BoundedMemory(Memory):
             self.rows[row] += values[:count]
         ends = [len(row) if count else 0 for row, count in zip(self.rows, counts, strict=True)]
         edge = self.boundary.tokens
-        parts = []
+        parts: list[Part] = []
         # The short side first: a row that crosses brings its tokens up to the boundary there.
         short = [min(end, edge) if start < edge else 0 for start, end in zip(starts, ends, strict=True)]
         if any(short):
@@ -135,11 +135,11 @@ class BoundedMemory(Memory):
                     self.long[row], held[row] = True, 0
             self.inner.rewind(held)
             parts.append(self._up_to(beyond, [max(start, edge) for start in starts], ends, wanted, hidden_states))
-        return merge(parts)
+        return merge(self.caller, parts)
 
     def _up_to(
         self, targets: Sequence[int], starts: Sequence[int], ends: Sequence[int], wanted: Sequence[int], hidden: bool
-    ) -> tuple[list[tuple[int, int]], ForwardOutput]:
+    ) -> Part:
         """Run each row up to a length (0: sits out), asking for what is wanted between `starts` and there."""
         held = self.inner.lengths
         pieces = [row[have:target] for row, have, target in zip(self.rows, held, targets, strict=True)]
@@ -153,11 +153,9 @@ class BoundedMemory(Memory):
         padded = torch.tensor([piece + [0] * (width - len(piece)) for piece in pieces], device=self.caller.device)
         return named, self.inner.forward(padded, [len(piece) for piece in pieces], asked, hidden_states=hidden)
 
-    def _anew(
-        self, starts: Sequence[int], ends: Sequence[int], wanted: Sequence[int], hidden: bool
-    ) -> list[tuple[list[tuple[int, int]], ForwardOutput]]:
+    def _anew(self, starts: Sequence[int], ends: Sequence[int], wanted: Sequence[int], hidden: bool) -> list[Part]:
         """Compute positions beyond a stretching boundary, each from its whole prefix."""
-        parts = []
+        parts: list[Part] = []
         with torch.inference_mode():
             for row, end in enumerate(ends):
                 for length in range(max(end - wanted[row], self.boundary.tokens, starts[row]) + 1, end + 1):

@@ -11,7 +11,7 @@ import torch
 from decodekit.cache import BUCKET_TOKENS, CacheFactory, Placement
 from decodekit.memory.base import ForwardOutput, Memory
 from decodekit.memory.bridge import BridgeCache
-from decodekit.memory.caller import Asked, Caller, merge, positions_of
+from decodekit.memory.caller import Asked, Caller, Part, merge, positions_of
 from decodekit.memory.groups import by_width
 from decodekit.memory.masks import standing_at
 from decodekit.memory.table import SlotTable
@@ -76,6 +76,11 @@ class SlotMemory(Memory):
     def bytes(self) -> int:
         return self.cache.bytes()
 
+    def bytes_per_token(self) -> float:
+        """Give what a position of a slot takes in all attention layers; 0 before the first forward pass."""
+        slots, length = self._room
+        return self.cache.bytes() / (slots * length) if slots else 0.0
+
     def forward(
         self,
         tokens: Int64[Tensor, "row query"],
@@ -85,11 +90,11 @@ class SlotMemory(Memory):
         hidden_states: bool = False,
     ) -> ForwardOutput:
         with torch.inference_mode():
-            if min(counts) == tokens.shape[1] and self._share(counts):
+            if 0 < tokens.shape[1] == min(counts) and self._share(counts):
                 output = self._run_all(tokens, counts, wanted, hidden_states)
             else:
-                groups = self._groups(counts)
-                output = merge([self._run_group(rows, tokens, counts, wanted, hidden_states) for rows in groups])
+                parts = [self._run_group(rows, tokens, counts, wanted, hidden_states) for rows in self._groups(counts)]
+                output = merge(self.caller, parts)
         for row, count in enumerate(counts):
             self.lengths[row] += count
         return output
@@ -119,7 +124,7 @@ class SlotMemory(Memory):
         )
         if tokens.shape[1] == 1 and not hidden_states and len(output.logits) == len(order):
             return ForwardOutput(output.logits.index_select(0, self.table.slots_index(output.logits.device)))
-        return merge([(positions_of(order, counts, wanted), output)])
+        return merge(self.caller, [(positions_of(order, counts, wanted), output)])
 
     def _run_group(
         self,
@@ -128,7 +133,7 @@ class SlotMemory(Memory):
         counts: Sequence[int],
         wanted: Sequence[int],
         hidden_states: bool,
-    ) -> tuple[list[tuple[int, int]], ForwardOutput]:
+    ) -> Part:
         """Run some rows; they go in the order of their slots, so that neighbours can be a view."""
         rows = sorted(rows, key=self.table.slots.__getitem__)
         slots = [self.table.slots[row] for row in rows]

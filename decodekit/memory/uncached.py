@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from decodekit.memory.base import ForwardOutput, Memory
-from decodekit.memory.caller import Asked, Caller, merge, positions_of
+from decodekit.memory.caller import Asked, Caller, Part, merge, positions_of
 from decodekit.types import Int64, Tensor
 
 
@@ -46,15 +46,14 @@ class UncachedMemory(Memory):
         hidden_states: bool = False,
     ) -> ForwardOutput:
         tokens = tokens.to(self.caller.device)
-        parts = []
+        parts: list[Part] = []
         with torch.inference_mode():
             for row, count in enumerate(counts):
                 if count:
                     self.rows[row] = torch.cat([self.rows[row], tokens[row, :count]])
-                # A pass without a position asked for would leave nothing behind, except to show the shape of none.
-                if wanted[row] or (row == len(counts) - 1 and not parts and len(self.rows[row])):
+                if wanted[row]:
                     parts.append((positions_of([row], counts, wanted), self._row(row, wanted[row], hidden_states)))
-        return merge(parts)
+        return merge(self.caller, parts)
 
     def _row(self, row: int, wanted: int, hidden_states: bool) -> ForwardOutput:
         length = len(self.rows[row])

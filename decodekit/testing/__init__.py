@@ -15,40 +15,66 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from decodekit.testing.caches import Bench, CacheLaws
     from decodekit.testing.checking import violations
     from decodekit.testing.constraints import ConstraintLaws
-    from decodekit.testing.factories import ScriptedPositions, as_candidates, difference, positions, random_law
+    from decodekit.testing.drafters import DrafterLaws
+    from decodekit.testing.factories import ScriptedPositions, altered, as_candidates, difference, positions, random_law
     from decodekit.testing.processors import ProcessorLaws
+    from decodekit.testing.searches import SearchLaws
     from decodekit.testing.selectors import SelectorLaws
     from decodekit.testing.statistics import chi_square, enumerate_law, samples_needed, total_variation
-    from decodekit.testing.toys import byte_vocabulary, tiny_llama, tiny_vocabulary, toy_context
+    from decodekit.testing.toy_model import ToyConfig, ToyModel
+    from decodekit.testing.toys import byte_vocabulary, inverse_cdf, tiny_llama, tiny_vocabulary, toy_context
     from decodekit.testing.values import Snapshot, same
+    from decodekit.testing.verifiers import VerifierLaws
+    from decodekit.testing.witnesses import AggregatorLaws, ObserverLaws, StopLaws, completion, row_view
 
 _HOMES = {
+    "caches": "Bench CacheLaws",
     "checking": "violations",
     "constraints": "ConstraintLaws",
-    "factories": "ScriptedPositions as_candidates difference positions random_law",
+    "drafters": "DrafterLaws",
+    "factories": "ScriptedPositions altered as_candidates difference positions random_law",
     "processors": "ProcessorLaws",
+    "searches": "SearchLaws",
     "selectors": "SelectorLaws",
     "statistics": "chi_square enumerate_law samples_needed total_variation",
-    "toys": "byte_vocabulary tiny_llama tiny_vocabulary toy_context",
+    "toy_model": "ToyConfig ToyModel",
+    "toys": "byte_vocabulary inverse_cdf tiny_llama tiny_vocabulary toy_context",
     "values": "Snapshot same",
+    "verifiers": "VerifierLaws",
+    "witnesses": "AggregatorLaws ObserverLaws StopLaws completion row_view",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "AggregatorLaws",
+    "Bench",
+    "CacheLaws",
     "ConstraintLaws",
+    "DrafterLaws",
+    "ObserverLaws",
     "ProcessorLaws",
     "ScriptedPositions",
+    "SearchLaws",
     "SelectorLaws",
     "Snapshot",
+    "StopLaws",
+    "ToyConfig",
+    "ToyModel",
+    "VerifierLaws",
+    "altered",
     "as_candidates",
     "byte_vocabulary",
     "chi_square",
+    "completion",
     "difference",
     "enumerate_law",
+    "inverse_cdf",
     "positions",
     "random_law",
+    "row_view",
     "same",
     "samples_needed",
     "tiny_llama",

@@ -34,9 +34,16 @@ class ScriptedPositions(Positions):
 
     def index_select(self, index: Sequence[int]) -> ScriptedPositions:
         rows = np.asarray(index, dtype=np.int64)
-        arrays = (self.history_array, self.lengths_array, self.prompt_lengths_array, self.seeds, self.samples)
-        states = [self.states[i] for i in rows.tolist()]
-        return ScriptedPositions(*(array[rows] for array in arrays), states, self.device, draw=self.draw)
+        return ScriptedPositions(
+            self.history_array[rows],
+            self.lengths_array[rows],
+            self.prompt_lengths_array[rows],
+            self.seeds[rows],
+            self.samples[rows],
+            [self.states[i] for i in rows.tolist()],
+            self.device,
+            draw=self.draw,
+        )
 
 
 def positions(

@@ -176,9 +176,7 @@ class ProcessorLaws:
                 other = as_candidates(full) if getattr(scene.piece, "reads_law", False) else None
                 states = [scene.piece.advance(scene.at.states[i], scene.tokens[i], law) for law in (full, other)]
                 what = "depends on the law's form" if other else "depends on a law that is not declared (reads_law)"
-                assert same(states[0], states[1], self.tolerance), (
-                    f"advance {what}: {states[0]!r} against {states[1]!r}"
-                )
+                assert same(states[0], states[1], self.tolerance), f"advance {what}: {states!r}"
 
     def test_states_are_values_that_advance_never_edits(self) -> None:
         for scene in self.scenes():

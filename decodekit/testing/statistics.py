@@ -1,7 +1,7 @@
 """Exact laws by enumeration, and the test that a sample follows one.
 
-The level of the test is 1e-6 with a fixed seed, so that a red test is a fault and not bad luck; sample sizes give a power
-of 0.999.
+The level of the test is 1e-6 with a fixed seed, so that a red test is a fault and not bad luck; sample sizes give a
+power of 0.999.
 """
 
 from __future__ import annotations

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from decodekit.law import Law
+from decodekit.positions import Positions
 from decodekit.techniques import BuildContext, Technique
+from decodekit.types import Int64, Tensor
 from decodekit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -55,6 +58,17 @@ def toy_context(
 def built(made: Any, context: BuildContext) -> Any:
     """Give the working piece of a technique; anything else is taken as a piece that is built already."""
     return made.build(context) if isinstance(made, Technique) else made
+
+
+def inverse_cdf(law: Law, at: Positions) -> Int64[Tensor, "position"]:
+    """Select at random by inverse CDF in the order of token ids: a correct selector for tests of other pieces."""
+    ids = torch.arange(law.logits.shape[-1], device=law.logits.device) if law.ids is None else law.ids
+    ids, order = ids.expand_as(law.logits).sort(dim=-1)
+    probabilities = law.logits.gather(-1, order).double().softmax(dim=-1)
+    total = probabilities.cumsum(dim=-1)
+    column = (total <= at.uniform("select")[:, None] * total[:, -1:]).sum(dim=-1, keepdim=True)
+    last = ids.shape[-1] - 1 - (probabilities > 0).int().flip(-1).argmax(dim=-1, keepdim=True)
+    return ids.gather(-1, column.minimum(last)).squeeze(-1)
 
 
 def tiny_llama(vocab_size: int = 32, seed: int = 0, dtype: torch.dtype = torch.float64, **config: Any) -> Any:

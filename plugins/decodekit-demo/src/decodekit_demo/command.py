@@ -1,0 +1,107 @@
+"""`decodekit demo`: a story, then JSON cards for the same request without and with a schema. Offline, some seconds."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from decodekit_demo import model_path
+
+if TYPE_CHECKING:
+    from decodekit import Decoder
+    from rich.console import Console
+
+STORY = "Once upon a time"
+PROMPT = "Describe my 33-year-old teddy bear who likes reading\nKeys: first_name, age, hobby\n"
+NEEDED = {"temperature": "decodekit-sampling", "json_schema": "decodekit-outlines"}
+
+
+class Bear(BaseModel):
+    """The card that is wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first_name: str = Field(min_length=1, max_length=12)
+    age: int = Field(ge=0, le=150)
+    hobby: str = Field(min_length=1, max_length=20)
+
+
+def demo(
+    seed: Annotated[int, typer.Option(help="Another seed, other texts.")] = 1,
+    cards: Annotated[int, typer.Option(min=1, help="How many cards.")] = 4,
+) -> None:
+    """Show a story, and cards that fit a JSON Schema next to cards that need not."""
+    from decodekit.plugins import plugins
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    started = time.perf_counter()
+    missing = {name: package for name, package in NEEDED.items() if name not in plugins().techniques}
+    decoder = _load()
+    sampling = {} if "temperature" in missing else {"temperature": 1.0, "min_p": 0.02}
+    _tell(console, decoder, {**sampling, "seed": seed})
+    _compare(console, decoder, {**sampling, "seed": seed, "n": cards if sampling else 1}, "json_schema" not in missing)
+    for name, package in missing.items():
+        console.print(f"{name} is not installed: pip install {package}", style="yellow")
+    console.print(f"{time.perf_counter() - started:.1f} s on {decoder.describe().get('device', 'cpu')}", style="dim")
+
+
+def validate(text: str) -> str:
+    """Say "valid", or what is wrong with a text that should be a card."""
+    try:
+        Bear.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        return f"invalid: {where + ': ' if where else ''}{fault['msg']}"
+    return "valid"
+
+
+def _load() -> Decoder:
+    from decodekit import Decoder
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    return Decoder.from_pretrained(model_path())
+
+
+def _tell(console: Console, decoder: Decoder, options: dict[str, Any]) -> None:
+    console.print("A story", style="bold")
+    console.print(STORY, end="", style="cyan", soft_wrap=True)
+    for piece in decoder.stream(STORY, max_new_tokens=70, **options):
+        console.print(piece.text, end="", markup=False, soft_wrap=True)
+    console.print("\n")
+
+
+def _compare(console: Console, decoder: Decoder, options: dict[str, Any], guided: bool) -> None:
+    """Run one batch: the same request with and without the schema."""
+    requests = [{"prompt": PROMPT}, *([{"prompt": PROMPT, "json_schema": Bear}] if guided else [])]
+    results = decoder.generate(requests, max_new_tokens=60, **options)
+    titles = ["without a schema", "with json_schema=Bear"][: len(results)]
+    columns = [[(sample.text.strip(), validate(sample.text)) for sample in result.samples] for result in results]
+    console.print("A card: name of at most 12 characters, age from 0 to 150, hobby of at most 20 characters", style="bold")
+    console.print(PROMPT, style="cyan", markup=False)
+    if console.is_terminal:
+        _print_table(console, titles, columns)
+    else:
+        for title, column in zip(titles, columns, strict=True):
+            for text, verdict in column:
+                console.print(f"{title}: {text!r} {verdict}", markup=False, soft_wrap=True)
+    for title, column in zip(titles, columns, strict=True):
+        console.print(f"{title}: {sum(verdict == 'valid' for _, verdict in column)} of {len(column)} valid")
+
+
+def _print_table(console: Console, titles: list[str], columns: list[list[tuple[str, str]]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*titles, show_lines=True)
+    for row in zip(*columns, strict=True):
+        cells = [
+            Text.assemble(text, "\n", (verdict, "green" if verdict == "valid" else "red")) for text, verdict in row
+        ]
+        table.add_row(*cells)
+    console.print(table)

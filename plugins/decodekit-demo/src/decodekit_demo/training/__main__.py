@@ -1,0 +1,84 @@
+"""Command line: `python -m decodekit_demo.training --out DIR` makes tokenizer, target and draft from nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from .batches import batches
+from .loop import Options, train
+from .models import new_draft, new_target, save
+from .tokenizer import train_tokenizer
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options, with the values that the shipped models were made with."""
+    made = argparse.ArgumentParser(prog="python -m decodekit_demo.training", description=__doc__)
+    made.add_argument("--out", type=Path, required=True, help="folder that receives target/ and draft/")
+    made.add_argument("--part", choices=["all", "target", "draft"], default="all")
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--threads", type=int, default=2)
+    made.add_argument("--rows", type=int, default=8, help="rows per batch")
+    made.add_argument("--length", type=int, default=256, help="tokens per row")
+    made.add_argument("--prompt-weight", type=float, default=0.2, help="loss weight of prompt tokens; answers have 1")
+    made.add_argument("--learning-rate", type=float, default=3e-3)
+    made.add_argument("--label-smoothing", type=float, default=0.0)
+    made.add_argument("--target-steps", type=int, default=2000)
+    made.add_argument("--target-minutes", type=float, default=22.0)
+    made.add_argument("--draft-steps", type=int, default=600)
+    made.add_argument("--draft-minutes", type=float, default=6.0)
+    made.add_argument(
+        "--distill-weight", type=float, default=0.9, help="share of the draft's loss that is distillation"
+    )
+    made.add_argument("--temperature", type=float, default=1.0, help="temperature inside the distillation loss")
+    return made
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train what `--part` names; the draft needs a target in `--out`."""
+    asked = parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(asked.threads)
+    began, target_at, draft_at = time.monotonic(), str(asked.out / "target"), str(asked.out / "draft")
+    shape: dict[str, Any] = {"rows": asked.rows, "length": asked.length, "prompt_weight": asked.prompt_weight}
+    report: dict[str, float] = {}
+    if asked.part in ("all", "target"):
+        tokenizer = train_tokenizer(asked.seed)
+        target = new_target(len(tokenizer), asked.seed)
+        stream = batches(tokenizer, asked.seed, **shape)
+        options = Options(
+            asked.target_steps, asked.target_minutes, asked.learning_rate, label_smoothing=asked.label_smoothing
+        )
+        losses = train(target, stream, options, checkpoint=lambda model: save(model, tokenizer, target_at))
+        save(target, tokenizer, target_at)
+        report["target_loss"] = sum(losses[-50:]) / len(losses[-50:])
+    if asked.part in ("all", "draft"):
+        tokenizer = AutoTokenizer.from_pretrained(target_at)
+        target = AutoModelForCausalLM.from_pretrained(target_at, dtype=torch.float32).eval()
+        draft = new_draft(target, asked.seed)
+        stream = batches(tokenizer, asked.seed + 1, **shape)
+        options = Options(
+            asked.draft_steps,
+            asked.draft_minutes,
+            asked.learning_rate,
+            distill_weight=asked.distill_weight,
+            temperature=asked.temperature,
+        )
+        losses = train(
+            draft, stream, options, teacher=target, checkpoint=lambda model: save(model, tokenizer, draft_at)
+        )
+        save(draft, tokenizer, draft_at)
+        report["draft_loss"] = sum(losses[-50:]) / len(losses[-50:])
+    report["minutes"] = (time.monotonic() - began) / 60
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Figures of the shipped models on held-out documents: `python -m decodekit_demo.training.evaluate`.
+
+Held out means: made with a seed that training never used. The share of valid JSON *with* a constraint needs decodekit:
+pass any function from prompts and schemas to texts as `generate` to `json_rates`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from random import Random
+from typing import Any, TypeAlias
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from .. import draft_path, model_path
+from . import words as w
+from .batches import Batch, batches
+from .loop import logits
+
+HELD_OUT_SEED = 1_000_003
+Schema: TypeAlias = dict[str, Any]
+Generate: TypeAlias = Callable[[list[str], list[Schema]], list[str]]
+
+TYPES: dict[str, str] = {"first_name": "string", "last_name": "string", "age": "integer", "hobby": "string"}
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Mean negative log-likelihoods in nats a token."""
+
+    all_tokens: float
+    answers: float
+
+    @property
+    def perplexity(self) -> float:
+        """Exponential of the loss over all tokens."""
+        return math.exp(self.all_tokens)
+
+
+def held_out(tokenizer: PreTrainedTokenizerFast, count: int) -> list[Batch]:
+    """Batches whose weights are 1 for answers and 0.5 for prompts."""
+    return list(islice(batches(tokenizer, HELD_OUT_SEED, rows=8, length=256, prompt_weight=0.5), count))
+
+
+@torch.inference_mode()
+def losses(model: LlamaForCausalLM, held: list[Batch]) -> Losses:
+    """Loss over all tokens and over answers alone."""
+    sums, counts = [0.0, 0.0], [0, 0]
+    for batch in held:
+        each = -logits(model, batch)[:, :-1].log_softmax(-1).gather(-1, batch.ids[:, 1:, None])[..., 0]
+        for at, chosen in enumerate((batch.weights[:, 1:] > 0, batch.weights[:, 1:] == 1)):
+            sums[at] += each[chosen].sum().item()
+            counts[at] += int(chosen.sum())
+    return Losses(sums[0] / counts[0], sums[1] / counts[1])
+
+
+@torch.inference_mode()
+def acceptance(target: LlamaForCausalLM, draft: LlamaForCausalLM, held: list[Batch]) -> tuple[float, float]:
+    """How often both argmaxes agree, and alpha = 1 - TV(target, draft), both over the places of answers.
+
+    Alpha is the chance that speculative sampling accepts one drafted token (arXiv:2211.17192).
+    """
+    same = overlap = total = 0.0
+    for batch in held:
+        chosen = batch.weights[:, 1:] == 1
+        ours, theirs = (logits(model, batch)[:, :-1][chosen] for model in (target, draft))
+        same += (ours.argmax(-1) == theirs.argmax(-1)).sum().item()
+        overlap += torch.minimum(ours.softmax(-1), theirs.softmax(-1)).sum().item()
+        total += int(chosen.sum())
+    return same / total, overlap / total
+
+
+def card_prompts(count: int, keys_named: bool) -> tuple[list[str], list[Schema], list[dict[str, Any]]]:
+    """Companion prompts, the schema asked for, and the values that the sentence states."""
+    rng = Random(HELD_OUT_SEED)
+    prompts, truths = [], []
+    for _ in range(count):
+        age, hobby, being = rng.randint(1, 99), rng.choice(w.HOBBIES), rng.choice(w.BEINGS)
+        text = f"Describe my {age}-year-old {being} who likes {hobby}\n"
+        prompts.append(text + (f"Keys: {', '.join(TYPES)}\n" if keys_named else ""))
+        truths.append({"age": age, "hobby": hobby})
+    properties = {key: {"type": kind} for key, kind in TYPES.items()}
+    schema = {"type": "object", "properties": properties, "required": list(TYPES), "additionalProperties": False}
+    return prompts, [schema] * count, truths
+
+
+def json_rates(generate: Generate, count: int, keys_named: bool) -> dict[str, float]:
+    """Share of answers that are JSON, that fit the schema, and that also state age and hobby rightly."""
+    prompts, schemas, truths = card_prompts(count, keys_named)
+    valid = fitting = right = 0
+    for text, truth in zip(generate(prompts, schemas), truths, strict=True):
+        try:
+            answer = json.loads(text)
+        except json.JSONDecodeError:
+            continue
+        valid += 1
+        if fits(answer):
+            fitting += 1
+            right += truth.items() <= answer.items()
+    return {"valid": valid / count, "fits_schema": fitting / count, "and_right": right / count}
+
+
+def fits(answer: object) -> bool:
+    """Whether an answer has exactly the four fields of the schema, with their types."""
+    if not isinstance(answer, dict) or set(answer) != set(TYPES):
+        return False
+    kinds = {"string": str, "integer": int}
+    return all(isinstance(answer[key], kinds[kind]) for key, kind in TYPES.items())
+
+
+def unconstrained(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, sample: bool, seed: int = 0) -> Generate:
+    """A `generate` for `json_rates` that uses transformers and ignores the schema."""
+
+    @torch.inference_mode()
+    def generate(prompts: list[str], schemas: list[Schema]) -> list[str]:
+        torch.manual_seed(seed)
+        made = []
+        for start in range(0, len(prompts), 50):
+            inputs = tokenizer(prompts[start : start + 50], return_tensors="pt", padding=True, padding_side="left")
+            out = model.generate(**inputs, max_new_tokens=96, do_sample=sample)
+            made += tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        return made
+
+    return generate
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print all figures as JSON."""
+    asked = argparse.ArgumentParser(prog="python -m decodekit_demo.training.evaluate", description=__doc__)
+    asked.add_argument("--batches", type=int, default=40)
+    asked.add_argument("--prompts", type=int, default=200)
+    options = asked.parse_args(argv)
+    tokenizer = AutoTokenizer.from_pretrained(model_path())
+    target = AutoModelForCausalLM.from_pretrained(model_path(), dtype=torch.float32).eval()
+    draft = AutoModelForCausalLM.from_pretrained(draft_path(), dtype=torch.float32).eval()
+    held = held_out(tokenizer, options.batches)
+    figures: dict[str, Any] = {"held_out_tokens": int(sum((batch.weights > 0).sum() for batch in held))}
+    for name, model in (("target", target), ("draft", draft)):
+        found = losses(model, held)
+        figures[name] = {
+            "parameters": model.num_parameters(),
+            "loss": found.all_tokens,
+            "perplexity": found.perplexity,
+            "answer_loss": found.answers,
+        }
+    figures["greedy_match"], figures["alpha"] = acceptance(target, draft, held)
+    for sample in (False, True):
+        for keys_named in (False, True):
+            rates = json_rates(unconstrained(target, tokenizer, sample), options.prompts, keys_named)
+            figures[f"json_{'sampled' if sample else 'greedy'}_{'keys' if keys_named else 'no_keys'}"] = rates
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()

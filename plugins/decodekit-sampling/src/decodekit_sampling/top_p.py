@@ -1,0 +1,93 @@
+"""Top-p (nucleus) truncation: the smallest set of likeliest tokens that has mass p (arXiv:1904.09751).
+
+Among equally likely tokens those with the lowest ids are taken first. transformers' `TopPLogitsWarper` removes from below
+while the removed mass is at most `1 - p`, where rounding decides whether a mass of exactly p is enough (`1 - 0.9` is less
+than 0.1, so one token more stays); here a mass within a few roundings of p is enough. *Not* relative to the best token: that
+is min-p.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from decodekit.law import Law
+from decodekit.positions import Positions
+from decodekit.techniques import LogitsProcessor, Stage
+from decodekit.types import Float, Tensor
+from decodekit_sampling.candidates import log_total, narrows, prefix, ranked, slack, top
+from decodekit_sampling.columns import column
+
+_TIERS = (64, 1024)
+"""How many of the likeliest tokens are tried before a law is sorted at full width."""
+
+
+class TopP(
+    LogitsProcessor,
+    name="top_p",
+    stage=Stage.TRUNCATION,
+    argmax_invariant=True,
+    stackable=True,
+    default_selector="multinomial",
+    source="arXiv:1904.09751; transformers",
+):
+    """Keep the smallest set of likeliest tokens whose mass is at least `p`, never less than one token.
+
+    Exact. Cost: on a candidate set two small sorts; at full width two passes over the law while 1024 tokens reach the mass,
+    else a sort of the positions where they do not.
+
+    Args:
+        p: In (0, 1]; 1 keeps all.
+    """
+
+    p: float = Field(gt=0, le=1)
+
+    def __call__(self, law: Law, at: Positions) -> Law:
+        if not isinstance(self.p, Tensor) and self.p == 1:
+            return law
+        mass = column(self.p, law.logits).double()
+        # A p of 1 means everything, also what would be lost to rounding.
+        wanted = torch.where(mass >= 1, torch.inf, mass - slack(law.logits))
+        total = log_total(law.logits).double()
+        if not narrows(law):
+            order = ranked(law)
+            return prefix(order, _needed(order.logits, total, wanted))
+        for width in _TIERS:
+            order = ranked(top(law, width))
+            counts = _needed(order.logits, total, wanted)
+            last = order.logits.gather(-1, counts - 1)
+            # The cut must lie above the last candidate, or tokens as likely as it may be missing from the tier.
+            inside = (last > order.logits[:, -1:]) & (counts < order.logits.shape[-1])
+            if bool(inside.all()):
+                return prefix(order, counts)
+        return _keep_wide(law, order, counts, inside.squeeze(-1), total, wanted)
+
+
+def _needed(values: Float[Tensor, "position candidate"], total: Tensor, wanted: Tensor) -> Tensor:
+    """Count how many of the values, sorted downwards, it takes to reach the wanted mass: at least 1, at most all."""
+    masses = (values.double() - total).exp_().cumsum(dim=-1)
+    return ((masses < wanted).sum(dim=-1, keepdim=True) + 1).clamp(max=values.shape[-1])
+
+
+def _keep_wide(law: Law, order: Law, counts: Tensor, inside: Tensor, total: Tensor, wanted: Tensor) -> Law:
+    """Cut at full width; positions whose cut is not inside of the tier are sorted."""
+    last = order.logits.gather(-1, counts - 1)
+    ties = (order.logits == last) & (torch.arange(order.logits.shape[-1]) < counts)
+    allowed_ties = ties.sum(dim=-1, keepdim=True)
+    for row in (~inside).nonzero().squeeze(-1).tolist():
+        values = _sorted(law.logits[row])[None]
+        count = _needed(values, total[row : row + 1], wanted.expand(len(counts), 1)[row : row + 1])
+        last[row] = values.gather(-1, count - 1)[0]
+        allowed_ties[row] = count[0] - (values > last[row]).sum()
+    equal = law.logits == last
+    if bool((equal.sum(dim=-1, keepdim=True) > allowed_ties).any()):
+        equal &= equal.cumsum(dim=-1) <= allowed_ties
+    return law.keep((law.logits > last) | equal)
+
+
+def _sorted(values: Float[Tensor, "candidate"]) -> Float[Tensor, "candidate"]:
+    if values.dtype in (torch.float32, torch.float64):
+        # numpy sorts ten times faster than torch where the processor has wide vectors.
+        return torch.from_numpy(np.sort(values.detach().numpy())[::-1].copy())
+    return values.sort(descending=True).values
