@@ -6,6 +6,9 @@ them install the same requirements; the runner `shared` lets them use one.
 
 from __future__ import annotations
 
+import hashlib
+import json
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +23,9 @@ from tox.tox_env.info import Info
 from tox.tox_env.python.virtual_env.runner import VirtualEnvRunner
 from tox.tox_env.register import ToxEnvRegister
 
-CORE = ["lint", "types", "tests"]
-PLUGINS = sorted(folder.parent.name for folder in Path(__file__).parent.glob("plugins/*/pyproject.toml"))
+CORE = ["lint", "types", "docs", "tests"]
+ROOT = Path(__file__).parent
+PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
 
 
 class SharedInfo(Info):
@@ -51,6 +55,10 @@ class SharedRunner(VirtualEnvRunner):
         """What is remembered about the directory."""
         return SharedInfo(self.env_dir)
 
+    def python_cache(self) -> dict[str, Any]:
+        """Say on what the directory depends: tox makes it anew when this changes."""
+        return {**super().python_cache(), "projects": _fingerprint()}
+
     def _clean(self, transitive: bool = False) -> None:
         """Remove the directory once per run of tox, not once per environment (`tox -r`)."""
         if self.env_dir not in self.cleaned:
@@ -78,6 +86,14 @@ def tox_add_core_config(core_conf: ConfigSet, state: State) -> None:
         command = Command(["pytest", f"plugins/{name}/tests", "-n", "2"])
         loader = MemoryLoader(description=f"the tests of {name}", commands=[command])
         state.conf.memory_seed_loaders[_environment(name)].append(loader)
+
+
+def _fingerprint() -> str:
+    """Sum up what the distributions declare and what the constraints say; tool settings do not count."""
+    paths = [ROOT / "pyproject.toml", *(ROOT / "plugins" / name / "pyproject.toml" for name in PLUGINS)]
+    declared = [tomllib.loads(path.read_text(encoding="utf-8"))["project"] for path in paths]
+    constraints = (ROOT / "requirements" / "constraints.txt").read_text(encoding="utf-8")
+    return hashlib.sha256(json.dumps([declared, constraints]).encode()).hexdigest()[:16]
 
 
 def _environment(name: str) -> str:

@@ -68,19 +68,23 @@ class Eager(ModelRunner, name="eager"):
 
 @hookimpl
 def decodekit_token_selectors() -> list[type[TokenSelector]]:
+    """Offer Argmax."""
     return [Argmax]
 
 
 @hookimpl
 def decodekit_verifiers() -> list[type[Verifier]]:
+    """Offer Match."""
     return [Match]
 
 
 @hookimpl
 def decodekit_kv_caches() -> list[type[KVCache]]:
+    """Offer Slots."""
     return [Slots]
 
 
 @hookimpl
 def decodekit_model_runners() -> list[type[ModelRunner]]:
+    """Offer Eager."""
     return [Eager]

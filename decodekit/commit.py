@@ -1,4 +1,4 @@
-"""Commit: tokens join a row one by one, each with its states, its text, its likelihood, and the question whether it ends."""
+"""Commit: tokens join a row one by one, each with its states, its text, its likelihood, and the question: is it over?"""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 
 from decodekit.law import Law
 from decodekit.likelihood import Likelihood
-from decodekit.pipeline import advance, reads_law
 from decodekit.results import Piece
 from decodekit.rows import Row, RowView
 from decodekit.scoring import Scored
+from decodekit.techniques import CompiledConstraint
 
 
 def commit(
@@ -47,8 +47,8 @@ def _take(row: Row, token: int, position: int, scored: Scored) -> str | None:
     if token in plan.end_tokens:
         row.constraint = scored.states.constraints[position]
         return "eos"
-    law = _law_at(scored, position) if reads_law(plan.processors) else None
-    row.processors = advance(plan, scored.states.processors[position], token, law)
+    law = _law_at(scored, position) if plan.reads_law else None
+    row.processors = plan.advance(scored.states.processors[position], token, law)
     if plan.constraint is not None:
         row.constraint = plan.constraint.advance(scored.states.constraints[position], token)
     row.drafters = tuple(d.advance(state, token) for d, state in zip(plan.drafters, row.drafters, strict=True))
@@ -59,11 +59,15 @@ def _take(row: Row, token: int, position: int, scored: Scored) -> str | None:
     for reason, condition in plan.stop_pieces:
         if condition(RowView.of(row)):
             return reason
-    if plan.constraint is not None and plan.constraint.is_complete(row.constraint):
-        # Where only the end could follow, a forward pass to fetch the end token would decide nothing.
-        if not plan.constraint.mask(row.constraint, max(row.remaining, 1)).any():
-            return "constraint"
+    # Where only the end could follow, a forward pass to fetch the end token would decide nothing.
+    if plan.constraint is not None and _only_ends(plan.constraint, row):
+        return "constraint"
     return "length" if row.remaining <= 0 else None
+
+
+def _only_ends(constraint: CompiledConstraint, row: Row) -> bool:
+    complete = constraint.is_complete(row.constraint)
+    return complete and not constraint.mask(row.constraint, max(row.remaining, 1)).any()
 
 
 def _extend_text(row: Row, token: int) -> None:

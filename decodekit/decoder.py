@@ -59,7 +59,8 @@ class Decoder:
         for technique in chosen:
             if not isinstance(technique, ENGINE_ROLES):
                 raise RequestError(
-                    f"{technique.name!r} is a {technique.role}, not an engine option", hint="give it to generate(…) instead"
+                    f"{technique.name!r} is a {technique.role}, not an engine option",
+                    hint="give it to generate(…) instead",
                 )
         self._plan = EnginePlan(
             CausalModel.wrap(self._adapt(model), cache=_only(chosen, KVCache), runner=self._runner(chosen)),
@@ -111,7 +112,11 @@ class Decoder:
 
     def describe(self) -> dict[str, Any]:
         """Say which path the model takes and why, and what the engine is made of."""
-        return {**self._plan.model.describe(), "max_rows": self._plan.max_rows, "end_tokens": list(self._plan.end_tokens)}
+        return {
+            **self._plan.model.describe(),
+            "max_rows": self._plan.max_rows,
+            "end_tokens": list(self._plan.end_tokens),
+        }
 
     def request(self, prompt: Any, *techniques: Technique, **options: Any) -> Request:
         """Make a request without running it; takes what `generate` takes for one prompt."""
@@ -125,7 +130,8 @@ class Decoder:
         """Generate for one prompt or a batch.
 
         Args:
-            prompts: One prompt (text, chat messages, token ids), a `Request`, or a list of such. In a list a prompt with
+            prompts: One prompt (text, chat messages, token ids), a `Request`, or a list of such. In a list a prompt
+                with
                 options of its own is a `Request` or a dict such as `{"prompt": "…", "top_p": 0.9}`; what it sets wins.
             techniques: Technique objects for every prompt.
             options: Options of `Request` and flat names of techniques, for every prompt.
@@ -208,7 +214,7 @@ class Decoder:
 
     @torch.inference_mode()
     def _score(self, sequences: Sequence[list[int]], scored_from: Sequence[int]) -> list[Score]:
-        """Score tokens from a place on (at least 1: the first token has nothing before it), `max_rows` rows at a time."""
+        """Score tokens from a place on, at least 1 (nothing stands before the first token), `max_rows` rows at a time."""
         context = self._plan.model.max_length
         for sequence in sequences:
             if context is not None and len(sequence) > context:
@@ -229,7 +235,9 @@ class Decoder:
             wanted = [max(0, min(c, start + c - (f - 1))) for c, f in zip(counts, scored_from, strict=True)]
             padded = [part + [0] * (max(counts) - len(part)) for part in parts]
             logits = memory.forward(torch.tensor(padded, device=self._plan.model.device), counts, wanted).logits
-            following = [s[start + c - w + 1 : start + c + 1] for s, c, w in zip(sequences, counts, wanted, strict=True)]
+            following = [
+                s[start + c - w + 1 : start + c + 1] for s, c, w in zip(sequences, counts, wanted, strict=True)
+            ]
             flat = torch.tensor([t for tokens in following for t in tokens], device=logits.device, dtype=torch.int64)
             values = iter(Law(logits if logits.dtype == torch.float64 else logits.float()).logprob_of(flat).tolist())
             for i, w in enumerate(wanted):
@@ -282,7 +290,9 @@ class Decoder:
 def _only(chosen: Sequence[Technique], role: type[Technique]) -> Any:
     found = [technique for technique in chosen if isinstance(technique, role)]
     if len(found) > 1:
-        raise IncompatibleTechniquesError(f"a decoder has one {role.role}, got {' and '.join(repr(t.name) for t in found)}")
+        raise IncompatibleTechniquesError(
+            f"a decoder has one {role.role}, got {' and '.join(repr(t.name) for t in found)}"
+        )
     return found[0].build(_NO_CONTEXT) if found else None
 
 

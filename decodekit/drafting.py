@@ -66,15 +66,14 @@ def _ask(rows: Rows, wave: Sequence[int], link: int, drafts: list[Draft], vocab_
 
 
 def _trim(row: Row, before: Draft, proposal: Draft, limit: int, vocab_size: int) -> Draft:
-    """Cut a proposal before the first token that the row cannot take: an end token, or one that the constraint forbids."""
+    """Cut a proposal before the first token that the row cannot take: an end token, or what the constraint forbids."""
     plan = row.group.plan
     state = row.constraint
     if plan.constraint is not None:
         for token in before.tokens:
             state = plan.constraint.advance(state, token)
     kept: list[int] = []
-    for token in list(proposal.tokens)[:limit]:
-        token = int(token)
+    for token in map(int, list(proposal.tokens)[:limit]):
         if not 0 <= token < vocab_size or token in plan.end_tokens:
             break
         if plan.constraint is not None:

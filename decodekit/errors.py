@@ -1,7 +1,7 @@
 """Every error and warning that decodekit raises on purpose.
 
-Messages say what happened with the values, where (plugin, row, step), lowercase and without a full stop; what to do goes
-into `hint`, which the traceback shows on a line of its own.
+Messages say what happened with the values, where (plugin, row, step), lowercase and without a full stop; what to do
+goes into `hint`, which the traceback shows on a line of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The hook points, all of them, on one page.
 
-Each hook is called once per process, when plugins are loaded, and returns the classes of one role; nothing of pluggy runs
-per token. A name that is taken is refused, naming both distributions. Importing this module is free of torch.
+Each hook is called once per process, when plugins are loaded, and returns the classes of one role; nothing of pluggy
+runs per token. A name that is taken is refused, naming both distributions. Importing this module is free of torch.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def decodekit_token_selectors() -> list[type[t.TokenSelector]]:  # pyright: igno
 def decodekit_searches() -> list[type[t.Search]]:  # pyright: ignore[reportReturnType]
     """Offer techniques that expand a group of rows together, such as beams.
 
-    Called once per process, when plugins are loaded. A request has at most one search, instead of a selector. Since: 0.1.
+    Called once per process, when plugins are loaded. A request has at most one search, instead of a selector. Since:
+    0.1.
     """
 
 
@@ -89,7 +90,8 @@ def decodekit_model_runners() -> list[type[t.ModelRunner]]:  # pyright: ignore[r
 def decodekit_model_hooks() -> list[type[t.ModelHook]]:  # pyright: ignore[reportReturnType]
     """Offer techniques that reach into the model: adapters per row, hidden states, router choices.
 
-    Called once per process, when plugins are loaded. They wrap the runner in the order of the engine options. Since: 0.1.
+    Called once per process, when plugins are loaded. They wrap the runner in the order of the engine options. Since:
+    0.1.
     """
 
 

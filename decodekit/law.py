@@ -14,8 +14,8 @@ from decodekit.types import Bool, Float, Int64, Tensor
 class Law:
     """Unnormalised log-probabilities of the next token; -inf is impossible.
 
-    At full width (`ids` is None) column t is token t. A candidate set names the token of each column and leaves out only
-    impossible ones, so both forms are the same distribution. Candidates have no order that anybody may rely on; a
+    At full width (`ids` is None) column t is token t. A candidate set names the token of each column and leaves out
+    only impossible ones, so both forms are the same distribution. Candidates have no order that anybody may rely on; a
     position never repeats a possible token (padding is -inf with any id).
 
     Args:

@@ -87,7 +87,9 @@ class Loop:
             error.results = self.results("error")
             raise
         except Exception as error:
-            raise GenerationError(f"{type(error).__name__} in a step: {error}", results=self.results("error")) from error
+            raise GenerationError(
+                f"{type(error).__name__} in a step: {error}", results=self.results("error")
+            ) from error
 
     def results(self, unfinished: str = "interrupted") -> list[Result]:
         """Give every request's result; rows that still run get `unfinished` as their finish reason."""
@@ -186,7 +188,9 @@ class Loop:
         starts = np.concatenate([[0], np.cumsum(sizes)])
         positions = [p for i in index for p in range(starts[i], starts[i + 1])]
         self._gather(index, rows)
-        return logits.index_select(0, torch.tensor(positions, device=logits.device)), [drafts[i] for i in index if drafts]
+        return logits.index_select(0, torch.tensor(positions, device=logits.device)), [
+            drafts[i] for i in index if drafts
+        ]
 
     # Deciding
 
@@ -321,7 +325,9 @@ class Loop:
         if group.plan.search is None:
             return sorted([*group.finished, *live], key=lambda row: row.sample)
         rows = group.finished or live
-        ranked = [rows[i] for i in group.plan.search.rank([row.score for row in rows], [row.new_tokens for row in rows])]
+        ranked = [
+            rows[i] for i in group.plan.search.rank([row.score for row in rows], [row.new_tokens for row in rows])
+        ]
         for place, row in enumerate(ranked):
             row.sample = place
         return ranked[: group.plan.request.n]

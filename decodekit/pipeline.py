@@ -15,9 +15,9 @@ import torch
 
 from decodekit.errors import DeadEndError, DecodekitError, GenerationError
 from decodekit.law import Law
-from decodekit.plan import RequestPlan, is_number
+from decodekit.plan import Link, RequestPlan, is_number
 from decodekit.positions import Positions
-from decodekit.techniques import LogitsProcessor, Stage
+from decodekit.techniques import Stage
 from decodekit.types import Bool, Float, Int64, PackedMask, State, Tensor
 
 NARROW = 1024
@@ -73,7 +73,9 @@ class PositionStates:
     def select(self, index: Sequence[int]) -> PositionStates:
         """Give these positions' states."""
         return PositionStates(
-            [self.processors[p] for p in index], [self.constraints[p] for p in index], [self.remaining[p] for p in index]
+            [self.processors[p] for p in index],
+            [self.constraints[p] for p in index],
+            [self.remaining[p] for p in index],
         )
 
     def at(self, position: int) -> PositionStates:
@@ -91,7 +93,7 @@ def split(plans: Sequence[RequestPlan], dtype: torch.dtype, device: torch.device
         chosen = [plans[i] for i in index]
         first = chosen[0]
         pieces = tuple(
-            stack([plan.processors[j] for plan in chosen], dtype, device) for j in range(len(first.processors))
+            stack([plan.processors[j].piece for plan in chosen], dtype, device) for j in range(len(first.processors))
         )
         selector = stack([plan.selector for plan in chosen], dtype, device)
         parts.append(Part(None if len(groups) == 1 else index, chosen, pieces, selector))
@@ -114,9 +116,7 @@ def stack(pieces: Sequence[Any], dtype: torch.dtype, device: torch.device) -> An
     return type(first).model_construct(**values)
 
 
-def target_law(
-    part: Part, logits: Float[Tensor, "position vocab"], at: Positions, states: PositionStates
-) -> TargetLaw:
+def target_law(part: Part, logits: Float[Tensor, "position vocab"], at: Positions, states: PositionStates) -> TargetLaw:
     """Run one part's chain.
 
     Args:
@@ -128,10 +128,8 @@ def target_law(
     Raises:
         GenerationError: When a piece raises; names it.
     """
-    law, lifted = Law(logits), None
-    for _, law, lifted in _chain(part, logits, at, states):
-        pass
-    return TargetLaw(law, at, lifted)
+    steps = [(Law(logits), None), *((law, lifted) for _, law, lifted in _chain(part, logits, at, states))]
+    return TargetLaw(steps[-1][0], at, steps[-1][1])
 
 
 def _chain(
@@ -139,16 +137,16 @@ def _chain(
 ) -> Iterator[tuple[str, Law, Tensor | None]]:
     """Run the chain piece by piece; give who has just run, the law now, and at which positions bans were lifted."""
     law, vocab = Law(logits), logits.shape[-1]
-    names = part.plans[0].names
-    early = sum(stage_of(piece) <= Stage.BAN for piece in part.pieces)
+    links = part.plans[0].processors
+    early = sum(link.stage <= Stage.BAN for link in links)
     base: Law | None = None
     lifted: Tensor | None = None
-    for j, piece in enumerate(part.pieces[:early]):
-        if stage_of(piece) is Stage.BAN and base is None:
+    for j, link in enumerate(links[:early]):
+        if link.stage is Stage.BAN and base is None:
             base = law
-        law = _call(piece, names[j], law, at, states, j)
+        law = _call(part.pieces[j], link, law, at, states, j)
         if base is None:
-            yield names[j], law, None
+            yield link.name, law, None
     if part.plans[0].constraint is not None:
         apply = _mask(part.plans, states, logits.device, vocab)
         law, base = apply(law), base and apply(base)
@@ -157,9 +155,9 @@ def _chain(
     if base is not None:
         law, lifted = _lift(law, base, vocab)
         yield "the constraint", law, lifted
-    for j, piece in enumerate(part.pieces[early:], early):
-        law = _call(piece, names[j], law, at, states, j)
-        yield names[j], law, lifted
+    for j, link in enumerate(links[early:], early):
+        law = _call(part.pieces[j], link, law, at, states, j)
+        yield link.name, law, lifted
 
 
 def blame(part: Part, logits: Float[Tensor, "one vocab"], at: Positions, states: PositionStates) -> str:
@@ -172,50 +170,27 @@ def blame(part: Part, logits: Float[Tensor, "one vocab"], at: Positions, states:
         states: Its states.
     """
     plan = part.plans[0]
-    alone = Part(None, [plan], plan.processors, plan.selector)
+    alone = Part(None, [plan], tuple(link.piece for link in plan.processors), plan.selector)
     for name, law, _ in _chain(alone, logits, at, states):
         if not bool(torch.isfinite(law.logprobs()).any()):
             return name
     return plan.search.name if plan.search is not None else plan.selector.name
 
 
-def stage_of(piece: Any) -> Stage:
-    """Give a working piece's stage."""
-    return getattr(piece, "stage", Stage.TRUNCATION)
-
-
-def is_stateful(piece: Any) -> bool:
-    """Say whether a processor's working piece has a memory."""
-    return getattr(type(piece), "advance", LogitsProcessor.advance) is not LogitsProcessor.advance
-
-
-def _call(piece: Any, name: str, law: Law, at: Positions, states: PositionStates, j: int) -> Law:
-    if is_stateful(piece):
+def _call(piece: Any, link: Link, law: Law, at: Positions, states: PositionStates, j: int) -> Law:
+    if link.stateful:
         at = at.with_states([s[j] for s in states.processors])
     try:
         return piece(law, at)
     except DecodekitError:
         raise
     except Exception as error:
-        raise GenerationError(f"{name}: {type(error).__name__}: {error}") from error
+        raise GenerationError(f"{link.name}: {type(error).__name__}: {error}") from error
 
 
-def reads_law(pieces: Sequence[Any]) -> bool:
-    """Say whether some piece's memory depends on the laws that tokens were taken from."""
-    return any(is_stateful(piece) and piece.reads_law for piece in pieces)
-
-
-def advance(plan: RequestPlan, states: tuple[State, ...], token: int, law: Law | None) -> tuple[State, ...]:
-    """Give the processors' states after a token taken from a one-position law."""
-    if not any(map(is_stateful, plan.processors)):
-        return states
-    return tuple(
-        piece.advance(state, token, law if piece.reads_law else None) if is_stateful(piece) else state
-        for piece, state in zip(plan.processors, states, strict=True)
-    )
-
-
-def _mask(plans: Sequence[RequestPlan], states: PositionStates, device: torch.device, vocab: int) -> Callable[[Law], Law]:
+def _mask(
+    plans: Sequence[RequestPlan], states: PositionStates, device: torch.device, vocab: int
+) -> Callable[[Law], Law]:
     masks = [
         with_end_tokens(plan, state, remaining)
         for plan, state, remaining in zip(plans, states.constraints, states.remaining, strict=True)

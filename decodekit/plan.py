@@ -19,6 +19,7 @@ from decodekit.errors import (
     PromptError,
     UnsatisfiableSchemaError,
 )
+from decodekit.law import Law
 from decodekit.techniques import (
     Aggregator,
     BuildContext,
@@ -34,11 +35,13 @@ from decodekit.techniques import (
     Prompt,
     Scheduler,
     Search,
+    Stage,
     StopCondition,
     Technique,
     TokenSelector,
     Verifier,
 )
+from decodekit.types import State
 from decodekit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -83,7 +86,7 @@ class EnginePlan:
 
     @cached_property
     def end_tokens(self) -> tuple[int, ...]:
-        """Token ids that end a text, of the model's generation config or else the tokenizer; empty where there are none."""
+        """Token ids that end a text, from the model's generation config or else the tokenizer; may be empty."""
         config = getattr(self.model.model, "generation_config", None)
         found = getattr(config, "eos_token_id", None)
         if found is None:
@@ -97,6 +100,31 @@ class EnginePlan:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Link:
+    """One processor in the chain of a request.
+
+    Attributes:
+        piece: Its working piece.
+        name: Flat name, for messages.
+        stage: When it runs.
+        stateful: Whether it remembers anything about a row.
+        reads_law: Whether what it remembers depends on the laws that tokens were taken from.
+    """
+
+    piece: Any
+    name: str
+    stage: Stage
+    stateful: bool
+    reads_law: bool
+
+    @classmethod
+    def of(cls, technique: LogitsProcessor, piece: Any) -> Link:
+        """Join a technique's declarations with its working piece."""
+        stateful = getattr(type(piece), "advance", LogitsProcessor.advance) is not LogitsProcessor.advance
+        return cls(piece, technique.name, technique.stage, stateful, stateful and technique.reads_law)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RequestPlan:
     """What belongs to one request, ready to run.
 
@@ -105,8 +133,7 @@ class RequestPlan:
         prompt: Token ids.
         limit: Most new tokens, cut to the model's context.
         seed: The request's seed, drawn if it had none.
-        processors: Working pieces in the order in which they run.
-        names: Flat names of the processors, for messages.
+        processors: In the order in which they run.
         constraint: All constraints in one, or None.
         selector: Chooses tokens; None where `search` is set.
         search: Expands the group; None where `selector` is set.
@@ -124,8 +151,7 @@ class RequestPlan:
     prompt: list[int]
     limit: int
     seed: int
-    processors: tuple[Any, ...]
-    names: tuple[str, ...]
+    processors: tuple[Link, ...]
     constraint: CompiledConstraint | None
     selector: Any
     search: Any
@@ -143,6 +169,24 @@ class RequestPlan:
         """How many rows the request grows to at the start."""
         return 1 if self.search else self.request.n
 
+    @property
+    def reads_law(self) -> bool:
+        """Whether some processor's memory depends on the laws that tokens were taken from."""
+        return any(link.reads_law for link in self.processors)
+
+    def start(self) -> tuple[State, ...]:
+        """Give the processors' states before the first new token."""
+        return tuple(link.piece.start(self.prompt) if link.stateful else None for link in self.processors)
+
+    def advance(self, states: tuple[State, ...], token: int, law: Law | None) -> tuple[State, ...]:
+        """Give the processors' states after a token; `law`, of one position, is needed where `reads_law`."""
+        if not any(link.stateful for link in self.processors):
+            return states
+        return tuple(
+            link.piece.advance(state, token, law if link.reads_law else None) if link.stateful else state
+            for link, state in zip(self.processors, states, strict=True)
+        )
+
 
 def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
     """Build a request's plan, or refuse it.
@@ -150,14 +194,15 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
     Raises:
         PromptError: For an empty or too long prompt, or tokens outside of the vocabulary.
         IncompatibleTechniquesError: For techniques that contradict one another or that the model cannot serve.
-        RequestError: For everything else that is wrong with the request; plugins raise subclasses, such as `SchemaError`.
+        RequestError: For everything else that is wrong with the request; plugins raise subclasses, such as
+            `SchemaError`.
     """
     techniques = request.techniques
     _check_roles(techniques, engine)
     prompt = encode(request, engine)
     limit = _limit(request, engine, len(prompt))
     context = BuildContext(
-        engine.vocabulary if _wants_vocabulary(request, engine) else None,
+        engine.vocabulary,
         None if isinstance(engine.tokenizer, Vocabulary) else engine.tokenizer,
         engine.model,
         engine.model.vocab_size,
@@ -171,7 +216,7 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
         wanted = next((p.default_selector for p in processors if p.default_selector), "argmax")
         selector = engine.registry.technique(wanted)()
     verifier = _one(techniques, Verifier) or engine.registry.technique("match")()
-    pieces = tuple(_build(p, context) for p in processors)
+    links = tuple(Link.of(p, _build(p, context)) for p in processors)
     constraint = _constraint(techniques, context, limit)
     selector_piece = None if selector is None else _build(selector, context)
     conditions = [(s.name, _build(s, context)) for s in _of(techniques, StopCondition)]
@@ -181,8 +226,7 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
         prompt,
         limit,
         secrets.randbits(63) if request.seed is None else request.seed,
-        pieces,
-        tuple(p.name for p in processors),
+        links,
         constraint,
         selector_piece,
         None if search is None else _build(search, context),
@@ -193,7 +237,12 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
         tuple(_build(o, context) for o in _of(techniques, Observer)),
         None if aggregator is None else _build(aggregator, context),
         engine.end_tokens,
-        (tuple(piece_key(p) for p in pieces), constraint is not None, piece_key(selector_piece), piece_key(verifier)),
+        (
+            tuple(piece_key(link.piece) for link in links),
+            constraint is not None,
+            piece_key(selector_piece),
+            piece_key(verifier),
+        ),
     )
 
 
@@ -204,7 +253,8 @@ def encode(request: Request, engine: EnginePlan) -> list[int]:
     if isinstance(prompt, tuple):
         if rewriters:
             raise IncompatibleTechniquesError(
-                f"{rewriters[0].name} rewrites text, but the prompt is token ids", hint="give the prompt as text or chat messages"
+                f"{rewriters[0].name} rewrites text, but the prompt is token ids",
+                hint="give the prompt as text or chat messages",
             )
         tokens = list(prompt)
     else:
@@ -306,7 +356,9 @@ def _check_roles(techniques: Sequence[Technique], engine: EnginePlan) -> None:
             )
         missing = technique.needs - NEEDS
         if missing:
-            raise IncompatibleTechniquesError(f"{technique.name!r} needs {', '.join(sorted(missing))}, which this engine has not")
+            raise IncompatibleTechniquesError(
+                f"{technique.name!r} needs {', '.join(sorted(missing))}, which this engine has not"
+            )
         if "tokenizer" in technique.needs and (engine.tokenizer is None or isinstance(engine.tokenizer, Vocabulary)):
             raise IncompatibleTechniquesError(
                 f"{technique.name!r} needs a tokenizer, and this decoder has none", hint="Decoder(model, tokenizer)"
@@ -326,11 +378,6 @@ def _limit(request: Request, engine: EnginePlan, prompt: int) -> int:
     config = getattr(engine.model.model, "generation_config", None)
     wanted = request.max_new_tokens or getattr(config, "max_new_tokens", None) or DEFAULT_NEW_TOKENS
     return wanted if context is None else min(wanted, context - prompt)
-
-
-def _wants_vocabulary(request: Request, engine: EnginePlan) -> bool:
-    # Building a vocabulary takes up to half a second: only where a piece may read it.
-    return engine.tokenizer is not None and bool(request.techniques)
 
 
 def _constraint(techniques: Sequence[Technique], context: BuildContext, limit: int) -> CompiledConstraint | None:
@@ -355,7 +402,8 @@ def _constraint(techniques: Sequence[Technique], context: BuildContext, limit: i
     fewest = compiled.min_tokens(compiled.start())
     if fewest > limit:
         raise UnsatisfiableSchemaError(
-            f"{constraints[0].name}: the shortest text that satisfies it has {fewest} tokens, and the request may generate {limit}",
+            f"{constraints[0].name}: the shortest text that satisfies it has {fewest} tokens, "
+            f"and the request may generate {limit}",
             hint=f"max_new_tokens={fewest} or more, within the model's context",
         )
     return compiled

@@ -97,7 +97,9 @@ class Plugins:
         if origin.plugin in self.disabled:
             return
         if origin.plugin in self.origins:
-            raise PluginError(f"plugin name {origin.plugin!r} is taken by {self.origins[origin.plugin]}, wanted by {origin}")
+            raise PluginError(
+                f"plugin name {origin.plugin!r} is taken by {self.origins[origin.plugin]}, wanted by {origin}"
+            )
         try:
             self.manager.register(plugin, name=origin.plugin)
             self.manager.check_pending()

@@ -1,6 +1,7 @@
 """Positions: the places where a law is asked for, each with its own history, state and random key.
 
-A processor never sees a batch. It sees positions and cannot tell whether they come from one row's draft or from ten rows.
+A processor never sees a batch. It sees positions and cannot tell whether they come from one row's draft or from ten
+rows.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ class Positions:
     """What is known before the next token, per position. Read-only: pieces must not write into any of it.
 
     Args:
-        history_array: Token ids before the position, prompt included, shape [position, length]. Right-padded: what stands
-            at or beyond `lengths` is arbitrary but a valid token id.
+        history_array: Token ids before the position, prompt included, shape [position, length]. Right-padded: what
+            stands at or beyond `lengths` is arbitrary but a valid token id.
         lengths_array: Tokens before the position, shape [position].
         prompt_lengths_array: How many of them are the prompt, shape [position].
         seeds: Seed of the request, uint64, shape [position].

@@ -26,8 +26,8 @@ class Request(BaseModel):
     Attributes:
         prompt: Text, chat messages, or token ids.
         techniques: In the user's order.
-        max_new_tokens: Most tokens to generate; None takes the model's generation config, else 256. Always cut to the room
-            that the prompt leaves in the model's context.
+        max_new_tokens: Most tokens to generate; None takes the model's generation config, else 256. Always cut to the
+            room that the prompt leaves in the model's context.
         stop: Strings that end the text (not part of it), or callables that get a `RowView` after each token.
         stop_tokens: Token ids that end the text, besides the model's end tokens.
         seed: 64-bit seed; None draws one, which the result tells.
@@ -72,7 +72,9 @@ class Request(BaseModel):
         """
         for stop in self.stop:
             if callable(stop):
-                raise RequestError(f"stop callable {stop!r} cannot be written as JSON", hint="use a stop string or token")
+                raise RequestError(
+                    f"stop callable {stop!r} cannot be written as JSON", hint="use a stop string or token"
+                )
         plain: dict[str, Any] = {"prompt": list(self.prompt) if isinstance(self.prompt, tuple) else self.prompt}
         for name in OPTION_NAMES:
             if name != "techniques" and getattr(self, name) != type(self).model_fields[name].default:
@@ -103,7 +105,9 @@ OPTION_NAMES: tuple[str, ...] = tuple(name for name in Request.model_fields if n
 """Everything beside the prompt that `Decoder.generate` takes by name and that is not a technique."""
 
 
-def make_request(prompt: Any, techniques: Sequence[Technique], options: Mapping[str, Any], registry: Plugins) -> Request:
+def make_request(
+    prompt: Any, techniques: Sequence[Technique], options: Mapping[str, Any], registry: Plugins
+) -> Request:
     """Turn what a user wrote into a request: flat names become techniques.
 
     Args:
@@ -121,7 +125,8 @@ def make_request(prompt: Any, techniques: Sequence[Technique], options: Mapping[
     for technique in techniques:
         if not isinstance(technique, Technique):
             raise RequestError(
-                f"{technique!r} is not a technique", hint="techniques are instances such as TopP(0.9); prompts come first"
+                f"{technique!r} is not a technique",
+                hint="techniques are instances such as TopP(0.9); prompts come first",
             )
         chosen.append(technique)
     plain: dict[str, Any] = {}
@@ -157,7 +162,8 @@ def as_prompt(prompt: Any) -> PromptLike:
         if all(isinstance(message, Mapping) and "role" in message for message in prompt):
             return [dict(message) for message in prompt]
     raise PromptError(
-        f"a prompt is text, chat messages with 'role' and 'content', or token ids; got {type(prompt).__name__} {prompt!r:.80}"
+        f"a prompt is text, chat messages with 'role' and 'content', or token ids; "
+        f"got {type(prompt).__name__} {prompt!r:.80}"
     )
 
 

@@ -18,8 +18,8 @@ class Completion:
         logprobs: Log-probability of each token under the model's own law, in nats; empty unless asked for.
         target_logprobs: The same under the law it was taken from, after processors and constraint.
         top_logprobs: Per token, the likeliest tokens under the model's law and their log-probabilities.
-        finish_reason: "eos", "stop" (stop string, token or callable), "length", "constraint" (the constraint is complete and
-            allows nothing more), "time", "interrupted", "error", or the name of a stop condition.
+        finish_reason: "eos", "stop" (stop string, token or callable), "length", "constraint" (the constraint is
+            complete and allows nothing more), "time", "interrupted", "error", or the name of a stop condition.
         parsed: The typed result of a constraint, or None.
         score: Score of a search, or None.
         sample: Index of the sample in its request.

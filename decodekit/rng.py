@@ -55,7 +55,9 @@ def uniform(
         positions: Shape [n], index of the token inside its sequence, below 2**32.
         purpose: What the number is for; different purposes are independent.
     """
-    counter = np.stack([positions & _LOW, samples & _LOW, np.full_like(seeds, purpose_key(purpose)), np.zeros_like(seeds)])
+    counter = np.stack(
+        [positions & _LOW, samples & _LOW, np.full_like(seeds, purpose_key(purpose)), np.zeros_like(seeds)]
+    )
     high, low, _, _ = philox4x32(counter, np.stack([seeds & _LOW, seeds >> _SHIFT]))
     return ((high >> np.uint64(5)) * np.float64(67108864) + (low >> np.uint64(6))) / np.float64(9007199254740992)
 

@@ -1,7 +1,7 @@
 """Rows: the sequences that are growing, and the requests that they belong to.
 
-Whatever belongs to a row supports `gather(index)`: these rows, in this order, repeats allowed. States and text are values,
-so a copy of a row copies references.
+Whatever belongs to a row supports `gather(index)`: these rows, in this order, repeats allowed. States and text are
+values, so a copy of a row copies references.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from decodekit.pipeline import is_stateful
 from decodekit.plan import RequestPlan
 from decodekit.positions import Positions
 from decodekit.results import Completion, Stats
@@ -67,7 +66,7 @@ class Group:
             self,
             sample,
             list(plan.prompt),
-            tuple(piece.start(plan.prompt) if is_stateful(piece) else None for piece in plan.processors),
+            plan.start(),
             plan.constraint.start() if plan.constraint else None,
             tuple(drafter.start(plan.prompt) for drafter in plan.drafters),
             self.vocabulary.start_text() if self.vocabulary else None,
@@ -196,7 +195,9 @@ class RowView:
         """Look at a row."""
         prompt = row.group.plan.prompt
         text = "" if row.text is None else row.text.text
-        return cls(row.group.index, row.sample, tuple(prompt), tuple(row.tokens[len(prompt) :]), text, row.finish_reason)
+        return cls(
+            row.group.index, row.sample, tuple(prompt), tuple(row.tokens[len(prompt) :]), text, row.finish_reason
+        )
 
 
 @dataclass(frozen=True, slots=True)

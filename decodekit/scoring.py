@@ -11,7 +11,7 @@ import torch
 
 from decodekit.errors import DeadEndError
 from decodekit.law import Law, concat
-from decodekit.pipeline import Part, PositionStates, TargetLaw, advance, blame, reads_law, split, target_law
+from decodekit.pipeline import Part, PositionStates, TargetLaw, blame, split, target_law
 from decodekit.plan import RequestPlan
 from decodekit.positions import Positions
 from decodekit.rows import Row, Rows
@@ -115,26 +115,27 @@ class Scorer:
                 for i, p in enumerate(index):
                     if p + 1 in following and depths[p + 1]:
                         token = drafts[owners[p]].tokens[depths[p]]
-                        states.processors[p + 1] = advance(scored.plans[p], states.processors[p], token, _pick(target.law, [i]))
+                        states.processors[p + 1] = scored.plans[p].advance(
+                            states.processors[p], token, _pick(target.law, [i])
+                        )
         scored.laws = entries if len(levels) == 1 else self._merge(scored, entries)
         return scored
 
     def _advance_without_laws(self, scored: Scored, depths: list[int]) -> list[list[int]]:
-        """Set what can be known before any law: states along each draft. Give the levels in which positions can be scored.
+        """Set what is known before any law: states along each draft. Give the levels in which positions can be scored.
 
         Where a processor's state depends on the laws along the draft, depth d waits for depth d - 1.
         """
         levels: dict[int, list[int]] = {}
         states = scored.states
         for p, (plan, depth) in enumerate(zip(scored.plans, depths, strict=True)):
-            sequential = reads_law(plan.processors)
-            levels.setdefault(depth if sequential else 0, []).append(p)
+            levels.setdefault(depth if plan.reads_law else 0, []).append(p)
             if depth:
                 token = scored.drafts[scored.owner(p)].tokens[depth - 1]
                 if plan.constraint is not None:
                     states.constraints[p] = plan.constraint.advance(states.constraints[p - 1], token)
-                if not sequential:
-                    states.processors[p] = advance(plan, states.processors[p - 1], token, None)
+                if not plan.reads_law:
+                    states.processors[p] = plan.advance(states.processors[p - 1], token, None)
         return [levels[depth] for depth in sorted(levels)]
 
     def _laws(self, scored: Scored, at: Positions, chosen: Sequence[int]) -> list[tuple[list[int], Part, TargetLaw]]:
@@ -177,5 +178,3 @@ class Scorer:
 
 def _pick(law: Law, index: Sequence[int]) -> Law:
     return law.index_select(torch.tensor(index, device=law.logits.device))
-
-

@@ -62,8 +62,8 @@ class BuildContext:
 class Technique(BaseModel):
     """Base of all techniques: parameters as fields, declarations as class keywords.
 
-    Declarations (`class MinP(LogitsProcessor, name="min_p", stage=Stage.TRUNCATION)`) are class attributes that assembly
-    compares; a keyword that the role does not know is an error at class creation.
+    Declarations (`class MinP(LogitsProcessor, name="min_p", stage=Stage.TRUNCATION)`) are class attributes that
+    assembly compares; a keyword that the role does not know is an error at class creation.
 
     Attributes:
         name: Flat name under which a request may ask for the technique; unique over all plugins.
@@ -121,7 +121,8 @@ class LogitsProcessor(Technique):
         stage: When it runs; within a stage processors run as the user lists them.
         argmax_invariant: Whether the most likely token stays the most likely one.
         needs_history: Whether it reads `at.history`.
-        stackable: Whether numeric fields may arrive as `[position, 1]` tensors where requests disagree about them; write
+        stackable: Whether numeric fields may arrive as `[position, 1]` tensors where requests disagree about them;
+            write
             `__call__` with arithmetic and comparisons that take both. Otherwise positions are split by equal technique.
         reads_law: Whether `advance` looks at its law (the loop then skips making one otherwise).
         default_selector: Name of the token selector that a request gets when it names none.
@@ -158,9 +159,10 @@ class LogitsProcessor(Technique):
 class CompiledConstraint:
     """The working piece of a constraint: an automaton over tokens whose states are values.
 
-    The law (`ConstraintLaws`): `mask(state, remaining)` has exactly the tokens after which a completion in tokens of this
-    vocabulary exists within `remaining` tokens (the token itself included, the end token not). The end token is not part
-    of the mask: the loop adds the request's end tokens where `is_complete(state)`.
+    The law (`ConstraintLaws`): `mask(state, remaining)` has exactly the tokens after which a completion in tokens of
+    this
+    vocabulary exists within `remaining` tokens (the token itself included, the end token not). The end token is not
+    part of the mask: the loop adds the request's end tokens where `is_complete(state)`.
     """
 
     def start(self) -> State:
@@ -197,7 +199,7 @@ class CompiledConstraint:
         return None
 
     def intersect(self, other: CompiledConstraint) -> CompiledConstraint | None:
-        """Combine with another constraint so that the result is still exact, or give None where that is not possible."""
+        """Combine with another constraint so that the result is still exact; None where that is not possible."""
         return None
 
 

@@ -1,4 +1,7 @@
-"""Names for the shapes that travel through the loop. Axis names: row, position, candidate, vocab, word, query, hidden."""
+"""Names for the shapes that travel through the loop.
+
+Axes are called row, position, candidate, vocab, word, query, hidden.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from torch import Tensor
 __all__ = ["Bool", "Float", "Int", "Int64", "PackedMask", "State", "Tensor", "TokenIds"]
 
 State: TypeAlias = Any
-"""What a plugin remembers about one row: an immutable value. A fork copies the reference, a rollback is the value from before."""
+"""What a plugin remembers about one row: an immutable value.
+
+A fork copies the reference, a rollback is the value from before.
+"""
 
 TokenIds: TypeAlias = list[int]
 

@@ -1,15 +1,14 @@
 """Sphinx settings: `tox -e docs`."""
 
-from importlib import metadata
+import tomllib
+from pathlib import Path
 
 project = "decodekit"
 copyright = "the decodekit contributors"
-release = metadata.version("decodekit")
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-source_suffix = {".md": "markdown"}
+release = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())["project"]["version"]
+extensions = ["myst_parser"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"decodekit {release}"
 myst_heading_anchors = 3
-autodoc_member_order = "bysource"
-autodoc_typehints = "description"
+suppress_warnings = ["toc.empty_glob"]

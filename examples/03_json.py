@@ -5,9 +5,10 @@ Prints three cards, such as
     first_name='Bea' age=33 hobby='reading'
 """
 
+from pydantic import BaseModel, Field
+
 from decodekit import Decoder
 from decodekit_demo import model_path
-from pydantic import BaseModel, Field
 
 
 class Bear(BaseModel):

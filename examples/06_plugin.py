@@ -1,13 +1,14 @@
-"""A technique of one's own, in one file: no token may be likelier than `most`. An entry point would give it a flat name.
+"""A technique of one's own in one file: no token may be likelier than `most`. An entry point would name it `cap`.
 
 Prints three stories: without it, with it, and with it under a truncation.
 """
 
 import math
 
+from pydantic import Field
+
 from decodekit import Decoder, Law, LogitsProcessor, Positions, Stage, hookimpl
 from decodekit_demo import model_path
-from pydantic import Field
 
 
 class Cap(LogitsProcessor, name="cap", stage=Stage.TEMPERATURE, default_selector="multinomial"):

@@ -4,8 +4,9 @@ Prints how the model is served, then tokens for two prompts of different lengths
 """
 
 import torch
-from decodekit import Decoder
 from transformers import GPT2Config, GPT2LMHeadModel
+
+from decodekit import Decoder
 
 torch.manual_seed(0)
 config = GPT2Config(vocab_size=64, n_positions=128, n_embd=32, n_layer=2, n_head=4, bos_token_id=None, eos_token_id=0)

@@ -72,7 +72,7 @@ class Fatigue(LogitsProcessor, name="fatigue", stage=Stage.PENALTY, stackable=Tr
 
 
 class Surprise(LogitsProcessor, name="surprise", stage=Stage.BIAS, reads_law=True):
-    """Scales the logits by a running mean of surprises, so that every law along a draft depends on the laws before it."""
+    """Scales the logits by a running mean of surprises: every law along a draft depends on the laws before it."""
 
     def start(self, prompt: Sequence[int]) -> float:
         return 1.0
@@ -178,7 +178,8 @@ class Oracle(Drafter, name="oracle"):
 
     def __call__(self, at: Positions, limits: Sequence[int]) -> list[Draft]:
         return [
-            Draft(self.text[new : new + min(4, limit)]) for new, limit in zip(at.new_tokens.tolist(), limits, strict=True)
+            Draft(self.text[new : new + min(4, limit)])
+            for new, limit in zip(at.new_tokens.tolist(), limits, strict=True)
         ]
 
 
@@ -188,7 +189,9 @@ class Beam(Search, name="beam_test"):
     width: int
 
     def __call__(self, law: Law, group: GroupView) -> Expansion:
-        scores = torch.tensor(group.scores, dtype=law.logits.dtype)[:, None] + law.full(int(law.logits.shape[-1])).logprobs()
+        scores = (
+            torch.tensor(group.scores, dtype=law.logits.dtype)[:, None] + law.full(int(law.logits.shape[-1])).logprobs()
+        )
         values, flat = scores.flatten().topk(min(2 * self.width, scores.numel()))
         finished, live = [], []
         for value, place in zip(values.tolist(), flat.tolist(), strict=True):
@@ -197,7 +200,9 @@ class Beam(Search, name="beam_test"):
                 continue
             (finished if token in group.end_tokens else live).append((parent, token, value))
         live = live[: self.width]
-        return Expansion([p for p, _, _ in live], [t for _, t, _ in live], [s for _, _, s in live], finished, False, None)
+        return Expansion(
+            [p for p, _, _ in live], [t for _, t, _ in live], [s for _, _, s in live], finished, False, None
+        )
 
 
 class AfterTwo(StopCondition, name="after_two"):

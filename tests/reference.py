@@ -38,7 +38,7 @@ def decode(
     seed: int | None = None,
     sample: int = 0,
 ) -> tuple[list[int], list[float], list[float]]:
-    """Decode greedily, or by inverse CDF where a seed is given; give tokens, model's and target law's log-probabilities."""
+    """Decode greedily, or by inverse CDF where a seed is given; give tokens and both laws' log-probabilities."""
     tokens: list[int] = []
     models: list[float] = []
     targets: list[float] = []

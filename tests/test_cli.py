@@ -164,7 +164,9 @@ def test_generate_reads_the_prompt_from_standard_input(capsys, monkeypatch):
 
 @pytest.mark.parametrize("as_file", [True, False])
 def test_generate_keeps_to_a_schema(as_file, capsys, tmp_path: Path):
-    schema = '{"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"], "additionalProperties": false}'
+    schema = (
+        '{"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"], "additionalProperties": false}'
+    )
     path = tmp_path / "schema.json"
     path.write_text(schema)
     assert run("generate", STORY, "--schema", str(path) if as_file else schema, "--max-new-tokens", "12") == 0

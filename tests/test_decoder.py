@@ -75,7 +75,9 @@ def test_text_chat_and_ids_are_prompts(decoder, tokenizer):
 
 def test_one_prompt_gives_a_result_and_a_batch_a_list(decoder):
     assert isinstance(decoder.generate("a", max_new_tokens=2), decodekit.Result)
-    batch = decoder.generate(["a", [1, 2], {"prompt": "b", "max_new_tokens": 1}, [{"role": "user", "content": "c"}]], max_new_tokens=2)
+    batch = decoder.generate(
+        ["a", [1, 2], {"prompt": "b", "max_new_tokens": 1}, [{"role": "user", "content": "c"}]], max_new_tokens=2
+    )
     assert [len(r.tokens) for r in batch] == [2, 2, 1, 2]
 
 
@@ -139,7 +141,7 @@ def test_a_request_is_written_and_read_back_as_json(decoder, registry):
 
 
 def test_what_cannot_be_written_as_json_says_so(decoder):
-    with pytest.raises(RequestError, match="stop callable .* cannot be written"):
+    with pytest.raises(RequestError, match=r"stop callable .* cannot be written"):
         decoder.request("abc", stop=lambda row: True).to_dict()
 
 
@@ -170,7 +172,12 @@ def test_new_tokens_are_cut_to_the_context(bare):
         ("a", {"stop": ""}, RequestError, "empty stop string"),
         ("a", {"heat": "warm"}, RequestError, "heat: value: .*valid number.*'warm'"),
         ("a", {"heat": {"value": 1, "colour": 2}}, RequestError, "heat: "),
-        ("a", {"sample": True, "argmax": True}, IncompatibleTechniquesError, "at most one token selector, got 'sample' and 'argmax'"),
+        (
+            "a",
+            {"sample": True, "argmax": True},
+            IncompatibleTechniquesError,
+            "at most one token selector, got 'sample' and 'argmax'",
+        ),
         ("a", {"sample": True, "beam_test": 2}, IncompatibleTechniquesError, "'beam_test' .search. .* 'sample'"),
         ("a", {"guess": 2, "beam_test": 2}, IncompatibleTechniquesError, "a draft follows one path"),
         ("a", {"slots": True}, IncompatibleTechniquesError, "'slots' is a kv cache"),
@@ -184,28 +191,28 @@ def test_bad_requests_are_refused_before_the_first_forward_pass(decoder, prompt,
 
 
 def test_the_same_technique_twice_is_refused(decoder):
-    with pytest.raises(IncompatibleTechniquesError, match="'heat' is asked for twice"):
+    with pytest.raises(IncompatibleTechniquesError, match=r"'heat' is asked for twice"):
         decoder.generate("a", Heat(0.5), heat=0.7)
 
 
 def test_two_selectors_as_objects_are_refused(decoder):
-    with pytest.raises(IncompatibleTechniquesError, match="cannot run with 'sample'"):
+    with pytest.raises(IncompatibleTechniquesError, match=r"cannot run with 'sample'"):
         decoder.generate("a", Sample(), Beam(2))
 
 
 def test_constraints_that_do_not_intersect_are_refused(decoder):
-    with pytest.raises(IncompatibleTechniquesError, match="cannot be intersected without dead ends"):
+    with pytest.raises(IncompatibleTechniquesError, match=r"cannot be intersected without dead ends"):
         decoder.generate("a", Alternate(4), alternate=5)
 
 
 def test_an_unknown_name_suggests_the_nearest_and_the_plugin_to_install(decoder):
-    with pytest.raises(UnknownTechniqueError, match="unknown technique or option 'heet'") as caught:
+    with pytest.raises(UnknownTechniqueError, match=r"unknown technique or option 'heet'") as caught:
         decoder.generate("a", heet=1)
     assert caught.value.hint == "did you mean 'heat'?"
     with pytest.raises(UnknownTechniqueError) as caught:
         decoder.generate("a", max_newtokens=1)
     assert caught.value.hint == "did you mean 'max_new_tokens'?"
-    with pytest.raises(UnknownTechniqueError, match="no installed plugin offers it") as caught:
+    with pytest.raises(UnknownTechniqueError, match=r"no installed plugin offers it") as caught:
         decoder.generate("a", top_p=0.9)
     assert caught.value.hint == "pip install decodekit-sampling"
 
@@ -217,25 +224,25 @@ def test_an_error_in_a_batch_says_which_request(decoder):
 
 
 def test_text_without_a_tokenizer_is_refused(bare):
-    with pytest.raises(PromptError, match="needs a tokenizer"):
+    with pytest.raises(PromptError, match=r"needs a tokenizer"):
         bare.generate("hello")
 
 
 def test_a_constraint_without_a_tokenizer_is_refused(bare):
-    with pytest.raises(IncompatibleTechniquesError, match="tokens' bytes"):
+    with pytest.raises(IncompatibleTechniquesError, match=r"tokens' bytes"):
         bare.generate([1, 2], alternate=3)
 
 
 def test_chat_without_a_template_is_refused(model, tokenizer, registry):
     plain = PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer)
-    with pytest.raises(PromptError, match="chat template, and this one has none"):
+    with pytest.raises(PromptError, match=r"chat template, and this one has none"):
         Decoder(model, plain, registry=registry).generate([{"role": "user", "content": "x"}])
 
 
 def test_a_chat_template_that_refuses_is_quoted(model, tokenizer, registry):
     strict = PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer)
     strict.chat_template = "{{ raise_exception('only users here') }}"
-    with pytest.raises(PromptError, match="only users here"):
+    with pytest.raises(PromptError, match=r"only users here"):
         Decoder(model, strict, registry=registry).generate([{"role": "system", "content": "x"}])
 
 
@@ -246,7 +253,7 @@ def test_a_model_that_is_not_causal_is_refused(registry):
 
 
 def test_an_engine_option_must_be_one(model, registry):
-    with pytest.raises(RequestError, match="'heat' is a logits processor, not an engine option"):
+    with pytest.raises(RequestError, match=r"'heat' is a logits processor, not an engine option"):
         Decoder(model, registry=registry, heat=0.5)
     assert Decoder(model, registry=registry, slots=True).describe()["path"] == "slots"
 
@@ -257,5 +264,5 @@ def test_streaming_checks_the_request_before_the_first_piece(decoder):
 
 
 def test_a_request_stands_for_itself(decoder):
-    with pytest.raises(RequestError, match="options beside it would be lost"):
+    with pytest.raises(RequestError, match=r"options beside it would be lost"):
         decoder.generate(decoder.request("a"), max_new_tokens=3)

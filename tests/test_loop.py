@@ -115,7 +115,10 @@ def test_techniques_with_different_numbers_run_together(decoder, model, monkeypa
     calls: list[int] = []
     original = Heat.__call__
     monkeypatch.setattr(Heat, "__call__", lambda self, law, at: (calls.append(len(at)), original(self, law, at))[1])
-    batch = [{"prompt": p, "heat": h, "fatigue": f} for p, h, f in zip(PROMPTS, (0.5, 1.0, 1.5, 2.0), (0, 1, 0.5, 2), strict=True)]
+    batch = [
+        {"prompt": p, "heat": h, "fatigue": f}
+        for p, h, f in zip(PROMPTS, (0.5, 1.0, 1.5, 2.0), (0, 1, 0.5, 2), strict=True)
+    ]
 
     results = decoder.generate(batch, seed=4, max_new_tokens=5)
 
@@ -267,13 +270,16 @@ def test_top_and_prompt_logprobs_are_the_models(decoder, model):
         assert list(top) == law.argsort()[::-1][:3].tolist()
         assert list(top.values()) == pytest.approx(sorted(law)[::-1][:3], abs=1e-9)
     wanted = [
-        reference.log_softmax(reference.model_logits(model, PROMPTS[1][:i]))[PROMPTS[1][i]] for i in range(1, len(PROMPTS[1]))
+        reference.log_softmax(reference.model_logits(model, PROMPTS[1][:i]))[PROMPTS[1][i]]
+        for i in range(1, len(PROMPTS[1]))
     ]
     assert result.prompt_logprobs == pytest.approx(wanted, abs=1e-9)
 
 
 def test_a_time_limit_ends_a_request_and_only_that(decoder):
-    late, other = decoder.generate([{"prompt": PROMPTS[0], "time_limit_s": 1e-9}, {"prompt": PROMPTS[1]}], max_new_tokens=5)
+    late, other = decoder.generate(
+        [{"prompt": PROMPTS[0], "time_limit_s": 1e-9}, {"prompt": PROMPTS[1]}], max_new_tokens=5
+    )
     assert (len(late.tokens), late.finish_reason) == (1, "time")
     assert (len(other.tokens), other.finish_reason) == (5, "length")
 
@@ -305,7 +311,9 @@ def test_nan_weights_are_the_models_fault(registry):
 
 def test_ctrl_c_gives_back_what_was_generated(decoder, model):
     with pytest.raises(GenerationInterrupted) as caught:
-        decoder.generate([PROMPTS[0], {"prompt": PROMPTS[1], "poison": {"step": 4, "kind": "interrupt"}}], max_new_tokens=8)
+        decoder.generate(
+            [PROMPTS[0], {"prompt": PROMPTS[1], "poison": {"step": 4, "kind": "interrupt"}}], max_new_tokens=8
+        )
     assert [r.tokens for r in caught.value.results] == [reference.decode(model, p, 4)[0] for p in PROMPTS[:2]]
     assert {r.finish_reason for r in caught.value.results} == {"interrupted"}
 

@@ -87,8 +87,8 @@ def test_top_p_keeps_as_many_as_transformers_within_ties(p: float, width: int):
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_top_h_equals_transformers(share: float, width: int):
-    # transformers' entropy terms are NaN beyond an impossible token, so laws with few possible ones are left out, and so
-    # are ties, which its topk cuts in no particular order.
+    # transformers' entropy terms are NaN beyond an impossible token, so laws with few possible ones are left out, and
+    # so are ties, which its topk cuts in no particular order.
     law = laws(width).index_select(torch.tensor([0, 7, 8, 15, 16, 23]))
     assert_same(TopH(share), law, hf.TopHLogitsWarper(share)(None, law.logits))
 

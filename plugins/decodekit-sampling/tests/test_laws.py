@@ -72,7 +72,19 @@ for _name, _make in MAKERS.items():
     _class = f"Test_{_name}"
     globals()[_class] = type(_class, (Laws,), {"make": staticmethod(_make), "__module__": __name__})
 
-WIDE = ("temperature", "top_k", "top_k_wide", "top_p", "top_p_wide", "min_p", "typical", "epsilon", "eta", "top_n_sigma", "top_h")
+WIDE = (
+    "temperature",
+    "top_k",
+    "top_k_wide",
+    "top_p",
+    "top_p_wide",
+    "min_p",
+    "typical",
+    "epsilon",
+    "eta",
+    "top_n_sigma",
+    "top_h",
+)
 for _name in (*WIDE, "xtc", "mirostat", "mirostat_v1"):
     _class = f"Test_wide_{_name}"
     _fields = {"make": staticmethod(MAKERS[_name]), "vocab_sizes": (4099,), "seeds": (2,), "__module__": __name__}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -25,7 +26,9 @@ from decodekit.law import Law
 from decodekit.testing import positions, random_law, toy_context
 
 WIDTHS = (23, 4099)
-LOGITS = st.lists(st.one_of(st.just(-math.inf), st.integers(-6, 6).map(float), st.floats(-8, 8)), min_size=2, max_size=30)
+LOGITS = st.lists(
+    st.one_of(st.just(-math.inf), st.integers(-6, 6).map(float), st.floats(-8, 8)), min_size=2, max_size=30
+)
 
 
 def softmax(logits: list[float]) -> list[float]:
@@ -218,7 +221,7 @@ def test_mirostat_v1_takes_k_from_the_zipf_exponent(width: int):
     found = kept(MirostatV1(3.0, vocab_size=width)(law, positions(states=mus)), width)
     for row, logits in enumerate(law.logits.tolist()):
         order = sorted(logits, reverse=True)
-        pairs = [(a, b) for a, b in zip(order[:99], order[1:100], strict=False) if b > -math.inf]
+        pairs = [(a, b) for a, b in pairwise(order[:100]) if b > -math.inf]
         t = [math.log((i + 2) / (i + 1)) for i in range(len(pairs))]
         s = math.fsum(x * (a - b) for x, (a, b) in zip(t, pairs, strict=True)) / (math.fsum(x * x for x in t) or 1)
         s = max(s, 1e-6)

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from decodekit_demo import model_path
 
 if TYPE_CHECKING:
-    from decodekit import Decoder
     from rich.console import Console
+
+    from decodekit import Decoder
 
 STORY = "Once upon a time"
 PROMPT = "Describe my 33-year-old teddy bear who likes reading\nKeys: first_name, age, hobby\n"
@@ -34,8 +35,9 @@ def demo(
     cards: Annotated[int, typer.Option(min=1, help="How many cards.")] = 4,
 ) -> None:
     """Show a story, and cards that fit a JSON Schema next to cards that need not."""
-    from decodekit.plugins import plugins
     from rich.console import Console
+
+    from decodekit.plugins import plugins
 
     console = Console(highlight=False)
     started = time.perf_counter()
@@ -61,8 +63,9 @@ def validate(text: str) -> str:
 
 
 def _load() -> Decoder:
-    from decodekit import Decoder
     from transformers.utils import logging
+
+    from decodekit import Decoder
 
     logging.disable_progress_bar()
     return Decoder.from_pretrained(model_path())
@@ -82,7 +85,9 @@ def _compare(console: Console, decoder: Decoder, options: dict[str, Any], guided
     results = decoder.generate(requests, max_new_tokens=60, **options)
     titles = ["without a schema", "with json_schema=Bear"][: len(results)]
     columns = [[(sample.text.strip(), validate(sample.text)) for sample in result.samples] for result in results]
-    console.print("A card: name of at most 12 characters, age from 0 to 150, hobby of at most 20 characters", style="bold")
+    console.print(
+        "A card: name of at most 12 characters, age from 0 to 150, hobby of at most 20 characters", style="bold"
+    )
     console.print(PROMPT, style="cyan", markup=False)
     if console.is_terminal:
         _print_table(console, titles, columns)

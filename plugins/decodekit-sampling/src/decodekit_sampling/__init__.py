@@ -1,4 +1,4 @@
-"""Sampling for decodekit: temperature, truncation, mirostat, penalties, biases and bans, and the multinomial selector."""
+"""Sampling for decodekit: the multinomial selector, temperature, truncation, penalties, biases and bans."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Biases and bans of tokens and phrases: `logit_bias`, `bad_words`, `suppress`.
 
-As transformers' `SequenceBiasLogitsProcessor`, `NoBadWordsLogitsProcessor` and `SuppressTokensLogitsProcessor`: of a phrase
-of several tokens the last one is biased, where the text ends with the others. Text is tokenised as it usually stands in a
-text (see `phrases`). *Not* a filter of strings: a model can spell a banned word with other pieces.
+As transformers' `SequenceBiasLogitsProcessor`, `NoBadWordsLogitsProcessor` and `SuppressTokensLogitsProcessor`: of a
+phrase of several tokens the last one is biased, where the text ends with the others. Text is tokenised as it usually
+stands in a text (see `phrases`). *Not* a filter of strings: a model can spell a banned word with other pieces.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Narrow laws: from 131k numbers to the few that can still be sampled, exactly.
 
-`top` finds the k largest entries by way of block maxima: the k blocks with the largest maxima hold the k largest entries,
-so one pass over the law and a few small selections do what `torch.topk` does with a heap over everything. On accelerators
-`torch.topk` is fast and a mask is cheaper than a host synchronisation, so there laws keep their width.
+`top` finds the k largest entries by way of block maxima: the k blocks with the largest maxima hold the k largest
+entries, so one pass over the law and a few small selections do what `torch.topk` does with a heap over everything. On
+accelerators `torch.topk` is fast and a mask is cheaper than a host synchronisation, so there laws keep their width.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Parameters as columns, so that one formula serves one request and many.
 
-The loop hands numeric fields over as plain numbers, or as `[position, 1]` tensors where requests differ. Both go through
-the law's dtype here and then through the same kernels, so that a row's text does not depend on whom it is stacked with.
-*Not* validation: that happened when the technique was made.
+The loop hands numeric fields over as plain numbers, or as `[position, 1]` tensors where requests differ. Both go
+through the law's dtype here and then through the same kernels, so that a row's text does not depend on whom it is
+stacked with. *Not* validation: that happened when the technique was made.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """DRY, don't repeat yourself: a penalty that grows with the length of the repetition a token would prolong.
 
-By p-e-w, text-generation-webui #5677; the same in koboldcpp, llama.cpp, exllamav2 and vLLM. Where the end of the text has
-occurred before, the token that followed there costs `multiplier * base ** (length - allowed_length)`, `length` being the
-longest such repetition. *Not* a ban: `no_repeat_ngram` is.
+By p-e-w, text-generation-webui #5677; the same in koboldcpp, llama.cpp, exllamav2 and vLLM. Where the end of the text
+has occurred before, the token that followed there costs `multiplier * base ** (length - allowed_length)`, `length`
+being the longest such repetition. *Not* a ban: `no_repeat_ngram` is.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class DRY(
         multiplier: Strength, at least 0.
         base: How fast the penalty grows with the length, at least 1.
         allowed_length: Repetitions shorter than this are free.
-        breakers: Texts that end a repetition. Every token that contains one is a breaker: no repetition reaches across it,
-            and it is never penalised.
+        breakers: Texts that end a repetition. Every token that contains one is a breaker: no repetition reaches across
+            it, and it is never penalised.
         last_tokens: How far back to look; None is the whole text.
         breaker_tokens: Token ids of the breakers, if not to be found from `breakers`.
     """
@@ -68,7 +68,9 @@ class DRY(
         for text in self.breakers:
             tokens = _containing(context.vocabulary, text.encode())
             if not tokens and "breakers" in self.model_fields_set:
-                raise RequestError(f"dry: no token contains the breaker {text!r}", hint="a breaker must fit into one token")
+                raise RequestError(
+                    f"dry: no token contains the breaker {text!r}", hint="a breaker must fit into one token"
+                )
             found.update(tokens)
         return self.model_copy(update={"breaker_tokens": tuple(sorted(found))})
 

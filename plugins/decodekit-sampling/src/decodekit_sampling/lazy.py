@@ -1,8 +1,8 @@
 """A law that is divided by its temperature only where somebody looks.
 
-Division by a positive number keeps the order, also after rounding. So the k likeliest tokens of the divided law are found
-in the undivided one, and a chain of temperature and truncation never copies 131k numbers. Whoever reads `logits` gets what an
-ordinary law would have. *Not* a state: once made, the values never change.
+Division by a positive number keeps the order, also after rounding. So the k likeliest tokens of the divided law are
+found in the undivided one, and a chain of temperature and truncation never copies 131k numbers. Whoever reads `logits`
+gets what an ordinary law would have. *Not* a state: once made, the values never change.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class Divided(Law):
         object.__setattr__(self, "_made", None)
 
     @property
-    def logits(self) -> Float[Tensor, "position vocab"]:
+    def logits(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self,
+    ) -> Float[Tensor, "position vocab"]:
         """The divided logits, made on first use."""
         if self._made is None:
             object.__setattr__(self, "_made", self.base / self.divisor)

@@ -1,9 +1,9 @@
 """Mirostat: truncation steered so that the text's average surprise stays at a target (arXiv:2007.14966).
 
-The state is mu, the largest surprise that is let through, in bits; after each token it moves by the learning rate times the
-distance of the token's surprise from the target. As in llama.cpp and exllamav2 the surprise is that under the law which the
-token was drawn from, after truncation and constraint; the authors' script takes it before truncation. *Not* meant together
-with other truncations, which can keep the surprise from reaching the target.
+The state is mu, the largest surprise that is let through, in bits; after each token it moves by the learning rate times
+the distance of the token's surprise from the target. As in llama.cpp and exllamav2 the surprise is that under the law
+which the token was drawn from, after truncation and constraint; the authors' script takes it before truncation. *Not*
+meant together with other truncations, which can keep the surprise from reaching the target.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from decodekit.law import Law
 from decodekit.positions import Positions
 from decodekit.techniques import BuildContext, LogitsProcessor, Stage
 from decodekit.types import Float, Int64, Tensor
-from decodekit_sampling.candidates import above, log_total, narrows, top
+from decodekit_sampling.candidates import above, log_total, top
 from decodekit_sampling.columns import count_column
 from decodekit_sampling.top_k import keep_top
 
@@ -98,10 +98,7 @@ class MirostatV1(
     def __call__(self, law: Law, at: Positions) -> Law:
         ranks = count_column(self.m, law.logits)
         most = int(ranks.max())
-        if narrows(law):
-            values = top(law, most).logits
-        else:
-            values = law.logits.sort(dim=-1, descending=True).values[:, :most]
+        values = top(law, most).logits
         mu = torch.tensor(at.states, dtype=torch.float64, device=law.logits.device)[:, None]
         size = count_column(self.vocab_size or law.logits.shape[-1], law.logits)
         return keep_top(law, rank_limit(zipf_exponent(values.double(), ranks), mu, size))

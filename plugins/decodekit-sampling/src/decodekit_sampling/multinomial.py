@@ -1,7 +1,7 @@
 """Multinomial sampling: one uniform number per position, turned into a token by the inverse distribution function.
 
-Tokens stand in the order of their ids, so a law at full width and the same law as a candidate set give the same token for
-the same number. *Not* an exponential race or Gumbel argmax: those need a random number per token of the vocabulary.
+Tokens stand in the order of their ids, so a law at full width and the same law as a candidate set give the same token
+for the same number. *Not* an exponential race or Gumbel argmax: those need a random number per token of the vocabulary.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from decodekit.techniques import TokenSelector
 from decodekit.types import Float, Int64, Tensor
 
 _BLOCK = 128
+_BELOW_ONE = 1 - 2**-52
+"""Keeps a uniform number next to 1 from rounding up to the whole mass."""
 
 
 class Multinomial(
@@ -25,7 +27,8 @@ class Multinomial(
 ):
     """Draw from the law.
 
-    Exact: weights in the law's dtype (at least float32), sums in float64; an impossible token is never drawn. Cost: a sort
+    Exact: weights in the law's dtype (at least float32), sums in float64; an impossible token is never drawn. Cost: a
+        sort
     of the candidates, or three passes at full width.
     """
 
@@ -68,7 +71,7 @@ def _invert(
     ends: Float[Tensor, "position candidate"] | None = None,
 ) -> Int64[Tensor, "position"]:
     ends = weights.cumsum(dim=-1) if ends is None else ends
-    return _first_beyond(weights, ends, uniform * ends[:, -1])
+    return _first_beyond(weights, ends, uniform * (ends[:, -1] * _BELOW_ONE))
 
 
 def _first_beyond(
@@ -77,8 +80,5 @@ def _first_beyond(
     target: Float[Tensor, "position"],
 ) -> Int64[Tensor, "position"]:
     """Give the first possible column that ends beyond the target; where rounding leaves none, a possible one."""
-    # A uniform number next to 1 may round up to the whole mass.
-    below_all = ends[:, -1].nextafter(torch.zeros_like(target))
-    beyond = ends > torch.minimum(target, below_all)[:, None]
     possible = (weights > 0).to(torch.uint8)
-    return (possible + possible * beyond).argmax(dim=-1)
+    return (possible + possible * (ends > target[:, None])).argmax(dim=-1)

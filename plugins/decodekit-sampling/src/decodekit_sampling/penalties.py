@@ -1,7 +1,8 @@
 """Repetition, frequency and presence penalties: tokens that stand in the text already become less likely.
 
-Repetition is CTRL's (arXiv:1909.05858) as in transformers, prompt included; frequency and presence are OpenAI's, generated
-tokens only. Both ways of counting are open to all three. *Not* sequence penalties: those are `dry` and `no_repeat_ngram`.
+Repetition is CTRL's (arXiv:1909.05858) as in transformers, prompt included; frequency and presence are OpenAI's,
+generated tokens only. Both ways of counting are open to all three. *Not* sequence penalties: those are `dry` and
+`no_repeat_ngram`.
 """
 
 from __future__ import annotations
@@ -94,7 +95,9 @@ class PresencePenalty(
 
     def __call__(self, law: Law, at: Positions) -> Law:
         penalty = column(self.penalty, law.logits)
-        return _recount(law, at, self.include_prompt, lambda logits, counts: logits - penalty * (counts > 0).to(logits.dtype))
+        return _recount(
+            law, at, self.include_prompt, lambda logits, counts: logits - penalty * (counts > 0).to(logits.dtype)
+        )
 
 
 def _recount(law: Law, at: Positions, include_prompt: bool, change: Callable[[Tensor, Tensor], Tensor]) -> Law:

@@ -1,7 +1,7 @@
 """From what a user writes (token id, token ids, text) to token sequences.
 
-A text is turned into the ways in which a tokenizer usually writes it: at the start of a text, after a space, after a line
-break. *Not* every way: a model can still spell the text with smaller pieces.
+A text is turned into the ways in which a tokenizer usually writes it: at the start of a text, after a space, after a
+line break. *Not* every way: a model can still spell the text with smaller pieces.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ def sequences(phrase: Phrase, context: BuildContext, name: str) -> list[TokenSeq
     for sequence in found:
         outside = [token for token in sequence if not 0 <= token < context.vocab_size]
         if outside:
-            raise RequestError(f"{name}: token {outside[0]} is outside of the model's vocabulary of {context.vocab_size}")
+            raise RequestError(
+                f"{name}: token {outside[0]} is outside of the model's vocabulary of {context.vocab_size}",
+                hint="is it another tokenizer's token?",
+            )
     if not found or not all(found):
         raise RequestError(f"{name}: {phrase!r} has no tokens")
     return found
@@ -43,7 +46,8 @@ def _variants(text: str, context: BuildContext, name: str) -> list[TokenSequence
     tokenizer = context.tokenizer
     if not hasattr(tokenizer, "encode"):
         raise RequestError(
-            f"{name}: {text!r} is text, and this decoder has no tokenizer", hint="Decoder(model, tokenizer), or token ids"
+            f"{name}: {text!r} is text, and this decoder has no tokenizer",
+            hint="Decoder(model, tokenizer), or token ids",
         )
     ways = [encode(tokenizer, text), encode(tokenizer, " " + text)]
     # Sentencepiece tokenizers put a space before the first word; after a line break the bare form comes out.

@@ -1,7 +1,8 @@
 """Temperature: sharpen or flatten the law; zero is the limit, the most likely token alone.
 
-The softmax with a temperature of Ackley, Hinton and Sejnowski 1985, as in transformers' `TemperatureLogitsWarper`. *Not* a
-switch of the selector: at zero the law itself becomes certain, so whatever selects, drafts or verifies stays right.
+The softmax with a temperature of Ackley, Hinton and Sejnowski 1985, as in transformers' `TemperatureLogitsWarper`.
+*Not* a switch of the selector: at zero the law itself becomes certain, so whatever selects, drafts or verifies stays
+right.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Temperature(
 ):
     """Divide the logits by `temperature`.
 
-    Exact: 1 changes nothing; 0 is greedy decoding, among equals the token with the lowest id. Cost: one pass over the law, or
+    Exact: 1 changes nothing; 0 is greedy decoding, among equals the token with the lowest id. Cost: one pass over the
+        law, or
     that over the candidates where a truncation follows.
 
     Args:

@@ -1,7 +1,7 @@
 """Top-H truncation: the likeliest tokens until they hold a share of the entropy (arXiv:2509.02510).
 
-As transformers' `TopHLogitsWarper`: entropy and shares are those of the `top_n` likeliest tokens, renormalised; tokens stay
-while the sum of their -p log p is at most the share. *Not* a bound on mass: that is top-p.
+As transformers' `TopHLogitsWarper`: entropy and shares are those of the `top_n` likeliest tokens, renormalised; tokens
+stay while the sum of their -p log p is at most the share. *Not* a bound on mass: that is top-p.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class TopH(
     def __call__(self, law: Law, at: Positions) -> Law:
         most = int(self.top_n.max()) if isinstance(self.top_n, Tensor) else self.top_n
         order = _likeliest(law, most)
-        inside = torch.arange(order.logits.shape[-1], device=order.logits.device) < count_column(self.top_n, order.logits)
+        inside = torch.arange(order.logits.shape[-1], device=order.logits.device) < count_column(
+            self.top_n, order.logits
+        )
         values = order.logits.double().masked_fill(~inside, float("-inf"))
         logprobs = values - values.logsumexp(dim=-1, keepdim=True)
         terms = -(logprobs.exp() * logprobs.clamp(min=-1e4))

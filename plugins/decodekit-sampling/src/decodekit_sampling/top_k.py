@@ -1,7 +1,7 @@
 """Top-k truncation: only the k likeliest tokens (Fan, Lewis, Dauphin 2018, arXiv:1805.04833).
 
-*Not* exactly k tokens: whatever is as likely as the k-th stays too, as in transformers' `TopKLogitsWarper`, so that the law
-does not depend on the order in which equals are looked at.
+*Not* exactly k tokens: whatever is as likely as the k-th stays too, as in transformers' `TopKLogitsWarper`, so that the
+law does not depend on the order in which equals are looked at.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from decodekit.positions import Positions
 from decodekit.techniques import LogitsProcessor, Stage
 from decodekit.types import Int64, Tensor
 from decodekit_sampling.candidates import above, narrows, top, trim
-from decodekit_sampling.columns import count_column
 from decodekit_sampling.lazy import Divided
 
 _SPARE = 8
@@ -41,24 +40,28 @@ class TopK(
     k: int = Field(ge=0)
 
     def __call__(self, law: Law, at: Positions) -> Law:
-        return keep_top(law, count_column(self.k, law.logits))
+        return keep_top(law, self.k)
 
 
-def keep_top(law: Law, counts: Int64[Tensor, "position 1"]) -> Law:
-    """Keep each position's `counts` likeliest tokens, ties with the last included; 0 or less keeps all.
+def keep_top(law: Law, counts: int | Int64[Tensor, "position 1"]) -> Law:
+    """Keep each position's `counts` likeliest tokens, ties with the last included; 0 keeps all.
 
     Args:
         law: The law.
-        counts: Shape [position, 1] or [1, 1].
+        counts: One number for all, or shape [position, 1].
     """
     positions, width = (law.base if isinstance(law, Divided) else law.logits).shape
-    counts = torch.where(counts <= 0, width, counts).clamp(max=width).expand(positions, 1)
-    most = int(counts.max())
-    if int(counts.min()) >= width:
+    if isinstance(counts, Tensor):
+        counts = counts.expand(positions, 1)
+        counts = torch.where(counts == 0, width, counts).clamp(max=width)
+        least, most = int(counts.min()), int(counts.max())
+    else:
+        least = most = min(counts or width, width)
+    if least >= width:
         return law
     narrow = narrows(law)
     likely = top(law, most + _SPARE if narrow else most)
-    floor = likely.logits.gather(-1, counts - 1)
+    floor = likely.logits.gather(-1, counts - 1) if isinstance(counts, Tensor) else likely.logits[:, most - 1 : most]
     if not narrow:
         return law.keep(law.logits >= floor)
     if bool((likely.logits[:, -1:] >= floor).any()):

@@ -1,8 +1,8 @@
 """Top-nσ truncation: keep what lies within n standard deviations of the best logit (arXiv:2411.07641).
 
-The kept set does not depend on the temperature. The deviation (with N - 1, as the reference code's `logits.std()`) is taken
-over possible tokens only, so a constraint or an earlier truncation narrows what it measures; the paper means the whole
-vocabulary, so list it before other truncations. *Not* a probability bound.
+The kept set does not depend on the temperature. The deviation (with N - 1, as the reference code's `logits.std()`) is
+taken over possible tokens only, so a constraint or an earlier truncation narrows what it measures; the paper means the
+whole vocabulary, so list it before other truncations. *Not* a probability bound.
 """
 
 from __future__ import annotations

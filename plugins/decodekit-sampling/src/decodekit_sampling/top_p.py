@@ -1,9 +1,9 @@
 """Top-p (nucleus) truncation: the smallest set of likeliest tokens that has mass p (arXiv:1904.09751).
 
-Among equally likely tokens those with the lowest ids are taken first. transformers' `TopPLogitsWarper` removes from below
-while the removed mass is at most `1 - p`, where rounding decides whether a mass of exactly p is enough (`1 - 0.9` is less
-than 0.1, so one token more stays); here a mass within a few roundings of p is enough. *Not* relative to the best token: that
-is min-p.
+Among equally likely tokens those with the lowest ids are taken first. transformers' `TopPLogitsWarper` removes from
+below while the removed mass is at most `1 - p`, where rounding decides whether a mass of exactly p is enough (`1 - 0.9`
+is less than 0.1, so one token more stays); here a mass within a few roundings of p is enough. *Not* relative to the
+best token: that is min-p.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class TopP(
 ):
     """Keep the smallest set of likeliest tokens whose mass is at least `p`, never less than one token.
 
-    Exact. Cost: on a candidate set two small sorts; at full width two passes over the law while 1024 tokens reach the mass,
-    else a sort of the positions where they do not.
+    Exact. Cost: on a candidate set two small sorts; at full width two passes over the law while 1024 tokens reach the
+    mass, else a sort of the positions where they do not.
 
     Args:
         p: In (0, 1]; 1 keeps all.
@@ -46,28 +46,37 @@ class TopP(
     def __call__(self, law: Law, at: Positions) -> Law:
         if not isinstance(self.p, Tensor) and self.p == 1:
             return law
-        mass = column(self.p, law.logits).double()
-        # A p of 1 means everything, also what would be lost to rounding.
-        wanted = torch.where(mass >= 1, torch.inf, mass - slack(law.logits))
-        total = log_total(law.logits).double()
-        if not narrows(law):
-            order = ranked(law)
-            return prefix(order, _needed(order.logits, total, wanted))
-        for width in _TIERS:
-            order = ranked(top(law, width))
-            counts = _needed(order.logits, total, wanted)
-            last = order.logits.gather(-1, counts - 1)
-            # The cut must lie above the last candidate, or tokens as likely as it may be missing from the tier.
-            inside = (last > order.logits[:, -1:]) & (counts < order.logits.shape[-1])
-            if bool(inside.all()):
-                return prefix(order, counts)
-        return _keep_wide(law, order, counts, inside.squeeze(-1), total, wanted)
+        if narrows(law):
+            wanted = _wanted(self.p, law.logits)
+            total = log_total(law.logits).double()
+            return _keep(law, total, wanted, _TIERS)
+        order = ranked(law)
+        masses = order.logits.softmax(dim=-1, dtype=torch.float64)
+        return prefix(order, _needed(masses, _wanted(self.p, order.logits)))
 
 
-def _needed(values: Float[Tensor, "position candidate"], total: Tensor, wanted: Tensor) -> Tensor:
-    """Count how many of the values, sorted downwards, it takes to reach the wanted mass: at least 1, at most all."""
-    masses = (values.double() - total).exp_().cumsum(dim=-1)
-    return ((masses < wanted).sum(dim=-1, keepdim=True) + 1).clamp(max=values.shape[-1])
+def _wanted(p: float | Tensor, like: Tensor) -> Float[Tensor, "position 1"]:
+    mass = column(p, like).double()
+    # A p of 1 means everything, also what would be lost to rounding.
+    return torch.where(mass >= 1, torch.inf, mass * (1 - slack(like)))
+
+
+def _needed(masses: Float[Tensor, "position candidate"], wanted: Tensor) -> Tensor:
+    """Count how many of the masses, sorted downwards, it takes to reach the wanted one: at least 1, at most all."""
+    return ((masses.cumsum(dim=-1) < wanted).sum(dim=-1, keepdim=True) + 1).clamp(max=masses.shape[-1])
+
+
+def _keep(law: Law, total: Tensor, wanted: Tensor, tiers: tuple[int, ...]) -> Law:
+    order = ranked(top(law, tiers[0]))
+    counts = _needed((order.logits.double() - total).exp_(), wanted)
+    last = order.logits.gather(-1, counts - 1)
+    # The cut must lie above the last candidate, or tokens as likely as it may be missing from the tier.
+    inside = (last > order.logits[:, -1:]) & (counts < order.logits.shape[-1])
+    if bool(inside.all()):
+        return prefix(order, counts)
+    if tiers[1:]:
+        return _keep(law, total, wanted, tiers[1:])
+    return _keep_wide(law, order, counts, inside.squeeze(-1), total, wanted)
 
 
 def _keep_wide(law: Law, order: Law, counts: Tensor, inside: Tensor, total: Tensor, wanted: Tensor) -> Law:
@@ -77,7 +86,8 @@ def _keep_wide(law: Law, order: Law, counts: Tensor, inside: Tensor, total: Tens
     allowed_ties = ties.sum(dim=-1, keepdim=True)
     for row in (~inside).nonzero().squeeze(-1).tolist():
         values = _sorted(law.logits[row])[None]
-        count = _needed(values, total[row : row + 1], wanted.expand(len(counts), 1)[row : row + 1])
+        masses = (values.double() - total[row]).exp_()
+        count = _needed(masses, wanted.expand(len(counts), 1)[row : row + 1])
         last[row] = values.gather(-1, count - 1)[0]
         allowed_ties[row] = count[0] - (values > last[row]).sum()
     equal = law.logits == last

@@ -1,7 +1,7 @@
 """Locally typical truncation: the tokens whose surprise is closest to the expected surprise (arXiv:2202.00666).
 
-As transformers' `TypicalLogitsWarper`: ties with the last token stay. *Not* argmax invariant: where the law is flat but for
-one likely token, that token is not typical and goes.
+As transformers' `TypicalLogitsWarper`: ties with the last token stay. *Not* argmax invariant: where the law is flat but
+for one likely token, that token is not typical and goes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Typical(
             return law
         entropy, total = entropy_and_total(law.logits)
         mass = column(self.mass, law.logits).double()
-        wanted = torch.where(mass >= 1, torch.inf, mass - slack(law.logits))
+        wanted = torch.where(mass >= 1, torch.inf, mass * (1 - slack(law.logits)))
         # |-log p - H| is the distance of the logit from one point.
         closeness = -(law.logits - (total - entropy)).abs()
         if narrows(law):
@@ -58,7 +58,10 @@ class Typical(
 
 
 def _last(
-    near: Float[Tensor, "position candidate"], values: Float[Tensor, "position candidate"], total: Tensor, wanted: Tensor
+    near: Float[Tensor, "position candidate"],
+    values: Float[Tensor, "position candidate"],
+    total: Tensor,
+    wanted: Tensor,
 ) -> Float[Tensor, "position 1"]:
     """Give the closeness of the token with which the mass is reached."""
     masses = (values.double() - total.double()).exp_().cumsum(dim=-1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Self
 
-import torch
 from pydantic import Field
 
 from decodekit.law import Law
@@ -31,8 +30,8 @@ class XTC(
 ):
     """With `probability`, remove every token that has at least `threshold`, except the least likely of them.
 
-    Exact with its coin as part of the law. Tokens as likely as the least likely stay with it. Cost: two passes over the law
-    and a copy where the coin says so.
+    Exact with its coin as part of the law. Tokens as likely as the least likely stay with it. Cost: two passes over the
+    law and a copy where the coin says so.
 
     Args:
         probability: How often, in [0, 1].

@@ -1,0 +1,172 @@
+"""Wrong constraints: a regular expression by brute force, made wrong in one way each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
+from decodekit.testing.constraints import ConstraintLaws
+from decodekit.testing.mutants.base import Mutant
+from decodekit.testing.oracle import Oracle
+from decodekit.types import PackedMask
+
+PATTERN = rb'a(b|12)*"|\xc3\xa9b?|ab1(ab)?x?|"":1'
+"""No token of the tiny vocabulary has an x."""
+AHEAD = 6
+
+
+def accepts(text: bytes) -> bool:
+    """Say whether bytes are a complete text of the pattern."""
+    return re.fullmatch(PATTERN, text) is not None
+
+
+class Table(CompiledConstraint):
+    """Right, and slow: the state is the text."""
+
+    def __init__(self, context: BuildContext) -> None:
+        assert context.vocabulary is not None
+        self.vocabulary = context.vocabulary
+        self.oracle = Oracle(context.vocabulary, accepts, lambda text: len(text) < 9)
+
+    def start(self) -> Any:
+        return b""
+
+    def advance(self, state: Any, token: int) -> Any:
+        return state + self.oracle.pieces[token]
+
+    def mask(self, state: Any, remaining: int) -> PackedMask:
+        return self.pack(self.oracle.allowed(bytes(state), remaining))
+
+    def pack(self, tokens: Any) -> PackedMask:
+        """Write tokens as bits."""
+        words = np.zeros(-(-len(self.vocabulary.tokens) // 32), dtype=np.uint32)
+        for token in tokens:
+            words[token >> 5] |= np.uint32(1 << (token & 31))
+        return words.view(np.int32)
+
+    def is_complete(self, state: Any) -> bool:
+        return accepts(bytes(state))
+
+    def min_tokens(self, state: Any) -> int:
+        found = self.oracle.fewest(bytes(state), AHEAD)
+        return AHEAD + 1 if found is None else found
+
+    def forced(self, state: Any) -> Sequence[int]:
+        choices = self.oracle.allowed(bytes(state), AHEAD)
+        return tuple(choices) if len(choices) == 1 and not self.is_complete(state) else ()
+
+
+class ForgetsBudget(Table):
+    """Allows what could be completed with more tokens than are left."""
+
+    def mask(self, state: Any, remaining: int) -> PackedMask:
+        return super().mask(state, AHEAD)
+
+
+class DeadEnd(Table):
+    """Thinks in bytes: allows the beginning of a text that no tokens of the vocabulary can finish."""
+
+    def mask(self, state: Any, remaining: int) -> PackedMask:
+        right = self.oracle.allowed(state, remaining)
+        wrong = (
+            {t for t, piece in self.oracle.pieces.items() if b"ab1abx".startswith(state + piece)}
+            if remaining > 1
+            else set()
+        )
+        return self.pack(right | (wrong - {0} if state == b"ab1ab" else wrong))
+
+
+class WordOff(Table):
+    """Reads the mask one word further on."""
+
+    def mask(self, state: Any, remaining: int) -> PackedMask:
+        return np.roll(super().mask(state, remaining), 1)
+
+
+class MutableText(Table):
+    """Keeps the text in a bytearray that `advance` extends."""
+
+    def start(self) -> Any:
+        return bytearray()
+
+    def advance(self, state: Any, token: int) -> Any:
+        state += self.oracle.pieces[token]
+        return state
+
+
+class EndTokenInMask(Table):
+    """Adds the end token itself."""
+
+    def mask(self, state: Any, remaining: int) -> PackedMask:
+        end = set(self.vocabulary.end_tokens) if self.is_complete(state) else set()
+        return self.pack(self.oracle.allowed(state, remaining) | end)
+
+
+class OneMask(Table):
+    """Writes every mask into the same array."""
+
+    shared: Any = None
+
+    def mask(self, state: Any, remaining: int) -> PackedMask:
+        fresh = super().mask(state, remaining)
+        self.shared = fresh if self.shared is None else self.shared
+        self.shared[:] = fresh
+        return self.shared
+
+
+class CountsBytes(Table):
+    """Counts the fewest bytes, not the fewest tokens."""
+
+    def min_tokens(self, state: Any) -> int:
+        found = [n for n in range(9) if self.oracle.within(state, n)]
+        return min((2 * n for n in found), default=AHEAD + 1)
+
+
+class ForcesAChoice(Table):
+    """Calls the first of several possible tokens certain."""
+
+    def forced(self, state: Any) -> Sequence[int]:
+        return tuple(sorted(self.oracle.allowed(state, AHEAD)))[:1]
+
+
+class TooShortState(Table):
+    """Keeps the last two bytes only, so that different texts share a state."""
+
+    def advance(self, state: Any, token: int) -> Any:
+        return (state + self.oracle.pieces[token])[-2:]
+
+
+class NeverDone(Table):
+    """Says that a text may not end where it could also go on."""
+
+    def is_complete(self, state: Any) -> bool:
+        return accepts(state) and not self.oracle.allowed(state, AHEAD)
+
+
+def _technique(compiled: type[Table]) -> Any:
+    def build(self: Constraint, context: BuildContext) -> CompiledConstraint:
+        return compiled(context)
+
+    return type(compiled.__name__, (Constraint,), {"build": build, "__module__": __name__})
+
+
+CONSTRAINTS: tuple[Mutant, ...] = tuple(
+    Mutant(ConstraintLaws, _technique(compiled), tuple(breaks), {"accepts": staticmethod(accepts)})
+    for compiled, *breaks in (
+        (Table,),
+        (ForgetsBudget, "mask_is_exactly", "dead_end"),
+        (DeadEnd, "mask_is_exactly", "dead_end"),
+        (WordOff, "mask_is_exactly", "special_and_end"),
+        (MutableText, "hashable"),
+        (EndTokenInMask, "special_and_end"),
+        (OneMask, "never_written_to"),
+        (CountsBytes, "min_tokens"),
+        (ForcesAChoice, "forced"),
+        (TooShortState, "equal_states"),
+        (NeverDone, "complete_means"),
+    )
+)

@@ -1,0 +1,168 @@
+"""Wrong memories of a model: a cache backend or a wrapped model that is wrong in one way each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from decodekit.cache import LayerCache, Placement, SlotLayer, Slots
+from decodekit.memory.base import ForwardOutput, Memory
+from decodekit.model import CausalModel
+from decodekit.testing.caches import CacheLaws
+from decodekit.testing.mutants.base import Mutant
+from decodekit.testing.toys import tiny_llama
+from decodekit.types import Tensor
+
+
+class _Fixed(CacheLaws):
+    """Laws on the slots path only: a check at wrap time must not save a faulty backend."""
+
+    programs = 2
+
+    def make_model(self) -> CausalModel:
+        return type(self).make()
+
+
+class Faulty(Memory):
+    """Hands everything on to a right memory."""
+
+    def __init__(self, inner: Memory) -> None:
+        self.inner = inner
+
+    @property
+    def lengths(self) -> list[int]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Tokens held, per row."""
+        return self.inner.lengths
+
+    def join(self, rows: int) -> None:
+        self.inner.join(rows)
+
+    def forward(
+        self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], *, hidden_states: bool = False
+    ) -> ForwardOutput:
+        return self.inner.forward(tokens, counts, wanted, hidden_states=hidden_states)
+
+    def gather(self, index: Sequence[int]) -> None:
+        self.inner.gather(index)
+
+    def rewind(self, lengths: Sequence[int]) -> None:
+        self.inner.rewind(lengths)
+
+    def bytes(self) -> int:
+        return self.inner.bytes()
+
+
+class GatherRunsBackwards(Faulty):
+    """Gives the rows in the opposite order."""
+
+    def gather(self, index: Sequence[int]) -> None:
+        self.inner.gather(list(reversed(index)))
+
+
+class RewindKeepsAToken(Faulty):
+    """Keeps one token more than it says."""
+
+    extra: list[int] | None = None
+
+    @property
+    def lengths(self) -> list[int]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return [length - more for length, more in zip(self.inner.lengths, self._extra(), strict=True)]
+
+    def rewind(self, lengths: Sequence[int]) -> None:
+        held = self.inner.lengths
+        kept = [min(length + 1, most) for length, most in zip(lengths, held, strict=True)]
+        self.inner.rewind(kept)
+        self.extra = [keep - length for keep, length in zip(kept, lengths, strict=True)]
+
+    def gather(self, index: Sequence[int]) -> None:
+        extra = self._extra()
+        self.inner.gather(index)
+        self.extra = [extra[row] for row in index]
+
+    def _extra(self) -> list[int]:
+        extra = self.extra or []
+        return extra + [0] * (len(self.inner.lengths) - len(extra))
+
+
+class PositionsOffByOne(Faulty):
+    """Tells the model positions one too far, but for a fresh prompt."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        right = inner.caller
+
+        class Shifted:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(right, name)
+
+            def __call__(self, tokens: Tensor, *, positions: Tensor | None = None, **others: Any) -> Any:
+                moved = positions + 1 if positions is not None and int(positions.min()) > 0 else positions
+                return right(tokens, positions=moved, **others)
+
+        inner.caller = Shifted()
+
+
+class LogitsOfTheFirst(Faulty):
+    """Gives the logits of the first positions instead of the last ones."""
+
+    def forward(
+        self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], *, hidden_states: bool = False
+    ) -> ForwardOutput:
+        every = self.inner.forward(tokens, counts, counts)
+        index, first = [], 0
+        for count, want in zip(counts, wanted, strict=True):
+            index += list(range(first, first + want))
+            first += count
+        return ForwardOutput(every.logits[index])
+
+
+class _Forgetful(SlotLayer):
+    def copy(self, sources: Sequence[int], targets: Sequence[int], length: int) -> None:
+        return None
+
+
+class _Rounding(SlotLayer):
+    def write(self, keys: Tensor, values: Tensor, place: Placement) -> None:
+        super().write(keys.half().to(keys.dtype), values, place)
+
+
+class OneLayerForgets(Slots):
+    """Does not copy rows of the second layer."""
+
+    def __call__(self, layer: int) -> LayerCache:
+        return _Forgetful() if layer == 1 else SlotLayer()
+
+
+class RoundsKeys(Slots):
+    """Stores keys in 16 bits and says that it is exact."""
+
+    def __call__(self, layer: int) -> LayerCache:
+        return _Rounding()
+
+
+def _wrapped(factory: Slots, fault: Callable[[Any], Memory] | None = None) -> Any:
+    inner = CausalModel.wrap(tiny_llama(32), cache=factory, path="slots")
+    if fault is not None:
+        right = inner.memory
+        inner.memory = lambda: fault(right())
+    return inner
+
+
+def _mutant(fault: type[Any], *breaks: str) -> Mutant:
+    def make() -> Any:
+        return _wrapped(fault()) if issubclass(fault, Slots) else _wrapped(Slots(), fault)
+
+    make.__name__ = fault.__name__
+    return Mutant(_Fixed, make, breaks)
+
+
+MEMORIES: tuple[Mutant, ...] = (
+    _mutant(Slots),
+    _mutant(Faulty),
+    _mutant(GatherRunsBackwards, "gather_copies"),
+    _mutant(RewindKeepsAToken, "rejected_draft"),
+    _mutant(PositionsOffByOne, "prompt_at_once"),
+    _mutant(LogitsOfTheFirst, "any_sequence"),
+    _mutant(OneLayerForgets, "gather_copies"),
+    _mutant(RoundsKeys, "prompt_at_once"),
+)
