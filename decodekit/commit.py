@@ -1,4 +1,4 @@
-"""Commit: tokens join a row one by one, each with its states, its text, its likelihood, and the question: is it over?"""
+"""Commit: tokens join a row one by one, each with states, text and likelihood, and the question whether it ends."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ class Decoder:
 
     @torch.inference_mode()
     def _score(self, sequences: Sequence[list[int]], scored_from: Sequence[int]) -> list[Score]:
-        """Score tokens from a place on, at least 1 (nothing stands before the first token), `max_rows` rows at a time."""
+        """Score tokens from a place on, at least 1 (nothing precedes the first token), `max_rows` rows at a time."""
         context = self._plan.model.max_length
         for sequence in sequences:
             if context is not None and len(sequence) > context:

@@ -6,6 +6,7 @@ differ become `[position, 1]` tensors. The rest is split.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -128,8 +129,11 @@ def target_law(part: Part, logits: Float[Tensor, "position vocab"], at: Position
     Raises:
         GenerationError: When a piece raises; names it.
     """
-    steps = [(Law(logits), None), *((law, lifted) for _, law, lifted in _chain(part, logits, at, states))]
-    return TargetLaw(steps[-1][0], at, steps[-1][1])
+    last = deque(_chain(part, logits, at, states), maxlen=1)
+    if not last:
+        return TargetLaw(Law(logits), at, None)
+    _, law, lifted = last.pop()
+    return TargetLaw(law, at, lifted)
 
 
 def _chain(

@@ -37,9 +37,9 @@ def page(distribution: str, offers: list[Offer]) -> str:
         f"|{'---|' * len(COLUMNS)}",
         *(f"| {' | '.join(row(offer.item))} |" for offer in sorted(offers, key=order)),
         "",
-        "*State*: what a technique looks at besides the law: nothing, the row's history, or a value that it carries from",
-        "token to token. *Stackable*: requests that differ only in its numbers share one call. *Exact*: the text follows",
-        "the law that the request describes.",
+        "*State*: what a technique looks at besides the law: nothing, the row's history, or a value that it carries",
+        "from token to token. *Stackable*: requests that differ only in its numbers share one call. *Exact*: the text",
+        "follows the law that the request describes.",
         "",
     ]
     return "\n".join(lines)
@@ -57,11 +57,11 @@ def row(technique: type[Technique]) -> tuple[str, ...]:
         f"`{technique.__name__}`",
         f"`{technique.name}`",
         technique.stage.name.lower() if processor else technique.role,
-        state(technique) if processor else "–",
-        yes(technique.argmax_invariant) if processor else "–",
-        yes(technique.stackable) if issubclass(technique, LogitsProcessor | TokenSelector) else "–",
+        state(technique) if processor else "-",
+        yes(technique.argmax_invariant) if processor else "-",
+        yes(technique.stackable) if issubclass(technique, LogitsProcessor | TokenSelector) else "-",
         yes(technique.exact),
-        technique.source or "–",
+        technique.source or "-",
     )
 
 

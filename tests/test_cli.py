@@ -113,7 +113,8 @@ def test_broken_and_disabled_plugins_are_shown_with_the_reason():
     found.broken["bad"] = "decodekit-bad 1: ImportError: no module named 'x'"
     found.disabled.add("gone")
     rows = {row["plugin"]: row for row in show_plugins.describe(found)}
-    assert rows["bad"]["status"] == "broken" and "ImportError" in rows["bad"]["reason"]
+    assert rows["bad"]["status"] == "broken"
+    assert "ImportError" in rows["bad"]["reason"]
     assert rows["gone"]["reason"] == "DECODEKIT_DISABLE, not installed"
 
 
@@ -185,6 +186,11 @@ def test_generate_takes_a_saved_request_and_options_win(capsys, tmp_path: Path):
     assert capsys.readouterr().out == expected + "\n"
 
 
+def test_generate_gives_engine_options_to_the_decoder(capsys):
+    assert run("generate", STORY, "--slots", "--max-new-tokens", "2") == 0
+    assert capsys.readouterr().out.strip()
+
+
 def test_a_chat_is_sent_as_messages():
     assert generate.as_messages("Hi", "Be kind") == [
         {"role": "system", "content": "Be kind"},
@@ -208,7 +214,8 @@ def test_a_chat_is_sent_as_messages():
 def test_a_user_error_is_one_message_and_exit_code_2(words, message, capsys):
     assert run("generate", *words) == 2
     shown = capsys.readouterr().err
-    assert message in shown and "Traceback" not in shown
+    assert message in shown
+    assert "Traceback" not in shown
     assert shown.startswith("error: ")
 
 
@@ -223,7 +230,8 @@ def test_ctrl_c_prints_what_was_generated(capsys, monkeypatch):
     monkeypatch.setattr(Decoder, "stream", interrupted)
     assert run("generate", STORY) == 130
     shown = capsys.readouterr()
-    assert shown.out.strip() and "Traceback" not in shown.err
+    assert shown.out.strip()
+    assert "Traceback" not in shown.err
 
 
 # Commands of plugins

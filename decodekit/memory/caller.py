@@ -48,7 +48,7 @@ class Caller:
     @classmethod
     def of(cls, model: nn.Module, device: torch.device, runner: Runner | None = None) -> Caller:
         """Read the signature."""
-        names = inspect.signature(model.forward).parameters
+        names = _arguments(model)
         return cls(
             model=model,
             runner=runner or eager,
@@ -91,6 +91,17 @@ class Caller:
         if hidden_states:
             inputs["output_hidden_states"] = True
         return self.runner(self.model, **inputs)
+
+
+def _arguments(model: Any) -> set[str]:
+    """Name what the forward pass takes; a wrapper (an adapter's, say) may hand on more than it names itself."""
+    names = set(inspect.signature(model.forward).parameters)
+    if not names & set(CACHE_ARGUMENTS):
+        get = getattr(model, "get_base_model", None)
+        inner = get() if callable(get) else getattr(model, "module", None)
+        if isinstance(inner, nn.Module) and inner is not model:
+            names |= _arguments(inner)
+    return names
 
 
 @dataclass(slots=True)

@@ -67,9 +67,9 @@ def probe(caller: Caller, vocab: int, padding: int | None, dtype: torch.dtype) -
     """
     rows = (_ids(vocab, LONG, 3, padding), _ids(vocab, SHORT, 5, padding))
     outputs = [caller(_tensor(caller, row), uncached=True) for row in rows]
-    logits = [getattr(output, "logits", None) for output in outputs]
+    logits = [getattr(output, "logits", torch.empty(0)) for output in outputs]
     name = type(caller.model).__name__
-    if any(one is None or one.ndim != 3 or one.shape[1] != len(row) for one, row in zip(logits, rows, strict=True)):
+    if any(one.ndim != 3 or one.shape[1] != len(row) for one, row in zip(logits, rows, strict=True)):
         raise ModelError(
             f"{name} gives no logits for each token, so it has no language-model head",
             hint="load the model with AutoModelForCausalLM",

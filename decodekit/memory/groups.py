@@ -7,6 +7,9 @@ from collections.abc import Hashable, Sequence
 WASTE_TOKENS = 64
 """Padding that is cheaper than another forward pass: reading the weights costs as much as some dozens of tokens."""
 
+PASS_TOKENS = 16384
+"""Tokens of one forward pass at most, where several rows bring them: activations of a prompt take memory too."""
+
 
 def by_width(counts: Sequence[int], fresh: Sequence[bool]) -> list[list[int]]:
     """Group rows so that no group holds more padding than `WASTE_TOKENS`; rows with 0 tokens are left out.
@@ -23,7 +26,7 @@ def by_width(counts: Sequence[int], fresh: Sequence[bool]) -> list[list[int]]:
         for row in sorted(rows, key=counts.__getitem__):
             # Widening the group to this row's count pads every row that is in it.
             padding += (counts[row] - counts[group[-1]]) * len(group) if group else 0
-            if padding > WASTE_TOKENS:
+            if padding > WASTE_TOKENS or (group and counts[row] * (len(group) + 1) > PASS_TOKENS):
                 groups.append(group)
                 group, padding = [], 0
             group.append(row)

@@ -27,6 +27,8 @@ class HybridSlots(SlotMemory, AdvancingMemory):
         recurrent: Those of them that hold a state.
     """
 
+    fills_gaps = False
+
     def __init__(
         self,
         caller: Caller,

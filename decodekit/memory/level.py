@@ -16,6 +16,8 @@ class LevelMemory(SlotMemory):
     *Cost:* one forward pass per distinct position: with rows of different lengths, one row at a time. *Exact.*
     """
 
+    fills_gaps = False
+
     def _share(self, counts: Sequence[int]) -> bool:
         return len(set(self.lengths)) == 1
 

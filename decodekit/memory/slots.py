@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -20,6 +20,9 @@ from decodekit.types import Int64, Tensor
 FIRST_TOKENS = 64
 """Positions that a slot has at first; it grows by doubling."""
 
+GAP_TOKENS = 8
+"""Running a row that sits out along is cheaper than copying the keys of all others, up to this many tokens a row."""
+
 
 class SlotMemory(Memory):
     """Keys and values in static buffers, one slot a row.
@@ -30,6 +33,9 @@ class SlotMemory(Memory):
 
     *Cost:* per step one forward pass, with neither mask nor position table where rows stand level. *Exact.*
     """
+
+    fills_gaps: ClassVar[bool] = True
+    """Whether rows that sit out may be run along with nothing but padding, so that the batch stays a view."""
 
     def __init__(
         self,
@@ -137,18 +143,31 @@ class SlotMemory(Memory):
         """Run some rows; they go in the order of their slots, so that neighbours can be a view."""
         rows = sorted(rows, key=self.table.slots.__getitem__)
         slots = [self.table.slots[row] for row in rows]
-        first = slots[0] if slots[-1] - slots[0] == len(slots) - 1 else None
         width = max(counts[row] for row in rows)
+        here, asked = [counts[row] for row in rows], [wanted[row] for row in rows]
+        neighbours = slots[-1] - slots[0] == len(slots) - 1
+        if not neighbours and self.fills_gaps and width <= GAP_TOKENS and 2 * len(rows) >= len(counts):
+            # The others bring padding only. It is stored beyond their ends, where the groups that run later (they are
+            # wider) store their own tokens.
+            active = set(rows)
+            rows, slots, neighbours = self.table.rows, list(range(len(counts))), True
+            here = [counts[row] if row in active else 0 for row in rows]
+            asked = [wanted[row] if row in active else 0 for row in rows]
         output = self._run(
             tokens[:, :width].index_select(0, torch.tensor(rows, device=tokens.device)),
             [self.lengths[row] for row in rows],
-            [counts[row] for row in rows],
-            [wanted[row] for row in rows],
-            first,
+            here,
+            asked,
+            slots[0] if neighbours else None,
             slots,
             hidden_states,
         )
-        return positions_of(rows, counts, wanted), output
+        named = [
+            (row, column)
+            for row, count, last in zip(rows, here, asked, strict=True)
+            for column in range(count - last, count)
+        ]
+        return named, output
 
     def _run(
         self,

@@ -1,4 +1,4 @@
-"""The laws of a verifier, to be inherited by a plugin's test class: whatever is drafted, the text follows the target law.
+"""The laws of a verifier, to be inherited by a plugin's test class: any draft, and still the target law.
 
 The law of the text is worked out, not sampled: every draft is tried, with its probability, at the points of a Sobol net
 for the uniform numbers. Laws are multiples of 1/4, so that most thresholds lie on the net and the result is exact.
@@ -98,7 +98,9 @@ class VerifierLaws:
     def text_law(self, depth: int, shift: int, random: bool) -> dict[Text, float]:
         """Work out the law of the first `depth` + 1 tokens when `depth` tokens are drafted."""
         texts = list(product(range(VOCAB), repeat=depth))
-        weights = [_mass(text, shift, _draft) for text in texts] if random else [1.0 / len(texts)] * len(texts)
+        # Uneven, because a rule that is wrong for each draft may be right on average over all of them.
+        uneven = [2.0**i / (2 ** len(texts) - 1) for i in range(len(texts))]
+        weights = [_mass(text, shift, _draft) for text in texts] if random else uneven
         tried = [(text, weight) for text, weight in zip(texts, weights, strict=True) if weight > 0]
         laws = [_draft_law(text, shift) if random else None for text, _ in tried]
         rows = [(text, law) for (text, _), law in zip(tried, laws, strict=True) for _ in range(POINTS)]

@@ -36,7 +36,7 @@ class LastTokenPenalty(LogitsProcessor, needs_history=True, stackable=True):
 
     def __call__(self, law: Law, at: Positions) -> Law:
         last = at.history.gather(-1, at.lengths[:, None] - 1).squeeze(-1)
-        return law.with_logits(law.logits - self.penalty * _column(law, last))
+        return law.with_logits(torch.where(_column(law, last), law.logits - self.penalty, law.logits))
 
 
 class Surprise(LogitsProcessor, reads_law=True):

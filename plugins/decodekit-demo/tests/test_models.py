@@ -6,8 +6,9 @@ import json
 
 import pytest
 import torch
-from decodekit_demo import draft_path, model_path
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from decodekit_demo import draft_path, model_path
 
 MOST_BYTES = 12_000_000
 

@@ -8,15 +8,17 @@ from random import Random
 
 import pytest
 import torch
+from transformers import AutoTokenizer
+
 from decodekit_demo import model_path
 from decodekit_demo.training.batches import batches
 from decodekit_demo.training.cards import KINDS, card, edit, string_list, to_card, to_sentence
 from decodekit_demo.training.documents import END_OF_TEXT, documents
 from decodekit_demo.training.evaluate import acceptance, fits, held_out, json_rates, losses
+from decodekit_demo.training.figures import table, write
 from decodekit_demo.training.loop import Options, logits, train
 from decodekit_demo.training.models import new_draft, new_target
 from decodekit_demo.training.stories import repeat, story
-from transformers import AutoTokenizer
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def test_a_few_steps_reduce_the_loss_of_target_and_draft(tokenizer):
 def test_training_stops_when_its_time_is_up(tokenizer):
     target = new_target(len(tokenizer), seed=0, layers=1, width=128)
     stream = batches(tokenizer, 0, rows=1, length=64, prompt_weight=0.2)
-    assert train(target, stream, Options(steps=5, minutes=0)) == []
+    assert train(target, stream, Options(steps=5, minutes=1e-9)) == []
 
 
 def test_a_model_accepts_all_of_its_own_tokens(tokenizer):
@@ -99,3 +101,16 @@ def test_rates_count_json_and_the_schema_and_the_facts():
     rates = json_rates(lambda prompts, schemas: [right, '{"age": 1}', "{", *["no"] * (len(prompts) - 3)], 10, False)
     assert (rates["valid"], rates["fits_schema"]) == (0.2, 0.1)
     assert not fits({"first_name": "A", "last_name": "B", "age": "1", "hobby": "chess"})
+
+
+def test_the_figures_replace_the_old_ones_in_the_card(tmp_path):
+    card = tmp_path / "card.md"
+    card.write_text("before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n", encoding="utf-8")
+    model = {"parameters": 1000, "loss": 1.0, "perplexity": 2.7, "answer_loss": 0.5}
+    rates = {"decoding": "greedy", "keys_named": True, "valid": 0.75, "fits_schema": 0.5, "and_right": 0.25}
+    figures = {"target": model, "draft": model, "held_out_tokens": 9, "greedy_match": 0.5, "alpha": 0.6, "prompts": 4}
+    write(card, table({**figures, "json": [rates]}, {"Hi": "ho"}))
+    assert "old" not in card.read_text()
+    assert "| greedy | yes | 75.0% | 50.0% | 25.0% |" in card.read_text()
+    assert card.read_text().startswith("before\n")
+    assert card.read_text().endswith("after\n")

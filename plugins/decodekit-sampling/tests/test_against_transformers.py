@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from transformers.generation import logits_process as hf
+
+from decodekit.law import Law
+from decodekit.testing import as_candidates, positions, random_law, toy_context
 from decodekit_sampling import (
     BadWords,
     Epsilon,
@@ -22,10 +26,6 @@ from decodekit_sampling import (
     TopP,
     Typical,
 )
-from transformers.generation import logits_process as hf
-
-from decodekit.law import Law
-from decodekit.testing import as_candidates, positions, random_law, toy_context
 
 # "flat" laws have every entry equal; "sharp" ones underflow: transformers removes what underflows even at mass 1.
 STATELESS = [

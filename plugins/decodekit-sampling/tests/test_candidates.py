@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import Counter
 
 import pytest
 import torch
-from decodekit_sampling import MinP, Multinomial, Temperature, TopK, TopP
-from decodekit_sampling.candidates import above, log_total, ranked, top
-from decodekit_sampling.lazy import Divided
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decodekit.law import Law
 from decodekit.testing import as_candidates, chi_square, positions, random_law, samples_needed
+from decodekit_sampling import MinP, Multinomial, Temperature, TopK, TopP
+from decodekit_sampling.candidates import above, log_total, ranked, top
+from decodekit_sampling.lazy import Divided
 
 
 def logits_of(width: int, levels: int, seed: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -90,6 +91,7 @@ def test_a_divided_law_is_an_ordinary_law():
     assert law.index_select(torch.tensor([1])).logits.shape == (1, 1500)
     assert law.argmax().tolist() == [1, 1]
     assert law.keep(law.allowed).ids is None
+    assert torch.equal(copy.deepcopy(law).logits, law.logits)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])

@@ -15,7 +15,8 @@ DOCS = PLUGIN.parents[1] / "docs"
 @pytest.mark.skipif(not DOCS.is_dir(), reason="outside of the repository")
 def test_the_table_of_techniques_is_the_generated_one():
     spec = importlib.util.spec_from_file_location("generate_tables", DOCS / "generate_tables.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     written = (DOCS / "techniques" / "sampling.md").read_text()

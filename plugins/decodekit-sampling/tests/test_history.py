@@ -8,13 +8,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from decodekit_sampling import DRY, BadWords, LogitBias, MinNewTokens, NoRepeatNGram, Suppress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decodekit.errors import RequestError
 from decodekit.law import Law
 from decodekit.testing import positions, toy_context
+from decodekit_sampling import DRY, BadWords, LogitBias, MinNewTokens, NoRepeatNGram, Suppress
 
 TEXTS = st.lists(st.integers(0, 4), min_size=1, max_size=40)
 

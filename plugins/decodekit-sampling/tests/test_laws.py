@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pytest
+
+from decodekit.testing import ProcessorLaws, SelectorLaws
 from decodekit_sampling import (
     DRY,
     XTC,
@@ -29,8 +31,6 @@ from decodekit_sampling import (
     TopP,
     Typical,
 )
-
-from decodekit.testing import ProcessorLaws, SelectorLaws
 
 MAKERS = {
     "temperature": lambda: Temperature(0.7),

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+
+from decodekit.plugins import plugins
+from decodekit.techniques import LogitsProcessor, Stage
 from decodekit_sampling import (
     DRY,
     XTC,
@@ -26,10 +30,6 @@ from decodekit_sampling import (
     TopP,
     Typical,
 )
-from pydantic import ValidationError
-
-from decodekit.plugins import plugins
-from decodekit.techniques import LogitsProcessor, Stage
 
 INF, NAN = float("inf"), float("nan")
 WRONG: list[tuple[type[Any], tuple[Any, ...], str]] = [

@@ -7,6 +7,11 @@ from itertools import pairwise
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decodekit.law import Law
+from decodekit.testing import positions, random_law, toy_context
 from decodekit_sampling import (
     XTC,
     FrequencyPenalty,
@@ -19,11 +24,6 @@ from decodekit_sampling import (
     TopP,
     Typical,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from decodekit.law import Law
-from decodekit.testing import positions, random_law, toy_context
 
 WIDTHS = (23, 4099)
 LOGITS = st.lists(

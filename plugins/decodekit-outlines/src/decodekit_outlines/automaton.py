@@ -1,8 +1,9 @@
 """Byte automata: deterministic, over byte classes, every state on the way to an accepted text.
 
-Leaves are compiled by outlines-core: its `Index` over the vocabulary of single bytes *is* the automaton of a regex. Only
-expressions of known size go there. It determinises without a bound (`.*a.{30}`: gigabytes), and it is leftmost-first:
-`a|ab` loses `ab`, `a*?` is empty. An end anchor undoes the latter; larger expressions are put together in `nodes`.
+Leaves (sets of characters, one character of a JSON string) are compiled by outlines-core: its `Index` over the vocabulary of
+single bytes *is* the automaton of a regex. Only expressions of known size go there, because it determinises without a bound,
+the unanchored search included (`.*a.{30}`, or a URL with bounded labels: minutes, gigabytes), and because it is
+leftmost-first: `a|ab` loses `ab`, `a*?` is empty. An end anchor undoes the latter; `nodes` puts larger expressions together.
 """
 
 from __future__ import annotations

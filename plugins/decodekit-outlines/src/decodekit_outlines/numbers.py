@@ -12,8 +12,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from decodekit_outlines.automaton import NOTHING, Automaton, leaf, product, trim
+from decodekit_outlines.automaton import NOTHING, Automaton, product, trim
 from decodekit_outlines.nodes import NEVER, Leaf, Node
+from decodekit_outlines.patterns import language
 
 Number: TypeAlias = int | float
 
@@ -33,7 +34,7 @@ def integers(low: Bound, high: Bound, multiple: int = 1) -> Node:
     least = None if low is None else math.floor(low[0]) + 1 if low[1] else math.ceil(low[0])
     most = None if high is None else math.ceil(high[0]) - 1 if high[1] else math.floor(high[0])
     if least is None and most is None:
-        found = leaf(FREE_INTEGER)
+        found = language(FREE_INTEGER)
     else:
         digits = max(INTEGER_DIGITS, *(len(str(abs(b))) for b in (least, most) if b is not None))
         lower = None if least is None else (Decimal(least), False)
@@ -45,7 +46,7 @@ def integers(low: Bound, high: Bound, multiple: int = 1) -> Node:
 def numbers(low: Bound, high: Bound) -> Node | None:
     """Give the numbers between two bounds; None where rounding could put one on an excluded bound."""
     if low is None and high is None:
-        return Leaf(leaf(FREE_NUMBER))
+        return Leaf(language(FREE_NUMBER))
     bounds = [None if b is None else (Decimal(repr(b[0])), b[1]) for b in (low, high)]
     parts = [_split(abs(b[0])) for b in bounds if b is not None]
     whole = max(len(p[0]) for p in parts)
@@ -66,7 +67,7 @@ def _between(digits: _Digits, low: tuple[Decimal, bool] | None, high: tuple[Deci
     found = None
     for regex in (None if low is None else digits.at_least(*low), None if high is None else digits.at_most(*high)):
         if regex is not None:
-            one = leaf(regex) if regex else NOTHING
+            one = language(regex) if regex else NOTHING
             found = one if found is None else product(found, one)
     assert found is not None
     return found

@@ -11,12 +11,13 @@ import importlib
 import re
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from decodekit.errors import SchemaError
 from decodekit_outlines import charsets as cs
-from decodekit_outlines.nodes import EMPTY, NEVER, Choice, Node, Repeat, Sequence, choice
+from decodekit_outlines.automaton import Automaton
+from decodekit_outlines.nodes import EMPTY, NEVER, Node, Repeat, Sequence, choice, compile_node
 
 Encoding = Callable[[cs.Ranges], Node]
 """How one character of a set is written."""
@@ -47,6 +48,12 @@ def full(pattern: str) -> Node:
     tree = _parse(pattern)
     reader = _Reader(pattern, cs.plain, portable=False)
     return choice(*(reader.sequence(items, tree.state.flags) for _, items, _ in reader.alternatives(list(tree))))
+
+
+@lru_cache(maxsize=512)
+def language(pattern: str) -> Automaton:
+    """Give the automaton of `full(pattern)`; for the package's own expressions, which are kept."""
+    return compile_node(full(pattern))
 
 
 def search(pattern: str) -> Node:
@@ -202,4 +209,4 @@ def _category(name: str, ascii_only: bool, portable: bool, inside_not: bool) -> 
     return cs.complement(ranges) if negated else ranges
 
 
-__all__ = ["full", "search"]
+__all__ = ["full", "language", "search"]

@@ -41,3 +41,7 @@ class Divided(Law):
             object.__setattr__(self, "_made", self.base / self.divisor)
         assert self._made is not None
         return self._made
+
+    def __reduce__(self) -> tuple[type[Law], tuple[Tensor]]:
+        """Copy and pickle as the ordinary law it stands for."""
+        return Law, (self.logits,)

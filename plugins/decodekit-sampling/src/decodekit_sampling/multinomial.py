@@ -71,7 +71,8 @@ def _invert(
     ends: Float[Tensor, "position candidate"] | None = None,
 ) -> Int64[Tensor, "position"]:
     ends = weights.cumsum(dim=-1) if ends is None else ends
-    return _first_beyond(weights, ends, uniform * (ends[:, -1] * _BELOW_ONE))
+    total = ends[:, -1]
+    return _first_beyond(weights, ends, torch.minimum(uniform * total, total * _BELOW_ONE))
 
 
 def _first_beyond(

@@ -21,6 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, 
 from .. import draft_path, model_path
 from . import words as w
 from .batches import Batch, batches
+from .figures import table, write
 from .loop import logits
 
 HELD_OUT_SEED = 1_000_003
@@ -130,31 +131,48 @@ def unconstrained(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, s
     return generate
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Print all figures as JSON."""
-    asked = argparse.ArgumentParser(prog="python -m decodekit_demo.training.evaluate", description=__doc__)
-    asked.add_argument("--batches", type=int, default=40)
-    asked.add_argument("--prompts", type=int, default=200)
-    options = asked.parse_args(argv)
+SAMPLES = (
+    "Describe my 33-year-old teddy bear who likes reading\n",
+    "Describe my 33-year-old teddy bear who likes reading\nKeys: first_name, last_name, age, hobby\n",
+    "Ana orders 3 cups at 4.99 each and 2 lamps at 20.5 each. The order is paid.\n",
+    "<|user|>What is the weather in Paris in celsius?<|end|><|assistant|>",
+    "Repeat: The green bear Korali weighs 12.5 kg and lives in the forest.\n",
+    "Once upon a time",
+)
+
+
+def measure(batches_read: int, prompts: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """All figures of the shipped models, and their greedy answers to `SAMPLES`."""
     tokenizer = AutoTokenizer.from_pretrained(model_path())
     target = AutoModelForCausalLM.from_pretrained(model_path(), dtype=torch.float32).eval()
     draft = AutoModelForCausalLM.from_pretrained(draft_path(), dtype=torch.float32).eval()
-    held = held_out(tokenizer, options.batches)
-    figures: dict[str, Any] = {"held_out_tokens": int(sum((batch.weights > 0).sum() for batch in held))}
+    held = held_out(tokenizer, batches_read)
+    found: dict[str, Any] = {"held_out_tokens": int(sum((batch.weights > 0).sum() for batch in held))}
     for name, model in (("target", target), ("draft", draft)):
-        found = losses(model, held)
-        figures[name] = {
-            "parameters": model.num_parameters(),
-            "loss": found.all_tokens,
-            "perplexity": found.perplexity,
-            "answer_loss": found.answers,
-        }
-    figures["greedy_match"], figures["alpha"] = acceptance(target, draft, held)
+        lost = losses(model, held)
+        found[name] = {"loss": lost.all_tokens, "perplexity": lost.perplexity, "answer_loss": lost.answers}
+        found[name]["parameters"] = model.num_parameters()
+    found["greedy_match"], found["alpha"] = acceptance(target, draft, held)
+    found["prompts"], found["json"] = prompts, []
     for sample in (False, True):
         for keys_named in (False, True):
-            rates = json_rates(unconstrained(target, tokenizer, sample), options.prompts, keys_named)
-            figures[f"json_{'sampled' if sample else 'greedy'}_{'keys' if keys_named else 'no_keys'}"] = rates
-    print(json.dumps(figures, indent=2))
+            rates = json_rates(unconstrained(target, tokenizer, sample), prompts, keys_named)
+            found["json"].append({"decoding": "sampled" if sample else "greedy", "keys_named": keys_named, **rates})
+    answer = unconstrained(target, tokenizer, sample=False)
+    return found, {prompt: answer([prompt], [{}])[0] for prompt in SAMPLES}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print all figures as JSON; with `--card`, write them into the model card too."""
+    asked = argparse.ArgumentParser(prog="python -m decodekit_demo.training.evaluate", description=__doc__)
+    asked.add_argument("--batches", type=int, default=40)
+    asked.add_argument("--prompts", type=int, default=200)
+    asked.add_argument("--card", action="store_true", help="rewrite the figures in MODEL_CARD.md")
+    options = asked.parse_args(argv)
+    found, samples = measure(options.batches, options.prompts)
+    print(json.dumps({**found, "samples": samples}, indent=2, ensure_ascii=False))
+    if options.card:
+        write(model_path().parents[1] / "MODEL_CARD.md", table(found, samples))
 
 
 if __name__ == "__main__":

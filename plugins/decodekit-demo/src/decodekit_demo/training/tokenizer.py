@@ -1,4 +1,4 @@
-"""The demo tokenizer: byte-level BPE of about 2k tokens with all 256 bytes; words without their space, single digits."""
+"""The demo tokenizer: byte-level BPE, about 2k tokens, all 256 bytes; words without their space, single digits."""
 
 from __future__ import annotations
 
