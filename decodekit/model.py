@@ -194,7 +194,7 @@ class CausalModel:
                 off, error = check.try_path(makers[path], probe, self.device)
                 figure = error or f"off by {off:.1e} standard deviations"
                 story.append(f"{path}{', token by token' if one_by_one else ''}: {figure}")
-                if off <= probe.tolerance:
+                if off <= (probe.tolerance if path != "hybrid" else max(probe.tolerance, check.SCAN_TOLERANCE)):
                     self.path, self.reason = path, self._because(story, coupling)
                     return
         raise ModelError(

@@ -62,7 +62,7 @@ def test_the_page_documents_no_hook_that_does_not_exist() -> None:
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_says_when_it_is_called_and_since_when(hook: str) -> None:
-    text = inspect.getdoc(getattr(hookspecs, hook)) or ""
+    text = " ".join((inspect.getdoc(getattr(hookspecs, hook)) or "").split())
     assert "Called once per process" in text
     assert re.search(r"Since: \d+\.\d+\.$", text)
 

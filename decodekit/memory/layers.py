@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from transformers import cache_utils
-from transformers.cache_utils import DummyLayer, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 _RECURRENT = cache_utils.LinearAttentionCacheLayerMixin
+_NOTHING: Any = getattr(cache_utils, "DummyLayer", ())
+"""Layers without a cache of their own; transformers 5.17 has no such class yet, and `()` matches nothing."""
 
 
 @dataclass(slots=True)
@@ -45,9 +47,9 @@ class LayerKinds:
             plain = type(layer) in (DynamicLayer, DynamicSlidingWindowLayer)
             if plain or (recurrent and isinstance(layer, DynamicLayer)):
                 kinds.attention.append(index)
-            elif not recurrent and not isinstance(layer, DummyLayer):
+            elif not recurrent and not isinstance(layer, _NOTHING):
                 kinds.foreign.append(type(layer).__name__)
-            if recurrent or isinstance(layer, DummyLayer):
+            if recurrent or isinstance(layer, _NOTHING):
                 kinds._templates[index] = layer
         return kinds
 
@@ -55,8 +57,8 @@ class LayerKinds:
         """Make new layer objects for all layers that are more than attention."""
         made: dict[int, Any] = {}
         for index, template in self._templates.items():
-            if isinstance(template, DummyLayer):
-                made[index] = DummyLayer()
+            if isinstance(template, _NOTHING):
+                made[index] = type(template)()
             else:
                 # Its attention half, if it has one, is in slots.
                 made[index] = cache_utils.LinearAttentionLayer(number_of_states=template.number_of_states)

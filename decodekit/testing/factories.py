@@ -98,7 +98,7 @@ def positions(
 
 def altered(at: Positions, **fields: Any) -> Positions:
     """Give positions with other fields; what was worked out from the old ones is forgotten."""
-    return replace(at, **fields, _memo={})
+    return replace(at, **({"draws": None, "_memo": {}} | fields))
 
 
 LAW_KINDS = ("plain", "masked", "ties", "masked ties", "one token", "flat", "sharp", "far from zero")

@@ -44,7 +44,8 @@ class ToyConfig(PreTrainedConfig):
         self.num_hidden_layers = 1
         self.hidden_size = 1
         self.num_attention_heads = 1
-        super().__init__(**({"bos_token_id": None, "eos_token_id": None, "pad_token_id": None} | fields))
+        named: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
+        super().__init__(**(named | fields))
 
 
 class ToyModel(PreTrainedModel, GenerationMixin):
@@ -79,7 +80,9 @@ class ToyModel(PreTrainedModel, GenerationMixin):
             rows.append(self.table(self._keys(tokens, real)))
         return CausalLMOutput(logits=torch.stack(rows).to(input_ids.device))  # pyright: ignore[reportArgumentType]
 
-    def prepare_inputs_for_generation(self, input_ids: Tensor, **inputs: Any) -> dict[str, Any]:
+    def prepare_inputs_for_generation(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input_ids: Tensor, **inputs: Any
+    ) -> dict[str, Any]:
         return {"input_ids": input_ids, "attention_mask": inputs.get("attention_mask")}
 
     def law(self, tokens: Sequence[int]) -> Law:

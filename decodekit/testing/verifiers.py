@@ -84,13 +84,13 @@ class VerifierLaws:
         drafts: Sequence[tuple[Text, Law | None]],
         shift: int,
         draw: Any = None,
-        form: Callable[[Law], Law] = Law.keep,
+        form: Callable[[Law], Law] | None = None,
     ) -> tuple[list[Verdict], Law, Positions]:
         """Ask for verdicts of many rows in one call; row r has seed r."""
         histories = [[0, *text[:i]] for text, _ in drafts for i in range(len(text) + 1)]
         seeds = [row for row, (text, _) in enumerate(drafts) for _ in range(len(text) + 1)]
         target = Law(_table(shift).index_select(0, torch.tensor([_number(text[1:]) for text in histories])))
-        target = target if form is Law.keep else form(target)
+        target = target if form is None else form(target)
         at = positions(histories=histories, prompt_lengths=[1] * len(histories), seeds=seeds, draw=draw)
         given = [Draft(list(text), law) for text, law in drafts]
         return self.piece()(target, at, given, self.select), target, at

@@ -83,7 +83,7 @@ class ObserverLaws(_PieceLaws):
         samples = [completion(TEXT), completion("the dog", sample=1)]
         rows = [row_view(""), row_view("", sample=1)]
         steps = [
-            StepView(n, [row_view(c.text[:n], sample=c.sample) for c in samples if n <= len(c.text)], 2, 1)
+            StepView(n, [row_view(c.text[:n], sample=c.sample) for c in samples if n <= len(c.text)])
             for n in range(1, len(TEXT) + 1)
         ]
         watch = Snapshot(rows=rows, steps=steps, samples=samples)

@@ -6,6 +6,12 @@ They write JSON cards for sentences, sentences for cards, and short stories; the
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from decodekit.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from decodekit import Command
 
 __all__ = ["draft_path", "model_path"]
 
@@ -20,3 +26,11 @@ def model_path() -> Path:
 def draft_path() -> Path:
     """Folder of the draft model, distilled from the target, with the same tokenizer."""
     return _DATA / "draft"
+
+
+@hookimpl
+def decodekit_commands() -> list[Command]:
+    """Offer `decodekit demo`."""
+    from decodekit import Command
+
+    return [Command("demo", "decodekit_demo.command:demo", "Show a story, and cards that fit a JSON Schema.")]

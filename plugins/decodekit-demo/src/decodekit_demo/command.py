@@ -43,7 +43,7 @@ def demo(
     started = time.perf_counter()
     missing = {name: package for name, package in NEEDED.items() if name not in plugins().techniques}
     decoder = _load()
-    sampling = {} if "temperature" in missing else {"temperature": 1.0, "min_p": 0.02}
+    sampling = {} if "temperature" in missing else {"temperature": 0.8, "min_p": 0.02}
     _tell(console, decoder, {**sampling, "seed": seed})
     _compare(console, decoder, {**sampling, "seed": seed, "n": cards if sampling else 1}, "json_schema" not in missing)
     for name, package in missing.items():

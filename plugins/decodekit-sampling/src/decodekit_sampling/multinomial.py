@@ -27,9 +27,8 @@ class Multinomial(
 ):
     """Draw from the law.
 
-    Exact: weights in the law's dtype (at least float32), sums in float64; an impossible token is never drawn. Cost: a
-        sort
-    of the candidates, or three passes at full width.
+    Exact: weights in the law's dtype (at least float32), sums in float64; an impossible token is never drawn.
+    Cost: a sort of the candidates, or three passes at full width.
     """
 
     def __call__(self, law: Law, at: Positions) -> Int64[Tensor, "position"]:

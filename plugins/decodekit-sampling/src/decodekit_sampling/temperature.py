@@ -34,9 +34,8 @@ class Temperature(
 ):
     """Divide the logits by `temperature`.
 
-    Exact: 1 changes nothing; 0 is greedy decoding, among equals the token with the lowest id. Cost: one pass over the
-        law, or
-    that over the candidates where a truncation follows.
+    Exact: 1 changes nothing; 0 is greedy decoding, among equals the token with the lowest id. Cost: one pass over
+    the law, or over the candidates where a truncation follows.
 
     Args:
         temperature: At least 0. Below 1 the likely tokens become likelier.
