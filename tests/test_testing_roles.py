@@ -17,7 +17,6 @@ from decodekit.testing import (
     violations,
 )
 
-
 FIXED = Law(torch.tensor([[0.1, 0.2, 0.0, 0.3, 0.4, 0.0]], dtype=torch.float64).log())
 CALLS: list[int] = []
 

@@ -14,7 +14,7 @@ from decodekit_outlines.schema import schema_node
 
 DATA = next((p / "shared/data" for p in Path(__file__).resolve().parents if (p / "shared/data").is_dir()), Path("absent"))
 SUITE, BENCH = DATA / "json-schema-test-suite/draft2020-12", DATA / "jsonschemabench-dev"
-FAST_SHARE = 12
+FAST_SHARE = 30
 
 
 def automaton_of(schema, **options):
@@ -170,7 +170,7 @@ def test_whatever_compiles_writes_only_valid_json(schema, seed):
         ({"properties": {"a": True}, "propertyNames": {"maxLength": 3}}, "propertyNames", "#"),
         ({"unevaluatedProperties": False}, "unevaluatedProperties", "#"),
         ({"type": "number", "exclusiveMinimum": 0.1234567890123456}, "exclusiveMinimum", "#"),
-        ({"allOf": [{"multipleOf": 2}, {"multipleOf": 3}]}, "multipleOf", "#"),
+        ({"allOf": [{"multipleOf": 2}, {"multipleOf": 3}]}, "multipleOf", "#/allOf/1"),
     ],
 )
 def test_what_would_not_be_honoured_is_refused_by_name(schema, keyword, pointer):

@@ -85,9 +85,8 @@ def _compare(console: Console, decoder: Decoder, options: dict[str, Any], guided
     results = decoder.generate(requests, max_new_tokens=60, **options)
     titles = ["without a schema", "with json_schema=Bear"][: len(results)]
     columns = [[(sample.text.strip(), validate(sample.text)) for sample in result.samples] for result in results]
-    console.print(
-        "A card: name of at most 12 characters, age from 0 to 150, hobby of at most 20 characters", style="bold"
-    )
+    wanted = "A card: a name of at most 12 characters, an age up to 150, a hobby of at most 20 characters"
+    console.print(wanted, style="bold", soft_wrap=True)
     console.print(PROMPT, style="cyan", markup=False)
     if console.is_terminal:
         _print_table(console, titles, columns)

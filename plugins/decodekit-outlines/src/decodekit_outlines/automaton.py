@@ -153,18 +153,18 @@ def product(one: Automaton, two: Automaton, *, without: bool = False) -> Automat
     width = two.size + 1
     right = np.vstack([right, np.full((1, right.shape[1]), -1, np.int32)])
     right = np.where(right < 0, two.size, right)
-    known = np.array([0], np.int64)
+    seen = {0}
     rows: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
-    frontier = known
+    frontier = np.array([0], np.int64)
     while len(frontier):
         a, b = left[frontier // width], right[frontier % width]
         dead = (a < 0) | ((b == two.size) & (not without))
         following = np.where(dead, -1, a.astype(np.int64) * width + b)
         rows.append((frontier, following))
-        reached = np.unique(following)
-        frontier = np.setdiff1d(reached[reached >= 0], known, assume_unique=True)
-        known = np.union1d(known, frontier)
-        if len(known) > MAX_PAIRS:
+        fresh = [pair for pair in np.unique(following).tolist() if pair >= 0 and pair not in seen]
+        seen.update(fresh)
+        frontier = np.array(fresh, np.int64)
+        if len(seen) > MAX_PAIRS:
             raise errors.SchemaError(
                 f"the intersection reaches more than {MAX_PAIRS} pairs of states",
                 hint="shorten bounded repeats such as {0,1000}, or maxLength",
@@ -172,6 +172,7 @@ def product(one: Automaton, two: Automaton, *, without: bool = False) -> Automat
     pairs = np.concatenate([pair for pair, _ in rows])
     moves = np.concatenate([following for _, following in rows])
     order = np.argsort(pairs)
+    known = pairs[order]
     moves = np.where(moves[order] >= 0, np.searchsorted(known, moves[order]), -1).astype(np.int32)
     ends = np.append(two.final, False)[known % width]
     return trim(moves, classes, one.final[known // width] & (ends ^ without), 0)

@@ -19,6 +19,8 @@ MAX_SETS = 20_000
 """Most sets of states where paths meet."""
 MAX_MEMBERS = 400_000
 """Most states in all these sets together."""
+MAX_WORK = 5_000_000
+"""Most states looked at while sets are joined; holds the time to a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,7 @@ class _Sets:
         self.speaks[end] = True
         self.numbers: dict[frozenset[int], int] = {}
         self.sets: list[frozenset[int]] = []
-        self.members = 0
+        self.members = self.work = 0
         self.alone = np.arange(len(moves), dtype=np.int32)
         self.closures: dict[int, frozenset[int]] = {}
 
@@ -279,10 +281,7 @@ class _Sets:
         if found is None:
             self.members += len(members)
             if len(self.sets) >= MAX_SETS or self.members > MAX_MEMBERS:
-                raise SchemaError(
-                    f"the expression explodes: more than {MAX_SETS} sets of states, or {MAX_MEMBERS} states in them",
-                    hint="parts of it can be read in too many ways at once, such as .*a.{30}; make them distinct or shorter",
-                )
+                raise _explosion(f"more than {MAX_SETS} sets of states, or {MAX_MEMBERS} states in them")
             found = self.numbers[members] = len(self.moves) + len(self.sets)
             self.sets.append(members)
         return found
@@ -294,9 +293,20 @@ class _Sets:
         meet = np.flatnonzero(((ways >= 0) & (ways != highest)).any(axis=0))
         if len(meet):
             for column, targets in zip(meet.tolist(), ways[:, meet].T.tolist(), strict=True):
-                joined: frozenset[int] = frozenset().union(*(self._closure(t) for t in set(targets) if t >= 0))
+                closures = [self._closure(t) for t in set(targets) if t >= 0]
+                self.work += sum(map(len, closures)) + len(targets)
+                if self.work > MAX_WORK:
+                    raise _explosion(f"joining sets of states looks at more than {MAX_WORK} of them")
+                joined: frozenset[int] = frozenset().union(*closures)
                 row[column] = self._number(joined)
         return row
+
+
+def _explosion(what: str) -> SchemaError:
+    return SchemaError(
+        f"the expression explodes: {what}",
+        hint="parts of it can be read in too many ways at once, such as .*a.{30}; make them distinct or shorter",
+    )
 
 
 __all__ = [

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .documents import Piece, documents
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from transformers import PreTrainedTokenizerFast
+
+    from .documents import Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,19 @@ def encode(tokenizer: PreTrainedTokenizerFast, pieces: list[Piece], prompt_weigh
 
 
 def batches(
-    tokenizer: PreTrainedTokenizerFast, seed: int, *, rows: int, length: int, prompt_weight: float, pool: int = 48
+    tokenizer: PreTrainedTokenizerFast,
+    source: Iterator[list[Piece]],
+    *,
+    rows: int,
+    length: int,
+    prompt_weight: float,
+    pool: int = 64,
 ) -> Iterator[Batch]:
-    """An endless stream of batches, the same for the same seed; rows are filled best-fit from a pool of documents.
+    """An endless stream of batches of an endless stream of documents; rows are filled best-fit from a pool of them.
 
     Every eighth batch has half as many rows of twice the length: attention is what makes long rows dear.
     """
-    stream = (encode(tokenizer, pieces, prompt_weight)[: 2 * length] for pieces in documents(seed))
+    stream = (encode(tokenizer, pieces, prompt_weight)[: 2 * length] for pieces in source)
     waiting = list(islice(stream, pool))
     for number in count(1):
         height, width = (rows // 2, 2 * length) if number % 8 == 0 else (rows, length)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from random import Random
 
 KINDS: dict[Callable[[Random], Scene], int] = {
-    people.companion: 30, people.person: 14, people.resident: 5, people.pet: 6, people.team: 4, things.animal: 5,
+    people.companion: 120, people.person: 20, people.resident: 5, people.pet: 6, people.team: 4, things.animal: 5,
     things.book: 6, things.recipe: 5, things.town: 5, things.order: 7, things.event: 5, things.product: 4,
     things.climate: 4, things.review: 4, things.call: 7, things.attributes: 9,
 }  # fmt: skip
@@ -46,20 +46,15 @@ def to_card(rng: Random) -> Task:
     of = scene(rng)
     made = card(rng, of)
     text = of.text
-    if rng.random() < 0.4:
+    if rng.random() < 0.6:
         keys = ", ".join(made)
-        text += rng.choice(
-            [
-                f"\nKeys: {keys}",
-                f"\nKeys: {keys}",
-                f"\nFields: {keys}",
-                f" (keys: {keys})",
-                f" with the keys {w.listed(list(made))}",
-            ]
-        )
+        text += rng.choices(
+            [f"\nKeys: {keys}", f"\nFields: {keys}", f" (keys: {keys})", f" with the keys {w.listed(list(made))}"],
+            [85, 5, 5, 5],
+        )[0]
     elif rng.random() < 0.15:
         text = rng.choice([f"Write JSON: {text}", f"Make a JSON card: {text}", f"To JSON: {text}", f"Sentence: {text}"])
-    joint = rng.choices(["\n", "", " ", "\nJSON:", "\nJSON:\n", " -> ", "\nAnswer: "], [50, 20, 8, 8, 6, 4, 4])[0]
+    joint = rng.choices(["\n", "", " ", "\nJSON:", "\nJSON:\n", " -> ", "\nAnswer: "], [72, 10, 4, 4, 4, 3, 3])[0]
     return Task(text, dumps(rng, made), joint)
 
 

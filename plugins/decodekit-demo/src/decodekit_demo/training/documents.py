@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 END_OF_TEXT, SYSTEM, USER, ASSISTANT, END = "<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"
 SPECIAL = (END_OF_TEXT, SYSTEM, USER, ASSISTANT, END)
-TASKS = {to_card: 50, to_sentence: 9, question: 8, string_list: 5, edit: 6, tell: 8, repeat: 10}
+TASKS = {to_card: 72, to_sentence: 4, question: 4, string_list: 4, edit: 3, tell: 5, repeat: 8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def task(rng: Random) -> Task:
 
 def document(rng: Random) -> list[Piece]:
     """One document; its last piece ends the text."""
-    form = rng.choices(["plain", "chat", "shots", "story"], [51, 38, 4, 7])[0]
+    form = rng.choices(["plain", "chat", "shots", "story"], [65, 23, 1, 11])[0]
     if form == "story":
         return [Piece(story(rng) + END_OF_TEXT, answer=True)]
     if form == "chat":
@@ -61,7 +61,7 @@ def _chat(rng: Random) -> list[Piece]:
             ["You are a helpful assistant.", "You answer with JSON.", "Be brief.", "You write cards.", "Be kind."]
         )
         pieces.append(Piece(f"{SYSTEM}{says}{END}", answer=False))
-    for _ in range(rng.choices([1, 2, 3, 6], [80, 13, 5, 2])[0]):
+    for _ in range(rng.choices([1, 2, 3, 6], [92, 5, 2, 1])[0]):
         one = task(rng)
         pieces += [Piece(f"{USER}{one.prompt}{END}{ASSISTANT}", answer=False), Piece(f"{one.answer}{END}", answer=True)]
     return [*pieces[:-1], Piece(pieces[-1].text + END_OF_TEXT, answer=True)]

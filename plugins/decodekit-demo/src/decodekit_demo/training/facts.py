@@ -57,17 +57,17 @@ class KeyStyle:
 
 
 def key_style(rng: Random) -> KeyStyle:
-    """Mostly first synonym in snake case, sometimes anything else."""
-    spelling = rng.choices(["snake", "camel", "kebab", "title", "plain"], [70, 14, 5, 6, 5])[0]
-    return KeyStyle(spelling, rng.choices([0, 1, 2, 3], [70, 14, 9, 7])[0])
+    """Nearly always first synonym in snake case, sometimes anything else."""
+    spelling = rng.choices(["snake", "camel", "kebab", "title", "plain"], [88, 6, 2, 2, 2])[0]
+    return KeyStyle(spelling, rng.choices([0, 1, 2, 3], [88, 6, 3, 3])[0])
 
 
 def select(rng: Random, facts: Facts) -> Facts:
     """The fields that a card shows: invented ones half of the time, in any order, at times fewer than known."""
     kept = [fact for fact in facts if fact.stated or rng.random() < 0.5] or list(facts)
-    if rng.random() < 0.35:
+    if rng.random() < 0.2:
         rng.shuffle(kept)
-    if len(kept) > 2 and rng.random() < 0.3:
+    if len(kept) > 2 and rng.random() < 0.2:
         kept = kept[: rng.randint(2, len(kept))]
     return tuple(kept)
 
@@ -83,7 +83,7 @@ def to_json(value: Value, style: KeyStyle) -> Json:
 
 def dumps(rng: Random, value: Json) -> str:
     """Write JSON spaced (mostly), compact, or indented."""
-    form = rng.choices(["spaced", "compact", "indented"], [72, 18, 10])[0]
+    form = rng.choices(["spaced", "compact", "indented"], [90, 6, 4])[0]
     if form == "compact":
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return json.dumps(value, ensure_ascii=rng.random() < 0.02, indent=2 if form == "indented" else None)

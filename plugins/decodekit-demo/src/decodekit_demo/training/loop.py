@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .muon import Muon
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -71,6 +73,16 @@ def loss_of(student: Tensor, batch: Batch, options: Options, teacher: Tensor | N
     return (each * weights).sum() / weights.sum()
 
 
+def optimizers_of(model: LlamaForCausalLM, options: Options) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, AdamW for the embeddings and the norms."""
+    inner = [p for name, p in model.named_parameters() if p.ndim > 1 and "embed" not in name]
+    others = [p for name, p in model.named_parameters() if p.ndim == 1 or "embed" in name]
+    return [
+        Muon(inner, options.learning_rate, weight_decay=options.weight_decay),
+        torch.optim.AdamW(others, options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
+    ]
+
+
 def train(
     model: LlamaForCausalLM,
     stream: Iterator[Batch],
@@ -90,10 +102,7 @@ def train(
         checkpoint: Called with the model every `checkpoint_every` steps.
         checkpoint_every: Steps between two checkpoints.
     """
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim == 1]
-    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.95), fused=True)
+    optimizers = optimizers_of(model, options)
     began, losses, done = time.monotonic(), [], 0.0
     model.train()
     for step in range(options.steps):
@@ -105,7 +114,7 @@ def train(
             * min(1.0, (step + 1) / options.warmup_steps)
             * (0.51 + 0.49 * math.cos(math.pi * done))
         )
-        for group in optimizer.param_groups:
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = rate
         batch = next(stream)
         with torch.no_grad():
@@ -113,8 +122,9 @@ def train(
         loss = loss_of(logits(model, batch), batch, options, goal)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimizer in optimizers:
+            optimizer.step()
+        model.zero_grad(set_to_none=True)
         losses.append(loss.item())
         if step % 20 == 0:
             log.info(

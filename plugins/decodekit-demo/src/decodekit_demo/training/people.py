@@ -35,24 +35,15 @@ def companion(rng: Random) -> Scene:
     """Say all but the name: "Describe my 33-year-old teddy bear who likes reading"."""
     being, age, hobby = rng.choice(w.BEINGS), years(rng), rng.choice(w.HOBBIES)
     first, last = w.first_name(rng), w.last_name(rng)
-    named = rng.random() < 0.4
-    trait = rng.choice(w.TRAITS) if rng.random() < 0.2 else None
+    named = rng.random() < 0.25
+    trait = rng.choice(w.TRAITS) if rng.random() < 0.1 else None
     who = f"{age}-year-old {trait + ' ' if trait else ''}{being}"
-    whose = rng.choice(["my", "my", "my", "our", "the", "your", "his", "her", f"{w.first_name(rng)}'s"])
-    likes = rng.choice(
-        [
-            "who likes",
-            "who likes",
-            "that likes",
-            "who loves",
-            "who enjoys",
-            "fond of",
-            "whose hobby is",
-            "with a passion for",
-            "that loves",
-            "who is into",
-        ]
-    )
+    whose = rng.choice(["my"] * 16 + ["our", "the", "your", f"{w.first_name(rng)}'s"])
+    likes = "who likes"
+    if rng.random() < 0.25:
+        likes = rng.choice(
+            ["that likes", "who loves", "who enjoys", "fond of", "whose hobby is", "with a passion for", "who is into"]
+        )
     facts: list[Fact] = list(name_facts(rng, first, last, stated=named))
     text = f"{whose} {who}"
     if named:
@@ -61,10 +52,10 @@ def companion(rng: Random) -> Scene:
             [f"{called}, {text}", f"{text} {called}", f"{text} called {called}", f"{text} named {called}"]
         )
     parts = [Fact(AGE, age)]
-    town = w.city(rng) if rng.random() < 0.2 else None
+    town = w.city(rng) if rng.random() < 0.1 else None
     if town:
         text += f" from {town}"
-    if rng.random() < 0.85:
+    if rng.random() < 0.92:
         text += f" {likes} {hobby}"
         parts.append(Fact(HOBBY, hobby))
     else:
@@ -75,26 +66,13 @@ def companion(rng: Random) -> Scene:
         parts.append(Fact(CITY, town))
     if trait:
         parts.append(Fact(("trait", "character", "personality"), trait))
-    if rng.random() < 0.25:
+    if rng.random() < 0.1:
         parts.append(Fact(("kind", "type", "species", "role"), being))
-    opener = rng.choice(
-        [
-            "Describe",
-            "Describe",
-            "Describe",
-            "Tell me about",
-            "Write a card for",
-            "Make a card for",
-            "Give me a card of",
-            "Introduce",
-            "Card for",
-            "Please describe",
-            "Create a profile of",
-            "",
-        ]
-    )
+    opener = "Describe"
+    if rng.random() < 0.3:
+        opener = rng.choice(["Tell me about", "Write a card for", "Make a card for", "Introduce", "Card for", ""])
     text = f"{opener} {text}".strip()
-    return Scene(text + rng.choice(["", "", ".", "!" if rng.random() < 0.2 else ""]), (*facts, *parts))
+    return Scene(text + ("." if rng.random() < 0.15 else ""), (*facts, *parts))
 
 
 def person(rng: Random) -> Scene:
