@@ -6,10 +6,12 @@ Registered through the same hooks as any plugin, under the name `builtin`, and c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from decodekit.cache import CacheFactory
+from decodekit.cache import Slots as SlotStorage
 from decodekit.hookspecs import hookimpl
 from decodekit.law import Law
+from decodekit.memory.caller import Runner, eager
 from decodekit.positions import Positions
 from decodekit.techniques import (
     BuildContext,
@@ -55,15 +57,15 @@ class Match(Verifier, name="match", source="transformers, prompt lookup; exact f
 class Slots(KVCache, name="slots"):
     """Static buffers per layer, one slot per row, any slot at any position. Exact."""
 
-    def build(self, context: BuildContext | None = None) -> Any:
-        return None
+    def build(self, context: BuildContext | None = None) -> CacheFactory:
+        return SlotStorage()
 
 
 class Eager(ModelRunner, name="eager"):
     """Call the model as it is."""
 
-    def build(self, context: BuildContext | None = None) -> Any:
-        return None
+    def build(self, context: BuildContext | None = None) -> Runner:
+        return eager
 
 
 @hookimpl

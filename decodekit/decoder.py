@@ -63,11 +63,11 @@ class Decoder:
                     hint="give it to generate(…) instead",
                 )
         self._plan = EnginePlan(
-            CausalModel.wrap(self._adapt(model), cache=_only(chosen, KVCache), runner=self._runner(chosen)),
+            CausalModel.wrap(self._adapt(model), cache=self._engine(chosen, KVCache), runner=self._runner(chosen)),
             tokenizer,
             self.registry,
             max_rows,
-            _only(chosen, Scheduler),
+            self._engine(chosen, Scheduler),
         )
 
     @classmethod
@@ -280,22 +280,24 @@ class Decoder:
                 return adapter.adapt(model)
         return model
 
+    def _engine(self, chosen: Sequence[Technique], role: type[Technique]) -> Any:
+        """Build the one technique of an engine role, by default the built-in one; None where there is none."""
+        found = [technique for technique in chosen if isinstance(technique, role)]
+        if len(found) > 1:
+            names = " and ".join(repr(technique.name) for technique in found)
+            raise IncompatibleTechniquesError(f"a decoder has one {role.role}, got {names}")
+        if not found and role in _DEFAULTS:
+            found = [self.registry.technique(_DEFAULTS[role])()]
+        return found[0].build(_NO_CONTEXT) if found else None
+
     def _runner(self, chosen: Sequence[Technique]) -> Callable[..., Any] | None:
-        runner = _only(chosen, ModelRunner)
+        runner = self._engine(chosen, ModelRunner)
         for hook in (t for t in chosen if isinstance(t, ModelHook)):
             runner = hook.build(_NO_CONTEXT)(runner)
         return runner
 
 
-def _only(chosen: Sequence[Technique], role: type[Technique]) -> Any:
-    found = [technique for technique in chosen if isinstance(technique, role)]
-    if len(found) > 1:
-        raise IncompatibleTechniquesError(
-            f"a decoder has one {role.role}, got {' and '.join(repr(t.name) for t in found)}"
-        )
-    return found[0].build(_NO_CONTEXT) if found else None
-
-
+_DEFAULTS: dict[type[Technique], str] = {KVCache: "slots", ModelRunner: "eager"}
 _NO_CONTEXT: Any = None
 """Engine techniques are built before there is a request."""
 

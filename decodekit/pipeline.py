@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from decodekit.errors import DeadEndError, DecodekitError, GenerationError
 from decodekit.law import Law
@@ -220,7 +221,7 @@ def with_end_tokens(plan: RequestPlan, state: State, remaining: int) -> PackedMa
     return mask
 
 
-def mask_applier(packed: np.ndarray[Any, Any], device: torch.device, vocab: int) -> Callable[[Law], Law]:
+def mask_applier(packed: NDArray[np.int32], device: torch.device, vocab: int) -> Callable[[Law], Law]:
     """Unpack masks of shape [position, word] once, to apply them to one or two laws."""
     bits = np.unpackbits(packed.view(np.uint8), axis=1, bitorder="little")[:, :vocab]
     counts = bits.sum(axis=1, dtype=np.int64)

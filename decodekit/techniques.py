@@ -10,9 +10,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from decodekit.types import Int64, PackedMask, State, Tensor, TokenIds
 
@@ -59,7 +59,12 @@ class BuildContext:
     max_new_tokens: int
 
 
-class Technique(BaseModel):
+@dataclass_transform(kw_only_default=False, frozen_default=True, field_specifiers=(Field, PrivateAttr))
+class TechniqueMeta(type(BaseModel)):
+    """Tells type checkers that fields may be given in order: `TopP(0.9)`."""
+
+
+class Technique(BaseModel, metaclass=TechniqueMeta):
     """Base of all techniques: parameters as fields, declarations as class keywords.
 
     Declarations (`class MinP(LogitsProcessor, name="min_p", stage=Stage.TRUNCATION)`) are class attributes that
@@ -118,7 +123,8 @@ class LogitsProcessor(Technique):
     A processor with a memory overrides `start` and `advance`; the state of each position is then in `at.states`.
 
     Attributes:
-        stage: When it runs; within a stage processors run as the user lists them.
+        stage: When it runs; within a stage processors run as the user lists them. Only a processor of the stage BAN may
+            leave a position without a token; the loop then lifts the bans there.
         argmax_invariant: Whether the most likely token stays the most likely one.
         needs_history: Whether it reads `at.history`.
         stackable: Whether numeric fields may arrive as `[position, 1]` tensors where requests disagree about them;
@@ -237,7 +243,8 @@ class Expansion:
         parents: Row of the group that each surviving row continues.
         tokens: Token that it is continued with.
         scores: Score of each surviving row.
-        finished: (parent, token, score) of rows that end here; `token` belongs to the text.
+        finished: (parent, token, score) of rows that end here; `token` belongs to the text. A row that continues with
+            an end token ends as well.
         done: Whether the group is decided and nothing needs to be expanded.
         state: The search's state after this step.
     """
@@ -288,7 +295,7 @@ class Search(Technique):
         """Expand one group.
 
         Args:
-            law: Target law of every row of the group.
+            law: Target law of every row of the group, to be normalised before scores are added up.
             group: Scores and lengths.
         """
 

@@ -1,7 +1,8 @@
 """Vocabulary: the bytes of every token, so that text is what bytes say, streamed without ever cutting a character.
 
-Read from the tokenizer's own decoder description, not guessed by decoding tokens one by one: `tokenizer.decode([id])` turns
-half a character into U+FFFD and drops leading spaces. It does not encode text, except for `Vocabulary.from_bytes()`.
+Read from the tokenizer's own decoder description, not guessed by decoding tokens one by one: `tokenizer.decode([id])`
+turns half a character into U+FFFD and drops leading spaces. It does not encode text, except for
+`Vocabulary.from_bytes()`.
 """
 
 from __future__ import annotations
@@ -144,7 +145,8 @@ class Vocabulary:
 
         Args:
             tokenizer: A Hugging Face tokenizer (fast, slow or mistral-common), or a tiktoken `Encoding`.
-            size: Width of the model's logits; ids beyond the tokenizer's get no text, tokens beyond the model's are cut.
+            size: Width of the model's logits; ids beyond the tokenizer's get no text, tokens beyond the model's are
+                cut.
 
         Raises:
             ModelError: For a tokenizer that does not tell its tokens.
@@ -183,14 +185,20 @@ def _decode(raw: bytes) -> tuple[str, bytes]:
 def _read(tokenizer: Any) -> tuple[dict[int, bytes], str]:
     """Give bytes by token id, specials left out, and a caveat."""
     if hasattr(tokenizer, "decode_single_token_bytes"):  # tiktoken
-        return _from_single(tokenizer.n_vocab, tokenizer.decode_single_token_bytes, set(tokenizer._special_tokens.values())), ""
-    inner = getattr(getattr(getattr(tokenizer, "tokenizer", None), "instruct_tokenizer", None), "tokenizer", None)
+        return _from_single(
+            tokenizer.n_vocab, tokenizer.decode_single_token_bytes, set(tokenizer._special_tokens.values())
+        ), ""
+    inner: Any = getattr(getattr(getattr(tokenizer, "tokenizer", None), "instruct_tokenizer", None), "tokenizer", None)
     if hasattr(inner, "id_to_byte_piece"):  # mistral-common
-        specials = {i for i in range(inner.n_words) if inner.is_special(i)} if hasattr(inner, "is_special") else set[int]()
+        specials = (
+            {i for i in range(inner.n_words) if inner.is_special(i)} if hasattr(inner, "is_special") else set[int]()
+        )
         return _from_single(inner.n_words, inner.id_to_byte_piece, specials), ""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     try:
-        vocabulary: Mapping[str, int] = backend.get_vocab(with_added_tokens=True) if backend is not None else tokenizer.get_vocab()
+        vocabulary: Mapping[str, int] = (
+            backend.get_vocab(with_added_tokens=True) if backend is not None else tokenizer.get_vocab()
+        )
     except Exception as error:
         raise ModelError(
             f"the tokenizer {type(tokenizer).__name__} does not tell its tokens: {error}",
@@ -242,7 +250,9 @@ def _chain(steps: Sequence[Mapping[str, Any]], tokenizer: Any) -> tuple[TokenByt
             case "Replace" if "String" in step["pattern"]:
                 edits.append(lambda name, old=step["pattern"]["String"], new=step["content"]: name.replace(old, new))
             case "WordPiece":
-                edits.append(lambda name, mark=step["prefix"]: name[len(mark) :] if name.startswith(mark) else " " + name)
+                edits.append(
+                    lambda name, mark=step["prefix"]: name[len(mark) :] if name.startswith(mark) else " " + name
+                )
                 caveat = "decode removes spaces before punctuation" if step.get("cleanup") else ""
             case "BPEDecoder":
                 edits.append(lambda name, mark=step["suffix"]: name.replace(mark, " ") if mark else name)
@@ -282,7 +292,7 @@ def _each(rule: Callable[[str], bytes]) -> TokenBytes:
 
 @cache
 def _byte_table() -> np.ndarray[Any, np.dtype[np.int16]]:
-    """GPT-2's map from characters back to bytes, -1 elsewhere: printable Latin-1 stands for itself, the rest is moved up."""
+    """GPT-2's map from characters back to bytes, -1 elsewhere: printable Latin-1 stands for itself."""
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     table = np.full(0x145, -1, np.int16)
     table[plain] = plain
@@ -308,8 +318,13 @@ def _difference(vocabulary: Vocabulary, tokenizer: Any) -> str:
     """Compare with the tokenizer's own `decode` on a sample; say how they differ, or nothing."""
     try:
         sample = [int(token) for token in tokenizer.encode(_SAMPLE)]
-        decodable = [i for i in range(0, vocabulary.size, max(1, vocabulary.size // 64)) if _is_text(vocabulary.tokens[i])]
-        runs = [[t for t in sample if t < vocabulary.size], *(decodable[i : i + 8] for i in range(0, len(decodable), 8))]
+        decodable = [
+            i for i in range(0, vocabulary.size, max(1, vocabulary.size // 64)) if _is_text(vocabulary.tokens[i])
+        ]
+        runs = [
+            [t for t in sample if t < vocabulary.size],
+            *(decodable[i : i + 8] for i in range(0, len(decodable), 8)),
+        ]
         for run in runs:
             theirs, ours = _their_text(tokenizer, run), vocabulary.text(run)
             if theirs.removeprefix(" ") != ours.removeprefix(" "):

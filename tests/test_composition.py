@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from decodekit_outlines import JSONSchema, Regex
-from decodekit_sampling import DRY, XTC, Mirostat, RepetitionPenalty, Temperature, TopK, TopP
 from pydantic import BaseModel
 
 from decodekit import Decoder, Technique, Vocabulary
@@ -17,6 +15,8 @@ from decodekit.pipeline import with_end_tokens
 from decodekit.plan import assemble
 from decodekit.techniques import Stage
 from decodekit.testing import positions, tiny_llama
+from decodekit_outlines import JSONSchema, Regex
+from decodekit_sampling import DRY, XTC, Mirostat, RepetitionPenalty, Temperature, TopK, TopP
 from tests.pieces import Guess
 
 LIMIT = 24
@@ -64,7 +64,11 @@ def alone(decoder: Decoder, request: Any, sample: int) -> list[int]:
             if allowed is not None and link.stage > Stage.BAN:
                 law, allowed = law.keep(allowed), None
             at = positions(
-                histories=[history], prompt_lengths=[len(plan.prompt)], seeds=[plan.seed], samples=[sample], states=[state]
+                histories=[history],
+                prompt_lengths=[len(plan.prompt)],
+                seeds=[plan.seed],
+                samples=[sample],
+                states=[state],
             )
             law = link.piece(law, at)
         if allowed is not None:

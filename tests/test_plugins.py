@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from decodekit import builtin
 from decodekit.builtin import Argmax
 from decodekit.errors import PluginError, PluginWarning, UnknownTechniqueError
 from decodekit.hookspecs import hookimpl
@@ -193,3 +194,21 @@ def test_every_hook_has_a_role():
 
     hooks = {name for name in vars(hookspecs) if name.startswith("decodekit_")}
     assert hooks == {*HOOK_ROLES, "decodekit_commands"}
+
+
+def test_a_single_technique_can_be_left_out_and_replaced():
+
+    class Replaced(Argmax, name="argmax"):
+        pass
+
+    class Own:
+        @staticmethod
+        @hookimpl
+        def decodekit_token_selectors():
+            return [Replaced]
+
+    found = Plugins(disabled=["argmax"])
+    found.register(builtin, Origin("builtin", "decodekit", "1"))
+    found.register(Own, Origin("own", "own-dist", "1"))
+    assert found.technique("argmax") is Replaced
+    assert "slots" in found.techniques

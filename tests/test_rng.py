@@ -70,3 +70,13 @@ def test_the_high_half_of_a_seed_counts():
 
 def test_a_purpose_has_the_same_key_on_every_machine():
     assert rng.purpose_key("select") == 0x4BF2EAC0
+
+
+def test_numbers_computed_ahead_are_the_same_numbers():
+    seeds, samples = np.array([3, 4], dtype=np.uint64), np.array([0, 1], dtype=np.uint64)
+    ahead = rng.Draws(seeds, samples)
+    rows = np.array([0, 0, 1])
+    for start in (0, 1, 40, 70, 5, 1000):
+        places = np.array([start, start + 2, 2 * start])
+        numbers = rng.uniform(seeds[rows], samples[rows], places.astype(np.uint64), "select")
+        assert ahead(rows, places, "select").tolist() == numbers.tolist()

@@ -167,7 +167,11 @@ def test_pushing_bytes_one_by_one_decodes_like_python(raw):
 
 
 def test_equal_content_is_equal_and_hashes_alike():
-    one, two, other = Vocabulary((b"a", None), (1,)), Vocabulary((b"a", None), (1,), "said"), Vocabulary((b"a", b""), (1,))
+    one, two, other = (
+        Vocabulary((b"a", None), (1,)),
+        Vocabulary((b"a", None), (1,), "said"),
+        Vocabulary((b"a", b""), (1,)),
+    )
     assert one == two
     assert hash(one) == hash(two)
     assert one != other

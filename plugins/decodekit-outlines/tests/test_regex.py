@@ -19,7 +19,9 @@ pieces = st.recursive(
     lambda inner: st.one_of(
         st.tuples(inner, inner).map("".join),
         st.tuples(inner, inner).map(lambda p: f"(?:{p[0]}|{p[1]})"),
-        st.tuples(inner, st.sampled_from(["*", "+", "?", "{2}", "{1,3}", "*?", "{0,2}?"])).map(lambda p: f"(?:{p[0]}){p[1]}"),
+        st.tuples(inner, st.sampled_from(["*", "+", "?", "{2}", "{1,3}", "*?", "{0,2}?"])).map(
+            lambda p: f"(?:{p[0]}){p[1]}"
+        ),
     ),
     max_leaves=6,
 )
@@ -46,7 +48,9 @@ def test_intersection_is_empty_when_interegular_says_so(one, two):
         assert re.fullmatch(two, example)
 
 
-@pytest.mark.parametrize("pattern", [r"\d", r"\w", r"\s", r"[^\W\d]", r"(?i:[K-T])", r"(?i:ß)", r"(?a:\w)", "(?s:.)", "."])
+@pytest.mark.parametrize(
+    "pattern", [r"\d", r"\w", r"\s", r"[^\W\d]", r"(?i:[K-T])", r"(?i:ß)", r"(?a:\w)", "(?s:.)", "."]
+)
 def test_character_classes_are_pythons(pattern):
     automaton = compile_node(full(pattern))
     for code in [*range(0x250), 0x212A, 0x1E9E, 0x17F, 0x660, 0x2028, 0xFEFF, 0x1F422, 0x10FFFF]:

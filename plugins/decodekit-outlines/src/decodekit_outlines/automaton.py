@@ -1,9 +1,10 @@
 """Byte automata: deterministic, over byte classes, every state on the way to an accepted text.
 
-Leaves (sets of characters, one character of a JSON string) are compiled by outlines-core: its `Index` over the vocabulary of
-single bytes *is* the automaton of a regex. Only expressions of known size go there, because it determinises without a bound,
-the unanchored search included (`.*a.{30}`, or a URL with bounded labels: minutes, gigabytes), and because it is
-leftmost-first: `a|ab` loses `ab`, `a*?` is empty. An end anchor undoes the latter; `nodes` puts larger expressions together.
+Leaves (sets of characters, one character of a JSON string) are compiled by outlines-core: its `Index` over the
+vocabulary of single bytes *is* the automaton of a regex. Only expressions of known size go there, because it
+determinises without a bound, the unanchored search included (`.*a.{30}`, or a URL with bounded labels: minutes,
+gigabytes), and because it is leftmost-first: `a|ab` loses `ab`, `a*?` is empty. An end anchor undoes the latter;
+`nodes` puts larger expressions together.
 """
 
 from __future__ import annotations
@@ -220,4 +221,15 @@ def _letters(regex: str) -> list[int]:
     return sorted(cuts)
 
 
-__all__ = ["MAX_PAIRS", "MAX_STATES", "NOTHING", "Automaton", "compress", "joint_classes", "leaf", "product", "ranges", "trim"]
+__all__ = [
+    "MAX_PAIRS",
+    "MAX_STATES",
+    "NOTHING",
+    "Automaton",
+    "compress",
+    "joint_classes",
+    "leaf",
+    "product",
+    "ranges",
+    "trim",
+]

@@ -1,4 +1,4 @@
-"""Sets of characters as ranges of code points, and the two ways a text writes them: plain UTF-8, or inside a JSON string.
+"""Sets of characters as ranges of code points, written as plain UTF-8 or inside a JSON string.
 
 Surrogates are never part of a set: they are no characters and UTF-8 cannot write them.
 """
@@ -71,25 +71,25 @@ LINE_ENDS = of((0x0A, 0x0D, 0x2028, 0x2029))
 
 @cache
 def unicode_digit() -> Ranges:
-    """Python's `\\d`."""
+    r"""Python's `\d`."""
     return where(r"\d")
 
 
 @cache
 def unicode_word() -> Ranges:
-    """Python's `\\w`."""
+    r"""Python's `\w`."""
     return where(r"\w")
 
 
 @cache
 def unicode_space() -> Ranges:
-    """Python's `\\s`."""
+    r"""Python's `\s`."""
     return where(r"\s")
 
 
 @cache
 def any_word() -> Ranges:
-    """What some engine of regular expressions counts as `\\w`: Python's, and marks and connectors."""
+    r"""What some engine of regular expressions counts as `\w`: Python's, and marks and connectors."""
     marks = {"Mn", "Mc", "Me", "Pc", "Nl"}
     more = of(code for code in range(LAST + 1) if unicodedata.category(chr(code)) in marks)
     return union(unicode_word(), more, ((0x200C, 0x200D),))
@@ -143,7 +143,9 @@ def in_json(ranges: Ranges) -> Node:
     must = union(((0, 0x1F),), of((0x22, 0x5C)))
     raw = minus(ranges, must)
     escaped = [code for low, high in minus(ranges, raw) for code in range(low, high + 1)]
-    return Leaf(leaf("|".join([*([_bracket(raw)] if raw else []), *(_quoted(json_character(code)) for code in escaped)])))
+    return Leaf(
+        leaf("|".join([*([_bracket(raw)] if raw else []), *(_quoted(json_character(code)) for code in escaped)]))
+    )
 
 
 def json_character(code: int) -> str:

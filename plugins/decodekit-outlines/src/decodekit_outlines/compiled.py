@@ -1,4 +1,4 @@
-"""The working piece: a byte automaton seen through a vocabulary. Its states are ints, so a fork or a rollback is free."""
+"""The working piece: a byte automaton seen through a vocabulary. Its states are ints: forks and rollbacks are free."""
 
 from __future__ import annotations
 
@@ -149,7 +149,11 @@ class TokenConstraint(CompiledConstraint):
             return None
         name = f"{self.name} and {other.name}"
         index = index_of(
-            lambda: product(mine.automaton, theirs.automaton), ("both", mine.serial, theirs.serial), name, mine.vocabulary, mine.width
+            lambda: product(mine.automaton, theirs.automaton),
+            ("both", mine.serial, theirs.serial),
+            name,
+            mine.vocabulary,
+            mine.width,
         )
         return TokenConstraint(index, name, self._parse or other._parse)
 

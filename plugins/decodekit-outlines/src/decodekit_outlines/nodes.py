@@ -1,8 +1,8 @@
 """Expressions over automata: sequence, choice, repeat, members of an object; compiled in bounded time and memory.
 
-An expression is laid out as an automaton with silent moves, then made deterministic. Most of its states are those of its
-leaves and stay as they are, copied as one table; only where paths meet are sets of states worked out, one by one and
-counted, so that `.*a.{30}` ends with a message after a second and never takes gigabytes.
+An expression is laid out as an automaton with silent moves, then made deterministic. Most of its states are those of
+its leaves and stay as they are, copied as one table; only where paths meet are sets of states worked out, one by one
+and counted, so that `.*a.{30}` ends with a message after a second and never takes gigabytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from decodekit.errors import SchemaError
-from decodekit_outlines.automaton import MAX_STATES, NOTHING, Automaton, Ints, joint_classes, product, trim
+from decodekit_outlines.automaton import MAX_STATES, NOTHING, Automaton, Bools, Ints, joint_classes, product, trim
 
 MAX_SETS = 20_000
 """Most sets of states where paths meet."""
@@ -63,7 +63,7 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Parts in order, each required or not, with `between` between two that are there. Linear in the number of parts."""
+    """Parts in order, each required or not, with `between` between two that are there. Linear in their number."""
 
     parts: tuple[Node, ...]
     required: tuple[bool, ...]
@@ -165,7 +165,7 @@ class _Layout:
         start, end = self.new(), self.new()
         if node.least == 0:
             self.link(start, end)
-        here, count = start, 0
+        here, count, first = start, 0, start
         while count < max(node.least, 1) if node.most is None else count < node.most:
             if count and node.between is not None:
                 first, last = self.place(node.between)
@@ -230,7 +230,7 @@ class _Sets:
     def __init__(self, moves: Ints, silent: dict[int, list[int]], end: int) -> None:
         self.moves, self.silent, self.end = moves, silent, end
         self.width = moves.shape[1]
-        self.speaks = (moves >= 0).any(axis=1)
+        self.speaks: Bools = np.asarray((moves >= 0).any(axis=1))
         self.speaks[end] = True
         self.numbers: dict[frozenset[int], int] = {}
         self.sets: list[frozenset[int]] = []

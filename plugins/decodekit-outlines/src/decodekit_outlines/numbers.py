@@ -1,7 +1,7 @@
 """JSON numbers: free, or within bounds, compared digit by digit.
 
-Decimals are compared, readers compare floats. Rounding keeps order but may make two numbers equal, so an exclusive bound is
-only taken with few enough digits that it cannot. Exponents are written only where there are no bounds.
+Decimals are compared, readers compare floats. Rounding keeps order but may make two numbers equal, so an exclusive
+bound is only taken with few enough digits that it cannot. Exponents are written only where there are no bounds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Bound: TypeAlias = "tuple[Number, bool] | None"
 
 
 def integers(low: Bound, high: Bound, multiple: int = 1) -> Node:
-    """Give the integers between two bounds that are multiples of `multiple`, of at most 18 digits or as many as the bounds."""
+    """Give the multiples of `multiple` between two bounds, of at most 18 digits or as many as the bounds."""
     least = None if low is None else math.floor(low[0]) + 1 if low[1] else math.ceil(low[0])
     most = None if high is None else math.ceil(high[0]) - 1 if high[1] else math.floor(high[0])
     if least is None and most is None:

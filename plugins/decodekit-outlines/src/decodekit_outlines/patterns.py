@@ -1,8 +1,9 @@
-"""Regular expressions to expressions over automata, read by Python's own parser.
+r"""Regular expressions to expressions over automata, read by Python's own parser.
 
-Two readings. `full`: what `re.fullmatch` accepts, character by character. `search`: a JSON Schema `pattern`, found anywhere
-in a string; there the dialects (ECMA-262, Python, Rust) disagree about `\\d`, `\\w`, `\\s` and `.`, and only characters that
-all of them accept are used. Look-around, back references and word boundaries are not regular or not local: refused.
+Two readings. `full`: what `re.fullmatch` accepts, character by character. `search`: a JSON Schema `pattern`, found
+anywhere in a string; there the dialects (ECMA-262, Python, Rust) disagree about `\d`, `\w`, `\s` and `.`, and only
+characters that all of them accept are used. Look-around, back references and word boundaries are not regular or not
+local: refused.
 """
 
 from __future__ import annotations
@@ -26,8 +27,14 @@ _parser: Any = importlib.import_module("re._parser")
 _codes: Any = importlib.import_module("re._constants")
 _MAX_ALTERNATIVES = 256
 _REFUSED = {
-    "ASSERT": ("look-around", "rewrite it as alternatives, or give a second regex: several constraints are intersected"),
-    "ASSERT_NOT": ("look-around", "rewrite it as alternatives, or give a second regex: several constraints are intersected"),
+    "ASSERT": (
+        "look-around",
+        "rewrite it as alternatives, or give a second regex: several constraints are intersected",
+    ),
+    "ASSERT_NOT": (
+        "look-around",
+        "rewrite it as alternatives, or give a second regex: several constraints are intersected",
+    ),
     "GROUPREF": ("a back reference", "spell the alternatives out"),
     "GROUPREF_EXISTS": ("a conditional group", "spell the alternatives out"),
     "POSSESSIVE_REPEAT": ("a possessive repeat", "use an ordinary repeat"),
@@ -83,7 +90,9 @@ def _parse(pattern: str) -> Any:
             warnings.simplefilter("ignore")  # "possible nested set": read as Python reads it
             return _parser.parse(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        raise SchemaError(f"regex {pattern!r:.200} does not parse: {error}", hint="the syntax is that of Python's re") from error
+        raise SchemaError(
+            f"regex {pattern!r:.200} does not parse: {error}", hint="the syntax is that of Python's re"
+        ) from error
 
 
 class _Reader:

@@ -1,7 +1,7 @@
 """JSON Schema to an expression over automata. Every text that it allows satisfies the schema, whatever reads it.
 
-Keys come in the order of the schema. An object is closed where it declares properties, unless `additionalProperties` is a
-schema. A value about which the schema says nothing nests at most `depth` deep.
+Keys come in the order of the schema. An object is closed where it declares properties, unless `additionalProperties`
+is a schema. A value about which the schema says nothing nests at most `depth` deep.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 from decodekit.errors import SchemaError
 from decodekit_outlines import charsets as cs
 from decodekit_outlines import formats, numbers, strings
-from decodekit_outlines.keywords import Flat, Reader, Schema, admits, escape, unsupported
+from decodekit_outlines.alternatives import Flat, Schema, admits, escape, unsupported
+from decodekit_outlines.keywords import Reader
 from decodekit_outlines.nodes import (
     EMPTY,
     NEVER,
@@ -36,8 +37,8 @@ def schema_node(schema: Schema, whitespace: str = "single", depth: int = 2) -> N
 
     Args:
         schema: The schema, as Python data.
-        whitespace: "compact" writes none, "single" allows a space after `:` and `,`, "flexible" also line breaks with up to
-            32 spaces after them, wherever JSON allows them between tokens of the text, bounded.
+        whitespace: "compact" writes none, "single" allows a space after `:` and `,`, "flexible" also line breaks with
+            up to 32 spaces after them, wherever JSON allows them between tokens of the text, bounded.
         depth: How deep values nest about which the schema says nothing.
 
     Raises:
@@ -83,7 +84,11 @@ class Layout:
 
     def anything(self, depth: int) -> Node:
         """Give any value, with at most `depth` levels of arrays and objects."""
-        scalar = [strings.free_string(), numbers.numbers(None, None) or NEVER, strings.literals([b"true", b"false", b"null"])]
+        scalar = [
+            strings.free_string(),
+            numbers.numbers(None, None) or NEVER,
+            strings.literals([b"true", b"false", b"null"]),
+        ]
         if depth <= 0:
             return choice(*scalar)
         inner = self.anything(depth - 1)
@@ -114,7 +119,9 @@ class _Compiler:
         if flat.values is not None:
             kept = [v for v in flat.values if admits(flat, v)]
             plain = [raw for v in kept if (raw := strings.literal(v)) is not None]
-            return choice(strings.literals(plain), *(self.layout.constant(v) for v in kept if isinstance(v, list | dict)))
+            return choice(
+                strings.literals(plain), *(self.layout.constant(v) for v in kept if isinstance(v, list | dict))
+            )
         if flat.types is None:
             return self._anything()
         return choice(*(self.typed(name, flat) for name in sorted(flat.types)))
@@ -154,7 +161,9 @@ class _Compiler:
         if not (regexes or least or most is not None or "patterns" in words):
             return strings.free_string()
         try:
-            return strings.quoted(strings.inside(words.get("patterns", ()), regexes, least, None if most is None else int(most)))
+            return strings.quoted(
+                strings.inside(words.get("patterns", ()), regexes, least, None if most is None else int(most))
+            )
         except SchemaError as error:
             raise type(error)(f"string at {flat.pointer}: {error}", hint=error.hint) from error
 
@@ -274,7 +283,11 @@ class _Compiler:
         options: list[Node] = []
         for name in found:
             if name.values is not None:
-                options.append(strings.literals(strings.literal(v) or b"" for v in name.values if isinstance(v, str) and admits(name, v)))
+                options.append(
+                    strings.literals(
+                        strings.literal(v) or b"" for v in name.values if isinstance(v, str) and admits(name, v)
+                    )
+                )
             elif name.types is None or "string" in name.types:
                 options.append(self.string(name))
         return choice(*options)
@@ -282,7 +295,9 @@ class _Compiler:
     def _map(self, flat: Flat, member: Node) -> Node:
         least, most = int(flat.words.get("minProperties", 0)), flat.words.get("maxProperties")
         if least > 1:
-            raise unsupported("minProperties", flat.pointer, "keys may repeat, so they cannot be counted", "name the properties")
+            raise unsupported(
+                "minProperties", flat.pointer, "keys may repeat, so they cannot be counted", "name the properties"
+            )
         inner = Repeat(member, least, None if most is None else int(most), self.layout.comma)
         if most is not None and most < least:
             return NEVER

@@ -1,7 +1,8 @@
 """JSON strings and other literals, as they stand in a JSON text.
 
-A string without bounds may use every escape of JSON (a surrogate only as half of a pair). A string with a length, pattern or
-format is written in one way: characters as they are, escapes only where JSON needs them. That reaches every value.
+A string without bounds may use every escape of JSON (a surrogate only as half of a pair). A string with a length,
+pattern or format is written in one way: characters as they are, escapes only where JSON needs them. That reaches
+every value.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def quoted(node: Node) -> Node:
 
 def spell(text: str) -> str:
     """Give a string as it stands between the quotes; surrogates that stand alone become U+FFFD."""
-    return "".join(cs.json_character(ord(c)) for c in text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return "".join(
+        cs.json_character(ord(c)) for c in text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )
 
 
 def literal(value: Any) -> bytes | None:

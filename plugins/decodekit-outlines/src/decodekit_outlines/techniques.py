@@ -21,7 +21,8 @@ from decodekit_outlines.strings import literals
 
 
 class Regex(Constraint, name="regex", source="outlines, arXiv:2307.09702"):
-    """Texts that `re.fullmatch(pattern, text)` accepts, over bytes. Exact; refused where it is not regular or too large.
+    """Texts that `re.fullmatch(pattern, text)` accepts, over bytes. Exact; refused where it is not regular or too
+    large.
 
     Args:
         pattern: In the syntax of Python's `re`, without look-around, back references and word boundaries.
@@ -56,8 +57,8 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
     """JSON that satisfies a schema and ends within the request's tokens; `.parsed` is the typed value.
 
     Args:
-        schema: A schema as a dict, true or false; JSON text; a path to a file; a pydantic model, dataclass or any other type
-            that pydantic understands; or a `TypeAdapter`.
+        schema: A schema as a dict, true or false; JSON text; a path to a file; a pydantic model, dataclass or any
+            other type that pydantic understands; or a `TypeAdapter`.
         whitespace: "compact" writes none, "single" allows a space after `:` and `,`, "flexible" also line breaks.
         depth: How deep values nest about which the schema says nothing.
     """
@@ -69,7 +70,7 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
     @field_validator("schema_", mode="before")
     @classmethod
     def _not_nothing(cls, value: Any) -> Any:
-        if value is None or isinstance(value, int | float) and not isinstance(value, bool):
+        if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
             raise ValueError("a schema is a dict, JSON text, a path, or a type that pydantic understands")
         return value
 
@@ -106,7 +107,9 @@ def load_schema(source: Any) -> tuple[Any, Parse]:
             source = Path(source).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             hint = "give a dict, JSON text, a path to a file, or a pydantic model"
-            raise SchemaError(f"json_schema: {str(source)[:80]!r} is neither JSON nor a file: {error}", hint=hint) from error
+            raise SchemaError(
+                f"json_schema: {str(source)[:80]!r} is neither JSON nor a file: {error}", hint=hint
+            ) from error
     if isinstance(source, str):
         try:
             return json.loads(source), json.loads
@@ -140,7 +143,9 @@ def _kept_adapter(source: Any) -> TypeAdapter[Any]:
 def _constraint(make: Any, key: Any, name: str, context: BuildContext, parse: Parse | None) -> CompiledConstraint:
     vocabulary = context.vocabulary
     if not isinstance(vocabulary, Vocabulary):
-        raise SchemaError(f"{name} needs to know the tokens' bytes", hint="Decoder(model, tokenizer) or Decoder(model, Vocabulary(…))")
+        raise SchemaError(
+            f"{name} needs to know the tokens' bytes", hint="Decoder(model, tokenizer) or Decoder(model, Vocabulary(…))"
+        )
     return TokenConstraint(index_of(make, key, name, vocabulary, context.vocab_size), name, parse)
 
 

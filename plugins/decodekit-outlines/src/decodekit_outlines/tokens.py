@@ -1,7 +1,7 @@
 """From bytes to tokens: which tokens may follow a state, and how many tokens the shortest way to an end has.
 
-Both walk tries of the vocabulary level by level with numpy. Nothing is worked out for all states times all tokens, which is
-what makes outlines-core's own token index take seconds and gigabytes.
+Both walk tries of the vocabulary level by level with numpy. Nothing is worked out for all states times all tokens,
+which is what makes outlines-core's own token index take seconds and gigabytes.
 """
 
 from __future__ import annotations
@@ -127,9 +127,9 @@ def walk(automaton: Automaton, trie: Trie, state: int) -> tuple[Ints, Ints]:
 def distances(automaton: Automaton, tries: Tries) -> Ints:
     """Give the fewest tokens from each state to an end, `UNREACHABLE` where there is no way.
 
-    Breadth first, from the ends back. States that few tokens may follow (keys, punctuation, the middle of a character) are
-    walked forwards once. For the others (inside a string nearly every token fits) tokens are read backwards from each new
-    layer, only as far as the rest of a token can still come from a state without a distance.
+    Breadth first, from the ends back. States that few tokens may follow (keys, punctuation, the middle of a
+    character) are walked forwards once. For the others (inside a string nearly every token fits) tokens are read
+    backwards from each new layer, only as far as the rest of a token can still come from a state without a distance.
     """
     fan_out = np.diff(tries.forward.first)
     roots = fan_out[np.arange(tries.forward.first[0], tries.forward.first[1])]

@@ -21,6 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, 
 from .. import draft_path, model_path
 from . import words as w
 from .batches import Batch, batches
+from .documents import documents
 from .figures import table, write
 from .loop import logits
 
@@ -46,7 +47,7 @@ class Losses:
 
 def held_out(tokenizer: PreTrainedTokenizerFast, count: int) -> list[Batch]:
     """Batches whose weights are 1 for answers and 0.5 for prompts."""
-    return list(islice(batches(tokenizer, HELD_OUT_SEED, rows=8, length=256, prompt_weight=0.5), count))
+    return list(islice(batches(tokenizer, documents(HELD_OUT_SEED), rows=8, length=256, prompt_weight=0.5), count))
 
 
 @torch.inference_mode()
