@@ -1,7 +1,7 @@
 """The plugin manager: finds distributions by the entry-point group `decodekit`, keeps what they offer by name.
 
-One broken plugin warns and stops nobody else. `DECODEKIT_DISABLE=a,b` blocks plugins by entry-point name, or single
-techniques by their own.
+One broken plugin warns and stops nobody else. `DECODEKIT_DISABLE=a,b` blocks plugins by entry-point name,
+`DECODEKIT_DISABLE=builtin.argmax` a single technique.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class Plugins:
     """All plugins of a process, or of a test.
 
     Args:
-        disabled: Entry-point names of plugins that must not be loaded, and names of single techniques to leave out, for
-            instance so that another plugin can offer its own under the same name.
+        disabled: Entry-point names of plugins that must not be loaded, and `plugin.technique` for single techniques
+            to leave out, for instance so that another plugin can offer its own under the same name.
     """
 
     def __init__(self, disabled: Iterable[str] = ()) -> None:
@@ -105,7 +105,9 @@ class Plugins:
         try:
             self.manager.register(plugin, name=origin.plugin)
             self.manager.check_pending()
-            offers = [offer for offer in self._offers(plugin, origin) if offer.name not in self.disabled]
+            offers = [
+                offer for offer in self._offers(plugin, origin) if f"{origin.plugin}.{offer.name}" not in self.disabled
+            ]
             self._check_names(offers)
         except BaseException:
             if self.manager.has_plugin(origin.plugin):

@@ -189,7 +189,7 @@ def _read(tokenizer: Any) -> tuple[dict[int, bytes], str]:
             tokenizer.n_vocab, tokenizer.decode_single_token_bytes, set(tokenizer._special_tokens.values())
         ), ""
     inner: Any = getattr(getattr(getattr(tokenizer, "tokenizer", None), "instruct_tokenizer", None), "tokenizer", None)
-    if hasattr(inner, "id_to_byte_piece"):  # mistral-common
+    if inner is not None and hasattr(inner, "id_to_byte_piece"):  # mistral-common
         specials = (
             {i for i in range(inner.n_words) if inner.is_special(i)} if hasattr(inner, "is_special") else set[int]()
         )

@@ -20,7 +20,7 @@ PROMPTS = [
     [(11 * k + 4) % (VOCAB - 3) + 3 for k in range(WINDOW + 6)],
 ]
 SLACK = {"slots": 2e-6, "level": 5e-6, "hybrid": 1e-3, "replay": 1e-3}
-"""In standard deviations of the logits: many families compute some part in float32, and scans over chunks most of it."""
+"""In standard deviations of the logits: many families compute parts in float32, and scans over chunks most of it."""
 
 
 @cache

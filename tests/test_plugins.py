@@ -207,7 +207,7 @@ def test_a_single_technique_can_be_left_out_and_replaced():
         def decodekit_token_selectors():
             return [Replaced]
 
-    found = Plugins(disabled=["argmax"])
+    found = Plugins(disabled=["builtin.argmax"])
     found.register(builtin, Origin("builtin", "decodekit", "1"))
     found.register(Own, Origin("own", "own-dist", "1"))
     assert found.technique("argmax") is Replaced

@@ -179,7 +179,7 @@ class CountsCalls(LogitsProcessor):
     _calls: int = PrivateAttr(default=0)
 
     def __call__(self, law: Law, at: Positions) -> Law:
-        self._calls += 1
+        self._calls += 1  # pyright: ignore[reportAttributeAccessIssue]
         return law.with_logits(law.logits * (1 + self._calls))
 
 

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from decodekit_demo import draft_path, model_path
+from decodekit_demo.training.evaluate import json_rates, unconstrained
 
 MOST_BYTES = 12_000_000
 
@@ -74,6 +75,18 @@ def test_a_plain_prompt_gives_a_card_with_the_right_age_and_hobby(target, tokeni
     card = json.loads(answer(target, tokenizer, tokenizer(prompt, return_tensors="pt")))
     assert list(card) == ["first_name", "last_name", "age", "hobby"]
     assert (card["age"], card["hobby"]) == (age, hobby)
+
+
+def test_most_held_out_prompts_give_valid_json_with_the_right_age_and_hobby(target, tokenizer):
+    rates = json_rates(unconstrained(target, tokenizer, sample=False), 40, keys_named=True)
+    assert rates["valid"] >= 0.9
+    assert rates["and_right"] >= 0.8
+
+
+def test_a_story_is_made_of_sentences(target, tokenizer):
+    text = unconstrained(target, tokenizer, sample=False)(["Once upon a time"], [{}])[0]
+    assert text.count(". ") >= 3
+    assert text.endswith((".", '"'))
 
 
 def test_a_chat_prompt_gives_a_card_with_the_right_age(target, tokenizer):

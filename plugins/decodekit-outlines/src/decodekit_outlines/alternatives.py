@@ -1,4 +1,4 @@
-"""One alternative of a schema, and what can be said about two of them: what satisfies both, whether they are disjoint."""
+"""One alternative of a schema, what satisfies two of them at once, and whether two are disjoint."""
 
 from __future__ import annotations
 

@@ -267,6 +267,7 @@ class _Sets:
                     if target not in seen:
                         seen.add(target)
                         open_.append(target)
+            self._count(len(seen))
             known = self.closures[state] = frozenset(s for s in seen if self.speaks[s])
         return known
 
@@ -286,6 +287,11 @@ class _Sets:
             self.sets.append(members)
         return found
 
+    def _count(self, states: int) -> None:
+        self.work += states
+        if self.work > MAX_WORK:
+            raise _explosion(f"joining sets of states looks at more than {MAX_WORK} of them")
+
     def _row(self, members: frozenset[int]) -> Any:
         ways = self.moves[list(members)]
         highest = ways.max(axis=0)
@@ -294,9 +300,7 @@ class _Sets:
         if len(meet):
             for column, targets in zip(meet.tolist(), ways[:, meet].T.tolist(), strict=True):
                 closures = [self._closure(t) for t in set(targets) if t >= 0]
-                self.work += sum(map(len, closures)) + len(targets)
-                if self.work > MAX_WORK:
-                    raise _explosion(f"joining sets of states looks at more than {MAX_WORK} of them")
+                self._count(sum(map(len, closures)) + len(targets))
                 joined: frozenset[int] = frozenset().union(*closures)
                 row[column] = self._number(joined)
         return row

@@ -72,7 +72,8 @@ def search(pattern: str) -> Node:
     different = _NOT_ECMA.search(pattern.replace("\\\\", ""))
     if different:
         raise SchemaError(
-            f"pattern {pattern!r}: {different[0]!r} means one thing in ECMA-262, which JSON Schema uses, and another in Python"
+            f"pattern {pattern!r}: {different[0]!r} means one thing in ECMA-262, another in Python",
+            hint="JSON Schema patterns follow ECMA-262; write it so that both agree",
         )
     tree = _parse(pattern)
     reader = _Reader(pattern, cs.in_json, portable=True)

@@ -21,8 +21,7 @@ from decodekit_outlines.strings import literals
 
 
 class Regex(Constraint, name="regex", source="outlines, arXiv:2307.09702"):
-    """Texts that `re.fullmatch(pattern, text)` accepts, over bytes. Exact; refused where it is not regular or too
-    large.
+    """Texts that `re.fullmatch(pattern, text)` accepts, over bytes. Exact, or refused.
 
     Args:
         pattern: In the syntax of Python's `re`, without look-around, back references and word boundaries.

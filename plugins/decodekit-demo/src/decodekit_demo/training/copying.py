@@ -1,6 +1,6 @@
 """Short documents whose answers stand in their prompts word by word: the warm-up before the mixture.
 
-A model this small learns to copy from dense and short examples within minutes, from the mixture alone not within an hour.
+Without it, 660 steps of a mixture taught a model this small no copying at all.
 """
 
 from __future__ import annotations

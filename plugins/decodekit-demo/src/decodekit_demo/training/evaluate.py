@@ -1,7 +1,7 @@
 """Figures of the shipped models on held-out documents: `python -m decodekit_demo.training.evaluate`.
 
-Held out means: made with a seed that training never used. The share of valid JSON *with* a constraint needs decodekit:
-pass any function from prompts and schemas to texts as `generate` to `json_rates`.
+Held out means: made with a seed that training never used. The share of valid JSON *with* a constraint is measured where
+decodekit-outlines is installed.
 """
 
 from __future__ import annotations
@@ -132,6 +132,27 @@ def unconstrained(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, s
     return generate
 
 
+def constrained(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, sample: bool, seed: int = 0) -> Generate:
+    """A `generate` for `json_rates` that holds decodekit to the schema; all prompts share one."""
+    from decodekit import Decoder
+
+    decoder = Decoder(model, tokenizer)
+    options = {"temperature": 1.0, "seed": seed} if sample else {}
+
+    def generate(prompts: list[str], schemas: list[Schema]) -> list[str]:
+        found = decoder.generate(prompts, json_schema=schemas[0], max_new_tokens=96, **options)
+        return [one.text for one in found]
+
+    return generate
+
+
+def can_constrain() -> bool:
+    """Whether decodekit knows `json_schema` and `temperature` here."""
+    from decodekit.plugins import plugins
+
+    return {"json_schema", "temperature"} <= set(plugins().techniques)
+
+
 SAMPLES = (
     "Describe my 33-year-old teddy bear who likes reading\n",
     "Describe my 33-year-old teddy bear who likes reading\nKeys: first_name, last_name, age, hobby\n",
@@ -155,10 +176,15 @@ def measure(batches_read: int, prompts: int) -> tuple[dict[str, Any], dict[str, 
         found[name]["parameters"] = model.num_parameters()
     found["greedy_match"], found["alpha"] = acceptance(target, draft, held)
     found["prompts"], found["json"] = prompts, []
-    for sample in (False, True):
-        for keys_named in (False, True):
-            rates = json_rates(unconstrained(target, tokenizer, sample), prompts, keys_named)
-            found["json"].append({"decoding": "sampled" if sample else "greedy", "keys_named": keys_named, **rates})
+    makers = {"no": unconstrained, **({"json_schema": constrained} if can_constrain() else {})}
+    for constraint, maker in makers.items():
+        for sample in (False, True):
+            for keys_named in (False, True):
+                rates = json_rates(maker(target, tokenizer, sample), prompts, keys_named)
+                decoding = "sampled" if sample else "greedy"
+                found["json"].append(
+                    {"decoding": decoding, "constraint": constraint, "keys_named": keys_named, **rates}
+                )
     answer = unconstrained(target, tokenizer, sample=False)
     return found, {prompt: answer([prompt], [{}])[0] for prompt in SAMPLES}
 

@@ -22,15 +22,17 @@ def table(figures: dict[str, Any], samples: dict[str, str]) -> str:
         f"Draft and target agree on the most likely token in {figures['greedy_match']:.1%} of the places of answers; "
         f"alpha = 1 - TV is {figures['alpha']:.3f}.",
         "",
-        f"JSON for {figures['prompts']} card prompts without a constraint; the schema asks for first_name, last_name, "
-        "age and hobby:",
+        f"JSON for {figures['prompts']} card prompts; the schema asks for first_name, last_name, age and hobby; at "
+        "most 96 new tokens:",
         "",
-        "| decoding | keys in the prompt | valid JSON | fits the schema | and age and hobby are right |",
-        "|---|---|---|---|---|",
+        "| decoding | constraint | keys in the prompt | valid JSON | fits the schema | and age and hobby are right |",
+        "|---|---|---|---|---|---|",
     ]
     for rates in figures["json"]:
         shares = " | ".join(f"{rates[key]:.1%}" for key in ("valid", "fits_schema", "and_right"))
-        rows.append(f"| {rates['decoding']} | {'yes' if rates['keys_named'] else 'no'} | {shares} |")
+        rows.append(
+            f"| {rates['decoding']} | {rates['constraint']} | {'yes' if rates['keys_named'] else 'no'} | {shares} |"
+        )
     rows += ["", "Greedy answers:", "", "```"]
     rows += [f"{prompt!r}\n    {answer!r}" for prompt, answer in samples.items()]
     return "\n".join([*rows, "```", ""])

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -74,12 +74,13 @@ def loss_of(student: Tensor, batch: Batch, options: Options, teacher: Tensor | N
 
 
 def optimizers_of(model: LlamaForCausalLM, options: Options) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the layers, AdamW for the embeddings and the norms."""
+    """Muon, at twice the learning rate, for the matrices of the layers, AdamW for the embeddings and the norms."""
     inner = [p for name, p in model.named_parameters() if p.ndim > 1 and "embed" not in name]
     others = [p for name, p in model.named_parameters() if p.ndim == 1 or "embed" in name]
+    groups: list[list[dict[str, Any]]] = [[{"params": inner, "share": 2.0}], [{"params": others, "share": 1.0}]]
     return [
-        Muon(inner, options.learning_rate, weight_decay=options.weight_decay),
-        torch.optim.AdamW(others, options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
+        Muon(groups[0], options.learning_rate, weight_decay=options.weight_decay),
+        torch.optim.AdamW(groups[1], options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
     ]
 
 
@@ -115,7 +116,7 @@ def train(
             * (0.51 + 0.49 * math.cos(math.pi * done))
         )
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         batch = next(stream)
         with torch.no_grad():
             goal = logits(teacher, batch) if teacher is not None else None

@@ -1,4 +1,4 @@
-"""The two architectures: a deep and narrow Llama as target, one Llama layer of the same width as draft."""
+"""The two architectures: a small Llama as target, one Llama layer of the same width as draft."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .documents import END
 
 
 def config(vocab_size: int, layers: int, width: int = 192, inner: int = 512) -> LlamaConfig:
-    """A Llama configuration with heads of 64 and one key-value head for all of them."""
+    """A Llama configuration with heads of 32."""
     return LlamaConfig(
         vocab_size=vocab_size,
         hidden_size=width,
         num_hidden_layers=layers,
-        num_attention_heads=width // 64,
-        num_key_value_heads=1,
+        num_attention_heads=width // 32,
+        num_key_value_heads=width // 32,
         intermediate_size=inner,
         max_position_embeddings=1024,
         tie_word_embeddings=True,
@@ -29,7 +29,7 @@ def config(vocab_size: int, layers: int, width: int = 192, inner: int = 512) -> 
     )
 
 
-def new_target(vocab_size: int, seed: int, layers: int = 6, width: int = 192) -> LlamaForCausalLM:
+def new_target(vocab_size: int, seed: int, layers: int = 4, width: int = 192) -> LlamaForCausalLM:
     """A freshly initialised target; the same for the same seed."""
     torch.manual_seed(seed)
     return LlamaForCausalLM(config(vocab_size, layers, width, inner=8 * width // 3))
