@@ -21,6 +21,7 @@ class Completion:
         finish_reason: "eos", "stop" (stop string, token or callable), "length", "constraint" (the constraint is
             complete and allows nothing more), "time", "interrupted", "error", or the name of a stop condition.
         parsed: The typed result of a constraint, or None.
+        parse_error: Why there is none although the text satisfies the constraint, such as a validator that refused it.
         score: Score of a search, or None.
         sample: Index of the sample in its request.
         details: What an aggregator adds.
@@ -33,6 +34,7 @@ class Completion:
     top_logprobs: list[dict[int, float]]
     finish_reason: str
     parsed: Any = None
+    parse_error: str | None = None
     score: float | None = None
     sample: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -120,6 +122,11 @@ class Result:
     def parsed(self) -> Any:
         """The typed result of a constraint, or None."""
         return self.answer.parsed
+
+    @property
+    def parse_error(self) -> str | None:
+        """Why `parsed` is None although the text satisfies its constraint."""
+        return self.answer.parse_error
 
     @property
     def perplexity(self) -> float:

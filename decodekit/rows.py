@@ -153,10 +153,12 @@ class Row:
         """Give the row as a result."""
         plan = self.group.plan
         text = self.visible_text()
-        parsed = None
-        complete = plan.constraint is not None and plan.constraint.is_complete(self.constraint)
-        if complete and plan.constraint is not None:
-            parsed = plan.constraint.parse(text)
+        parsed, parse_error = None, None
+        if plan.constraint is not None and plan.constraint.is_complete(self.constraint):
+            try:
+                parsed = plan.constraint.parse(text)
+            except Exception as error:  # a validator written in Python may want more than the schema says
+                parse_error = f"{type(error).__name__}: {error}"
         return Completion(
             text,
             self.tokens[len(plan.prompt) :],
@@ -165,6 +167,7 @@ class Row:
             self.top_logprobs,
             self.finish_reason or "interrupted",
             parsed,
+            parse_error,
             self.score if plan.search is not None else None,
             self.sample,
         )

@@ -112,7 +112,7 @@ compile_node(full("a"))
 here = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (here + (1 << 30),) * 2)
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
-for pattern in (".*a.{30}", "(a{1,1000}){1,1000}", "(.*a.*b){40}|.{5000}", "(?:a?){20000}"):
+for pattern in (".*a.{30}", "(a{1,1000}){1,1000}", "(?:a?){20000}"):
     try:
         compile_node(full(pattern))
     except SchemaError:

@@ -143,7 +143,7 @@ def test_errors_say_what_and_where(context, technique, kind, message):
 
 
 def test_a_vocabulary_that_cannot_write_it_is_an_error():
-    with pytest.raises(UnsatisfiableSchemaError, match="choice: no text .* such as 'xyz', can be written in tokens"):
+    with pytest.raises(UnsatisfiableSchemaError, match=r"choice: no text .* such as 'xyz', can be written in tokens"):
         Choice(["xyz"]).build(toy_context(vocabulary=Vocabulary((b"x", b"zz"))))
 
 

@@ -183,7 +183,7 @@ def index_of(make: Callable[[], Automaton], key: Hashable, name: str, vocabulary
         if index.distances[0] == UNREACHABLE:
             example = (automaton.example() or b"").decode("utf-8", "replace")
             raise UnsatisfiableSchemaError(
-                f"{name}: no text that satisfies it, such as {example!r:.80}, can be written in tokens of this vocabulary"
+                f"{name}: no text of it, such as {example!r:.80}, can be written in tokens of this vocabulary"
             )
         return index
 

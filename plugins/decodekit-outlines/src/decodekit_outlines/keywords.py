@@ -142,8 +142,7 @@ class Reader:
         return Flat(pointer, allowed, values, words, refs)
 
     def _check(self, schema: dict[str, Any], pointer: str) -> None:
-        entries: dict[str, Any] = schema
-        for word, value in entries.items():
+        for word, value in schema.items():
             if word in _REFUSED and not (
                 word in ("dependencies", "dependentRequired", "dependentSchemas") and value == {}
             ):
@@ -165,10 +164,10 @@ class Reader:
             if word == "multipleOf":
                 right = right and value > 0
             if word == "required":
-                right = right and all(isinstance(name, str) for name in value)
+                right = isinstance(value, list) and all(isinstance(name, str) for name in value)
             if word == "type" and right:
-                wrong = [t for t in ([value] if isinstance(value, str) else value) if t not in TYPES]
-                right = not wrong
+                named: list[Any] = value if isinstance(value, list) else [value]
+                right = all(isinstance(name, str) and name in TYPES for name in named)
             if word == "items" and isinstance(value, list) and not self.old:
                 raise SchemaError(
                     f"'items' at {pointer} is a list", hint="since draft 2020-12 that is called prefixItems"
