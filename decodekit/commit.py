@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import torch
 
+from decodekit.errors import blamed_on
 from decodekit.law import Law
 from decodekit.likelihood import Likelihood
+from decodekit.plan import name_of
 from decodekit.results import Piece
 from decodekit.rows import Row, RowView
 from decodekit.scoring import Scored
 from decodekit.techniques import CompiledConstraint
+from decodekit.types import State
 
 
 def commit(
@@ -49,16 +52,20 @@ def _take(row: Row, token: int, position: int, scored: Scored) -> str | None:
         return "eos"
     law = _law_at(scored, position) if plan.reads_law else None
     row.processors = plan.advance(scored.states.processors[position], token, law)
-    if plan.constraint is not None:
-        row.constraint = plan.constraint.advance(scored.states.constraints[position], token)
-    row.drafters = tuple(d.advance(state, token) for d, state in zip(plan.drafters, row.drafters, strict=True))
+    row.constraint = plan.advance_constraint(scored.states.constraints[position], token)
+    drafters: list[State] = []
+    for drafter, state in zip(plan.drafters, row.drafters, strict=True):
+        with blamed_on(name_of(drafter)):
+            drafters.append(drafter.advance(state, token))
+    row.drafters = tuple(drafters)
     if row.text is not None:
         _extend_text(row, token)
     if row.cut is not None or token in plan.request.stop_tokens:
         return "stop"
     for reason, condition in plan.stop_pieces:
-        if condition(RowView.of(row)):
-            return reason
+        with blamed_on(reason if reason != "stop" else "the stop callable"):
+            if condition(RowView.of(row)):
+                return reason
     # Where only the end could follow, a forward pass to fetch the end token would decide nothing.
     if plan.constraint is not None and _only_ends(plan.constraint, row):
         return "constraint"

@@ -150,7 +150,7 @@ class Decoder:
                 pass
         except KeyboardInterrupt:
             raise GenerationInterrupted(loop.results()) from None
-        results = loop.results()
+        results = loop.answers()
         return results if is_batch(prompts) else results[0]
 
     def stream(self, prompts: Any, *techniques: Technique, **options: Any) -> Iterator[Piece]:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from decodekit.errors import GenerationError, blamed_on
 from decodekit.law import Law, concat
 from decodekit.pipeline import with_end_tokens
-from decodekit.plan import piece_key
+from decodekit.plan import name_of, piece_key
 from decodekit.rows import Row, Rows
 from decodekit.techniques import Draft
 
@@ -53,11 +54,16 @@ def _ask(rows: Rows, wave: Sequence[int], link: int, drafts: list[Draft], vocab_
     for r in wave:
         state = rows.items[r].drafters[link]
         for token in drafts[r].tokens:
-            state = drafter.advance(state, token)
+            with blamed_on(name_of(drafter)):
+                state = drafter.advance(state, token)
         states.append(state)
     at = rows.positions(np.array(wave, dtype=np.int64), depths).with_states(states)
     limits = [room(rows.items[r], drafts[r]) for r in wave]
-    for r, limit, proposal in zip(wave, limits, drafter(at, limits), strict=True):
+    with blamed_on(name_of(drafter)):
+        proposals = list(drafter(at, limits))
+    if len(proposals) != len(wave):
+        raise GenerationError(f"{name_of(drafter)} gave {len(proposals)} drafts for {len(wave)} rows")
+    for r, limit, proposal in zip(wave, limits, proposals, strict=True):
         row = rows.items[r]
         fresh = _trim(row, drafts[r], proposal, limit, vocab_size)
         if fresh.tokens:
@@ -69,9 +75,8 @@ def _trim(row: Row, before: Draft, proposal: Draft, limit: int, vocab_size: int)
     """Cut a proposal before the first token that the row cannot take: an end token, or what the constraint forbids."""
     plan = row.group.plan
     state = row.constraint
-    if plan.constraint is not None:
-        for token in before.tokens:
-            state = plan.constraint.advance(state, token)
+    for token in before.tokens:
+        state = plan.advance_constraint(state, token)
     kept: list[int] = []
     for token in map(int, list(proposal.tokens)[:limit]):
         if not 0 <= token < vocab_size or token in plan.end_tokens:
@@ -80,7 +85,7 @@ def _trim(row: Row, before: Draft, proposal: Draft, limit: int, vocab_size: int)
             mask = with_end_tokens(plan, state, row.remaining - len(before.tokens) - len(kept))
             if not int(mask[token >> 5]) >> (token & 31) & 1:
                 break
-            state = plan.constraint.advance(state, token)
+            state = plan.advance_constraint(state, token)
         kept.append(token)
     law = proposal.law
     if law is not None and kept:

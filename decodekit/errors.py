@@ -77,6 +77,29 @@ class GenerationError(DecodekitError, RuntimeError):
         self.results: list[Result] = list(results)
 
 
+class blamed_on:  # noqa: N801  # reads like a sentence: with blamed_on("top_p"): …
+    """Name the plugin whose piece raises inside of the block; a `DecodekitError` passes as it is.
+
+    Args:
+        name: Flat name of the technique.
+        where: What it was doing or for whom, if that is known.
+    """
+
+    __slots__ = ("name", "where")
+
+    def __init__(self, name: str, where: str = "") -> None:
+        self.name = name
+        self.where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, Exception) and not isinstance(error, DecodekitError):
+            where = f" ({self.where})" if self.where else ""
+            raise GenerationError(f"{self.name} raised {type(error).__name__}: {error}{where}") from error
+
+
 class DeadEndError(GenerationError):
     """A law without a single possible token."""
 

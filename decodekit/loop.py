@@ -10,18 +10,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from decodekit.commit import commit, next_piece
 from decodekit.drafting import propose
-from decodekit.errors import GenerationError
+from decodekit.errors import GenerationError, blamed_on
 from decodekit.law import Law
 from decodekit.likelihood import likelihoods
 from decodekit.pipeline import Part, TargetLaw
-from decodekit.plan import EnginePlan, RequestPlan
+from decodekit.plan import EnginePlan, RequestPlan, name_of
 from decodekit.results import Completion, Piece, Result
 from decodekit.rows import Group, Row, Rows, RowView, StepView
 from decodekit.scoring import Scored, Scorer
@@ -97,6 +97,20 @@ class Loop:
             row.finish_reason = row.finish_reason or unfinished
         return [self._result(group) for group in self.groups]
 
+    def answers(self) -> list[Result]:
+        """Give every request's result, each with the answer that its aggregator makes of the samples."""
+        results = self.results()
+        for i, group in enumerate(self.groups):
+            aggregator = group.plan.aggregator
+            if aggregator is not None:
+                try:
+                    with blamed_on(name_of(aggregator)):
+                        results[i] = replace(results[i], answer=aggregator(results[i].samples))
+                except GenerationError as error:
+                    error.results = results
+                    raise
+        return results
+
     @torch.inference_mode()
     def step(self) -> bool:
         """Run one forward pass and commit its tokens; False when there is nothing left to run."""
@@ -137,7 +151,8 @@ class Loop:
             if row.group.plan.request.prompt_logprobs and not row.group.prompt_logprobs:
                 self._score_prompt(i)
             for observer in row.group.plan.observers:
-                observer.on_start([RowView.of(row)])
+                with blamed_on(name_of(observer)):
+                    observer.on_start([RowView.of(row)])
         return forks
 
     def _score_prompt(self, i: int) -> None:
@@ -205,14 +220,17 @@ class Loop:
             elif scored.drafted:
                 moves += self._verify(scored, index, part, target)
             else:
-                tokens = part.selector(target.law, target.at).tolist()
+                with blamed_on(name_of(part.selector)):
+                    tokens = part.selector(target.law, target.at).tolist()
                 moves += [Move(p, [token], [p], place=p) for p, token in zip(index, tokens, strict=True)]
         return sorted(moves, key=lambda move: move.place)
 
     def _verify(self, scored: Scored, index: list[int], part: Part, target: TargetLaw) -> list[Move]:
         owners = list(dict.fromkeys(scored.owner(p) for p in index))
         drafts = [scored.drafts[r] for r in owners]
-        verdicts = part.plans[0].verifier(target.law, target.at, drafts, part.selector)
+        verifier = part.plans[0].verifier
+        with blamed_on(name_of(verifier)):
+            verdicts = verifier(target.law, target.at, drafts, part.selector)
         moves: list[Move] = []
         for r, draft, verdict in zip(owners, drafts, verdicts, strict=True):
             tokens = [*draft.tokens[: verdict.kept], verdict.token]
@@ -228,7 +246,8 @@ class Loop:
             group = self.groups[number]
             members = [scored.owner(index[place]) for place in places]
             law = target.law.index_select(torch.tensor(places, device=scored.logits.device))
-            found = group.plan.search(law, _view(group, [scored.rows[r] for r in members]))
+            with blamed_on(name_of(group.plan.search)):
+                found = group.plan.search(law, _view(group, [scored.rows[r] for r in members]))
             group.search_state = found.state
             expanded = [] if found.done else list(zip(found.parents, found.tokens, found.scores, strict=True))
             for ended, choices in ((True, found.finished), (False, expanded)):
@@ -312,10 +331,11 @@ class Loop:
     def _observe(self, group: Group, rows: list[Row]) -> None:
         step = StepView(group.stats.steps, [RowView.of(row) for row in rows])
         for observer in group.plan.observers:
-            observer.on_step(step)
-            for row in rows:
-                if row.finish_reason:
-                    observer.on_finish(row.completion())
+            with blamed_on(name_of(observer)):
+                observer.on_step(step)
+                for row in rows:
+                    if row.finish_reason:
+                        observer.on_finish(row.completion())
 
     # Results
 
@@ -335,8 +355,6 @@ class Loop:
     def _result(self, group: Group) -> Result:
         samples = [row.completion() for row in self._ranked(group)]
         answer = samples[0] if samples else Completion("", [], [], [], [], "interrupted")
-        if group.plan.aggregator is not None and group.done:
-            answer = group.plan.aggregator(samples)
         return Result(answer, samples, group.plan.prompt, group.prompt_logprobs, group.plan.seed, group.stats)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from decodekit.errors import DeadEndError, DecodekitError, GenerationError
+from decodekit.errors import DeadEndError, blamed_on
 from decodekit.law import Law
 from decodekit.plan import Link, RequestPlan, is_number
 from decodekit.positions import Positions
@@ -185,12 +185,8 @@ def blame(part: Part, logits: Float[Tensor, "one vocab"], at: Positions, states:
 def _call(piece: Any, link: Link, law: Law, at: Positions, states: PositionStates, j: int) -> Law:
     if link.stateful:
         at = at.with_states([s[j] for s in states.processors])
-    try:
+    with blamed_on(link.name):
         return piece(law, at)
-    except DecodekitError:
-        raise
-    except Exception as error:
-        raise GenerationError(f"{link.name}: {type(error).__name__}: {error}") from error
 
 
 def _mask(
@@ -210,14 +206,20 @@ def with_end_tokens(plan: RequestPlan, state: State, remaining: int) -> PackedMa
         DeadEndError: Where nothing is allowed, which a right constraint never lets happen.
     """
     assert plan.constraint is not None
-    mask = plan.constraint.mask(state, remaining)
-    if plan.end_tokens and plan.constraint.is_complete(state):
+    with blamed_on(plan.constraint_name):
+        mask = plan.constraint.mask(state, remaining)
+        complete = plan.constraint.is_complete(state)
+    if plan.end_tokens and complete:
         mask = mask.copy()
         words = mask.view(np.uint32)
         for token in plan.end_tokens:
             words[token >> 5] |= np.uint32(1 << (token & 31))
     if not mask.any():
-        raise DeadEndError(f"constraint allows no token at state {state!r} with {remaining} tokens left")
+        raise DeadEndError(
+            f"{plan.constraint_name} allows no token after {plan.limit - remaining} new ones, with {remaining} left "
+            f"(state {state!r})",
+            hint="a constraint must not lead into a dead end; decodekit.testing.ConstraintLaws finds where it does",
+        )
     return mask
 
 

@@ -18,6 +18,7 @@ from decodekit.errors import (
     PluginError,
     PromptError,
     UnsatisfiableSchemaError,
+    blamed_on,
 )
 from decodekit.law import Law
 from decodekit.techniques import (
@@ -135,6 +136,7 @@ class RequestPlan:
         seed: The request's seed, drawn if it had none.
         processors: In the order in which they run.
         constraint: All constraints in one, or None.
+        constraint_name: Flat names of the constraints, for messages.
         selector: Chooses tokens; None where `search` is set.
         search: Expands the group; None where `selector` is set.
         drafters: Chained in the user's order.
@@ -153,6 +155,7 @@ class RequestPlan:
     seed: int
     processors: tuple[Link, ...]
     constraint: CompiledConstraint | None
+    constraint_name: str
     selector: Any
     search: Any
     drafters: tuple[Any, ...]
@@ -178,14 +181,23 @@ class RequestPlan:
         """Give the processors' states before the first new token."""
         return tuple(link.piece.start(self.prompt) if link.stateful else None for link in self.processors)
 
+    def advance_constraint(self, state: State, token: int) -> State:
+        """Give the constraint's state after a token; None where there is no constraint."""
+        if self.constraint is None:
+            return None
+        with blamed_on(self.constraint_name):
+            return self.constraint.advance(state, token)
+
     def advance(self, states: tuple[State, ...], token: int, law: Law | None) -> tuple[State, ...]:
         """Give the processors' states after a token; `law`, of one position, is needed where `reads_law`."""
         if not any(link.stateful for link in self.processors):
             return states
-        return tuple(
-            link.piece.advance(state, token, law if link.reads_law else None) if link.stateful else state
-            for link, state in zip(self.processors, states, strict=True)
-        )
+        after: list[State] = []
+        for link, state in zip(self.processors, states, strict=True):
+            with blamed_on(link.name):
+                law_seen = law if link.reads_law else None
+                after.append(link.piece.advance(state, token, law_seen) if link.stateful else state)
+        return tuple(after)
 
 
 def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
@@ -228,6 +240,7 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
         secrets.randbits(63) if request.seed is None else request.seed,
         links,
         constraint,
+        " and ".join(c.name for c in _of(techniques, Constraint)),
         selector_piece,
         None if search is None else _build(search, context),
         tuple(_build(d, context) for d in _of(techniques, Drafter)),
@@ -310,6 +323,11 @@ def piece_key(piece: Any) -> Hashable:
         return type(piece), piece
     except TypeError:
         return type(piece), id(piece)
+
+
+def name_of(piece: Any) -> str:
+    """Give the name of a working piece, for messages."""
+    return getattr(piece, "name", "") or type(piece).__name__
 
 
 def is_number(value: Any) -> bool:

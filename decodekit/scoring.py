@@ -132,8 +132,7 @@ class Scorer:
             levels.setdefault(depth if plan.reads_law else 0, []).append(p)
             if depth:
                 token = scored.drafts[scored.owner(p)].tokens[depth - 1]
-                if plan.constraint is not None:
-                    states.constraints[p] = plan.constraint.advance(states.constraints[p - 1], token)
+                states.constraints[p] = plan.advance_constraint(states.constraints[p - 1], token)
                 if not plan.reads_law:
                     states.processors[p] = plan.advance(states.processors[p - 1], token, None)
         return [levels[depth] for depth in sorted(levels)]

@@ -227,6 +227,13 @@ class Record(Observer, name="record"):
         self.seen.append(("finish", completion.finish_reason))
 
 
+class Clumsy(Aggregator, name="clumsy"):
+    """Raises."""
+
+    def __call__(self, samples):
+        raise ZeroDivisionError("no votes")
+
+
 class Longest(Aggregator, name="longest"):
     """Takes the sample with the largest token sum."""
 
@@ -269,7 +276,7 @@ class TestPlugin:
 
     @hookimpl
     def decodekit_aggregators(self):
-        return [Longest]
+        return [Longest, Clumsy]
 
 
 __all__ = ["TestPlugin"]

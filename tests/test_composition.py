@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from decodekit import Decoder, Technique, Vocabulary
 from decodekit.law import Law
@@ -124,6 +124,22 @@ def test_guided_json_is_parsed_streamed_and_within_its_budget(decoder):
         assert isinstance(result.parsed, Card)
         assert Card.model_validate_json(result.text) == result.parsed
         assert "".join(piece.text for piece in pieces if piece.request == number) == result.text
+
+
+class Picky(BaseModel):
+    age: int
+
+    @field_validator("age")
+    @classmethod
+    def refuse(cls, value: int) -> int:
+        raise ValueError("nobody is that old")
+
+
+def test_a_validator_that_refuses_a_valid_text_loses_nothing(decoder):
+    result = decoder.generate(PROMPTS[0], json_schema=Picky, seed=1, max_new_tokens=LIMIT)
+    assert result.text.startswith("{")
+    assert result.parsed is None
+    assert "nobody is that old" in result.parse_error
 
 
 def test_two_constraints_of_a_plugin_are_intersected(decoder):

@@ -286,9 +286,21 @@ def test_a_time_limit_ends_a_request_and_only_that(decoder):
 
 def test_a_plugin_that_raises_leaves_everybodys_text_in_the_exception(decoder, model):
     batch = [{"prompt": PROMPTS[0]}, {"prompt": PROMPTS[1], "poison": 3}]
-    with pytest.raises(GenerationError, match="poison: ZeroDivisionError: poisoned") as caught:
+    with pytest.raises(GenerationError, match="poison raised ZeroDivisionError: poisoned") as caught:
         decoder.generate(batch, max_new_tokens=8)
     assert [r.tokens for r in caught.value.results] == [reference.decode(model, p, 3)[0] for p in PROMPTS[:2]]
+
+
+def test_an_aggregator_that_raises_loses_no_sample(decoder):
+    with pytest.raises(GenerationError, match="clumsy raised ZeroDivisionError: no votes") as caught:
+        decoder.generate(PROMPTS[:2], n=2, clumsy=True, max_new_tokens=3)
+    assert [[len(s.tokens) for s in r.samples] for r in caught.value.results] == [[3, 3], [3, 3]]
+
+
+def test_a_stop_callable_that_raises_is_named(decoder):
+    with pytest.raises(GenerationError, match="the stop callable raised ZeroDivisionError") as caught:
+        decoder.generate(PROMPTS[:2], stop=lambda row: len(row.tokens) == 3 and 1 / 0, max_new_tokens=8)
+    assert len(caught.value.results[0].tokens) == 3
 
 
 @pytest.mark.parametrize("kind", ["nan", "inf"])
