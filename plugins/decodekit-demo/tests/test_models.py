@@ -24,8 +24,8 @@ def target():
     return AutoModelForCausalLM.from_pretrained(model_path()).eval()
 
 
-def answer(target, tokenizer, inputs) -> str:
-    out = target.generate(**inputs, do_sample=False, max_new_tokens=80)
+def answer(target, tokenizer, inputs, budget: int = 80) -> str:
+    out = target.generate(**inputs, do_sample=False, max_new_tokens=budget)
     assert out[0, -1].item() in target.generation_config.eos_token_id  # it ends by itself
     return tokenizer.decode(out[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
 
@@ -83,8 +83,8 @@ def test_most_held_out_prompts_give_valid_json_with_the_right_age_and_hobby(targ
     assert rates["and_right"] >= 0.8
 
 
-def test_a_story_is_made_of_sentences(target, tokenizer):
-    text = unconstrained(target, tokenizer, sample=False)(["Once upon a time"], [{}])[0]
+def test_a_story_is_made_of_sentences_and_ends_by_itself(target, tokenizer):
+    text = answer(target, tokenizer, tokenizer("Once upon a time", return_tensors="pt"), budget=300)
     assert text.count(". ") >= 3
     assert text.endswith((".", '"'))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from decodekit import Decoder
 
 STORY = "Once upon a time"
-PROMPT = "Describe my 33-year-old teddy bear who likes reading\nKeys: first_name, age, hobby\n"
+PROMPT = "Describe my 33-year-old teddy bear who likes reading\n"
 NEEDED = {"temperature": "decodekit-sampling", "json_schema": "decodekit-outlines"}
 
 

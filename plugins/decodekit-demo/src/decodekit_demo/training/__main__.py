@@ -41,10 +41,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--prompt-weight", type=float, default=0.1, help="loss weight of prompt tokens; answers have 1")
     made.add_argument("--learning-rate", type=float, default=3e-3)
     made.add_argument("--label-smoothing", type=float, default=0.0)
-    made.add_argument("--target-steps", type=int, default=2000)
-    made.add_argument("--target-minutes", type=float, default=20.0)
-    made.add_argument("--draft-steps", type=int, default=600)
-    made.add_argument("--draft-minutes", type=float, default=5.0)
+    made.add_argument("--target-steps", type=int, default=1085)
+    made.add_argument("--target-minutes", type=float, default=22.0)
+    made.add_argument("--draft-steps", type=int, default=374)
+    made.add_argument("--draft-minutes", type=float, default=6.0)
     made.add_argument(
         "--distill-weight", type=float, default=0.9, help="share of the draft's loss that is distillation"
     )

@@ -1,6 +1,6 @@
 """Short documents whose answers stand in their prompts word by word: the warm-up before the mixture.
 
-Without it, 660 steps of a mixture taught a model this small no copying at all.
+An earlier model of this size, trained on a more varied mixture alone with AdamW, could not copy after 700 steps.
 """
 
 from __future__ import annotations

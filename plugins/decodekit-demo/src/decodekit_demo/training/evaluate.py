@@ -192,8 +192,8 @@ def measure(batches_read: int, prompts: int) -> tuple[dict[str, Any], dict[str, 
 def main(argv: list[str] | None = None) -> None:
     """Print all figures as JSON; with `--card`, write them into the model card too."""
     asked = argparse.ArgumentParser(prog="python -m decodekit_demo.training.evaluate", description=__doc__)
-    asked.add_argument("--batches", type=int, default=40)
-    asked.add_argument("--prompts", type=int, default=200)
+    asked.add_argument("--batches", type=int, default=30)
+    asked.add_argument("--prompts", type=int, default=100)
     asked.add_argument("--card", action="store_true", help="rewrite the figures in MODEL_CARD.md")
     options = asked.parse_args(argv)
     found, samples = measure(options.batches, options.prompts)
