@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _OFFERS = {
+    "decodekit": "argmax match slots eager",
     "decodekit-sampling": (
         "multinomial temperature top_k top_p min_p typical epsilon eta top_n_sigma top_h xtc mirostat mirostat_v1 "
         "repetition_penalty frequency_penalty presence_penalty dry no_repeat_ngram logit_bias bad_words min_new_tokens "

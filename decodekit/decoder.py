@@ -12,6 +12,7 @@ from decodekit.errors import (
     GenerationError,
     GenerationInterrupted,
     IncompatibleTechniquesError,
+    ModelError,
     PromptError,
     RequestError,
 )
@@ -29,8 +30,9 @@ from decodekit.vocabulary import Vocabulary
 class Decoder:
     """Generates with a Hugging Face causal LM.
 
-    Wrapping runs one cheap check of which kind of memory serves the model (see `describe()`); the model itself is not
-    changed. A decoder keeps no state between calls.
+    Wrapping runs one cheap check of which kind of memory serves the model, and puts the model into eval mode; what
+    else it has to switch (attention or experts implementations that cannot serve) `describe()` says under "notes". A
+    decoder keeps no state between calls.
 
     Args:
         model: A Hugging Face causal LM.
@@ -54,6 +56,11 @@ class Decoder:
     ) -> None:
         if max_rows < 1:
             raise RequestError(f"max_rows is at least 1, got {max_rows}")
+        if not (tokenizer is None or isinstance(tokenizer, Vocabulary) or callable(tokenizer)):
+            raise RequestError(
+                f"a tokenizer is a Hugging Face tokenizer or a Vocabulary, got {tokenizer!r:.60}",
+                hint="Decoder.from_pretrained(name) loads model and tokenizer",
+            )
         self.registry = registry or plugins()
         chosen = make_request((0,), (), engine, self.registry).techniques if engine else ()
         for technique in chosen:
@@ -90,9 +97,15 @@ class Decoder:
             if key in registry.techniques and issubclass(registry.techniques[key].item, ENGINE_ROLES)
         }
         shared = {key: options[key] for key in ("revision", "token", "cache_dir", "local_files_only") if key in options}
-        model = AutoModelForCausalLM.from_pretrained(str(name), **options)
-        if tokenizer is None:
-            tokenizer = AutoTokenizer.from_pretrained(str(name), **shared)
+        try:
+            model = AutoModelForCausalLM.from_pretrained(str(name), **options)
+            if tokenizer is None:
+                tokenizer = AutoTokenizer.from_pretrained(str(name), **shared)
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"{str(name)!r} cannot be loaded: {str(error).strip().splitlines()[0]}",
+                hint="give a folder with config.json and weights, or a name on the hub while it can be reached",
+            ) from error
         return cls(model, tokenizer, max_rows=max_rows, registry=registry, **engine)
 
     @property
@@ -199,7 +212,11 @@ class Decoder:
         if not choices:
             raise RequestError("rank needs at least one choice")
         start = self._encode(prompt)
-        tails = [self._encode_choice(choice) for choice in choices]
+        tails: list[list[int]] = []
+        for number, choice in enumerate(choices):
+            if not len(choice):
+                raise RequestError(f"choice {number} is empty")
+            tails.append(self._encode_choice(choice))
         scores = self._score([start + tail for tail in tails], [len(start)] * len(tails))
         ranked = [Ranked(choice, i, score) for i, (choice, score) in enumerate(zip(choices, scores, strict=True))]
         return sorted(ranked, key=lambda r: -getattr(r.score, by))
@@ -269,7 +286,8 @@ class Decoder:
         if isinstance(prompt, Mapping) and "prompt" in prompt:
             own = {key: value for key, value in prompt.items() if key not in ("prompt", "techniques")}
             listed = prompt.get("techniques", ())
-            kept = [t for t in techniques if t.name not in own]
+            kept = [t for t in techniques if t.name not in own and t.name not in {mine.name for mine in listed}]
+            options = {key: value for key, value in options.items() if key not in {mine.name for mine in listed}}
             return make_request(prompt["prompt"], [*kept, *listed], {**options, **own}, self.registry)
         return make_request(prompt, techniques, options, self.registry)
 

@@ -95,7 +95,18 @@ class Loop:
         """Give every request's result; rows that still run get `unfinished` as their finish reason."""
         for row in self.rows.items:
             row.finish_reason = row.finish_reason or unfinished
-        return [self._result(group) for group in self.groups]
+        results: list[Result] = []
+        fault: GenerationError | None = None
+        for group in self.groups:
+            try:
+                rows = self._ranked(group)
+            except GenerationError as error:
+                fault, rows = error, group.finished
+            results.append(_result(group, rows))
+        if fault is not None:
+            fault.results = results
+            raise fault
+        return results
 
     def answers(self) -> list[Result]:
         """Give every request's result, each with the answer that its aggregator makes of the samples."""
@@ -129,21 +140,20 @@ class Loop:
 
     def _admit(self) -> dict[int, list[int]]:
         """Let waiting requests join, one row each; give the samples that each joining row stands for."""
-        free = self.engine.max_rows - len(self.rows)
-        waiting = [group for group in self.groups if group.waiting]
-        if not waiting or free <= 0:
-            return {}
-        if self.engine.scheduler is not None:
-            waiting = [waiting[i] for i in self.engine.scheduler([len(g.waiting) for g in waiting], free)]
+        free = self.engine.max_rows - self._reserved()
+        waiting = self._next(free)
         forks: dict[int, list[int]] = {}
         joining: list[Row] = []
         for group in waiting:
-            if free <= 0:
+            width = group.plan.search.rows if group.plan.search is not None else 1
+            if free < width:
                 break
             samples, group.waiting = group.waiting[:free], group.waiting[free:]
-            free -= len(samples)
+            free -= len(samples) * width
             forks[len(self.rows) + len(joining)] = samples
             joining.append(group.join(samples[0]))
+        if not joining:
+            return {}
         first = len(self.rows)
         self.memory.join(len(joining))
         self.rows.join(joining)
@@ -154,6 +164,31 @@ class Loop:
                 with blamed_on(name_of(observer)):
                     observer.on_start([RowView.of(row)])
         return forks
+
+    def _reserved(self) -> int:
+        """Count the rows that run, and those that running searches may grow to."""
+        searching = {row.group.index: row.group.plan.search.rows for row in self.rows.items if row.group.plan.search}
+        return sum(searching.values()) + sum(row.group.plan.search is None for row in self.rows.items)
+
+    def _next(self, free: int) -> list[Group]:
+        """Give the waiting requests that may join, in order; those whose time is up wait no longer."""
+        waiting = [group for group in self.groups if group.waiting]
+        for group in waiting:
+            if time.perf_counter() > group.deadline:
+                group.waiting = []
+                if all(row.group is not group for row in self.rows.items):
+                    group.close()
+        waiting = [group for group in waiting if group.waiting]
+        scheduler = self.engine.scheduler
+        if scheduler is None or not waiting or free <= 0:
+            return waiting
+        with blamed_on(name_of(scheduler)):
+            chosen = list(scheduler([len(group.waiting) for group in waiting], free))
+            if len(set(chosen)) < len(chosen) or not all(0 <= i < len(waiting) for i in chosen):
+                raise ValueError(f"it chose {chosen} of {len(waiting)} waiting requests")
+            if not chosen and not len(self.rows):
+                raise ValueError(f"it chose none of {len(waiting)} waiting requests while nothing runs")
+        return [waiting[i] for i in chosen]
 
     def _score_prompt(self, i: int) -> None:
         """Prefill all of a prompt but its last token, in chunks, and keep the log-probabilities."""
@@ -233,6 +268,8 @@ class Loop:
             verdicts = verifier(target.law, target.at, drafts, part.selector)
         moves: list[Move] = []
         for r, draft, verdict in zip(owners, drafts, verdicts, strict=True):
+            if not 0 <= verdict.kept <= len(draft.tokens):
+                raise GenerationError(f"{name_of(verifier)} keeps {verdict.kept} of {len(draft.tokens)} drafted tokens")
             tokens = [*draft.tokens[: verdict.kept], verdict.token]
             moves.append(Move(r, tokens, list(range(scored.first[r], scored.first[r] + len(tokens))), place=r))
         return moves
@@ -341,21 +378,24 @@ class Loop:
 
     def _ranked(self, group: Group) -> list[Row]:
         """Give the rows that answer a request, in the order of its result."""
-        live = [row for row in self.rows.items if row.group is group]
+        # When a step is cut short, rows that ended in it are still among the running ones.
+        ended = {id(row) for row in group.finished}
+        live = [row for row in self.rows.items if row.group is group and id(row) not in ended]
         if group.plan.search is None:
             return sorted([*group.finished, *live], key=lambda row: row.sample)
         rows = group.finished or live
-        ranked = [
-            rows[i] for i in group.plan.search.rank([row.score for row in rows], [row.new_tokens for row in rows])
-        ]
+        with blamed_on(name_of(group.plan.search)):
+            order = group.plan.search.rank([row.score for row in rows], [row.new_tokens for row in rows])
+        ranked = [rows[i] for i in order]
         for place, row in enumerate(ranked):
             row.sample = place
         return ranked[: group.plan.request.n]
 
-    def _result(self, group: Group) -> Result:
-        samples = [row.completion() for row in self._ranked(group)]
-        answer = samples[0] if samples else Completion("", [], [], [], [], "interrupted")
-        return Result(answer, samples, group.plan.prompt, group.prompt_logprobs, group.plan.seed, group.stats)
+
+def _result(group: Group, rows: Sequence[Row]) -> Result:
+    samples = [row.completion() for row in rows]
+    answer = samples[0] if samples else Completion("", [], [], [], [], "interrupted")
+    return Result(answer, samples, group.plan.prompt, group.prompt_logprobs, group.plan.seed, group.stats)
 
 
 def _view(group: Group, rows: Sequence[Row]) -> GroupView:

@@ -138,7 +138,12 @@ def target_law(part: Part, logits: Float[Tensor, "position vocab"], at: Position
 
 
 def _chain(
-    part: Part, logits: Float[Tensor, "position vocab"], at: Positions, states: PositionStates
+    part: Part,
+    logits: Float[Tensor, "position vocab"],
+    at: Positions,
+    states: PositionStates,
+    *,
+    blaming: bool = False,
 ) -> Iterator[tuple[str, Law, Tensor | None]]:
     """Run the chain piece by piece; give who has just run, the law now, and at which positions bans were lifted."""
     law, vocab = Law(logits), logits.shape[-1]
@@ -150,16 +155,16 @@ def _chain(
         if link.stage is Stage.BAN and base is None:
             base = law
         law = _call(part.pieces[j], link, law, at, states, j)
-        if base is None:
+        if base is None or (blaming and bool(law.logits.isnan().any())):
             yield link.name, law, None
     if part.plans[0].constraint is not None:
         apply = _mask(part.plans, states, logits.device, vocab)
         law, base = apply(law), base and apply(base)
         if base is None:
-            yield "the constraint", law, None
+            yield part.plans[0].constraint_name, law, None
     if base is not None:
         law, lifted = _lift(law, base, vocab)
-        yield "the constraint", law, lifted
+        yield part.plans[0].constraint_name or links[early - 1].name, law, lifted
     for j, link in enumerate(links[early:], early):
         law = _call(part.pieces[j], link, law, at, states, j)
         yield link.name, law, lifted
@@ -176,7 +181,7 @@ def blame(part: Part, logits: Float[Tensor, "one vocab"], at: Positions, states:
     """
     plan = part.plans[0]
     alone = Part(None, [plan], tuple(link.piece for link in plan.processors), plan.selector)
-    for name, law, _ in _chain(alone, logits, at, states):
+    for name, law, _ in _chain(alone, logits, at, states, blaming=True):
         if not bool(torch.isfinite(law.logprobs()).any()):
             return name
     return plan.search.name if plan.search is not None else plan.selector.name
@@ -186,7 +191,10 @@ def _call(piece: Any, link: Link, law: Law, at: Positions, states: PositionState
     if link.stateful:
         at = at.with_states([s[j] for s in states.processors])
     with blamed_on(link.name):
-        return piece(law, at)
+        after = piece(law, at)
+        if not isinstance(after, Law):
+            raise TypeError(f"it gave {type(after).__name__}, not a Law")
+    return after
 
 
 def _mask(

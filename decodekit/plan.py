@@ -17,6 +17,7 @@ from decodekit.errors import (
     IncompatibleTechniquesError,
     PluginError,
     PromptError,
+    RequestError,
     UnsatisfiableSchemaError,
     blamed_on,
 )
@@ -90,10 +91,10 @@ class EnginePlan:
         """Token ids that end a text, from the model's generation config or else the tokenizer; may be empty."""
         config = getattr(self.model.model, "generation_config", None)
         found = getattr(config, "eos_token_id", None)
+        if isinstance(self.tokenizer, Vocabulary) and self.tokenizer.end_tokens:
+            found = list(self.tokenizer.end_tokens)
         if found is None:
             found = getattr(self.model.model.config, "eos_token_id", None)
-        if found is None and isinstance(self.tokenizer, Vocabulary):
-            found = list(self.tokenizer.end_tokens)
         if found is None:
             found = getattr(self.tokenizer, "eos_token_id", None)
         tokens = [] if found is None else found if isinstance(found, list | tuple) else [found]
@@ -179,7 +180,26 @@ class RequestPlan:
 
     def start(self) -> tuple[State, ...]:
         """Give the processors' states before the first new token."""
-        return tuple(link.piece.start(self.prompt) if link.stateful else None for link in self.processors)
+        states: list[State] = []
+        for link in self.processors:
+            with blamed_on(link.name):
+                states.append(link.piece.start(self.prompt) if link.stateful else None)
+        return tuple(states)
+
+    def start_constraint(self) -> State:
+        """Give the constraint's state before the first new token; None where there is no constraint."""
+        if self.constraint is None:
+            return None
+        with blamed_on(self.constraint_name):
+            return self.constraint.start()
+
+    def start_drafters(self) -> tuple[State, ...]:
+        """Give the drafters' states before the first new token."""
+        states: list[State] = []
+        for drafter in self.drafters:
+            with blamed_on(name_of(drafter)):
+                states.append(drafter.start(self.prompt))
+        return tuple(states)
 
     def advance_constraint(self, state: State, token: int) -> State:
         """Give the constraint's state after a token; None where there is no constraint."""
@@ -211,6 +231,12 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
     """
     techniques = request.techniques
     _check_roles(techniques, engine)
+    search = _one(techniques, Search)
+    if search is not None and request.n > search.rows:
+        raise IncompatibleTechniquesError(f"{search.name!r} gives at most {search.rows} texts, and n is {request.n}")
+    wrong = next((token for token in request.stop_tokens if not 0 <= token < engine.model.vocab_size), None)
+    if wrong is not None:
+        raise RequestError(f"stop token {wrong} is outside of the model's vocabulary of {engine.model.vocab_size}")
     prompt = encode(request, engine)
     limit = _limit(request, engine, len(prompt))
     context = BuildContext(
@@ -223,7 +249,7 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
         limit,
     )
     processors = sorted(_of(techniques, LogitsProcessor), key=lambda p: p.stage)
-    search, selector = _one(techniques, Search), _one(techniques, TokenSelector)
+    selector = _one(techniques, TokenSelector)
     if search is None and selector is None:
         wanted = next((p.default_selector for p in processors if p.default_selector), "argmax")
         selector = engine.registry.technique(wanted)()
@@ -231,6 +257,7 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
     links = tuple(Link.of(p, _build(p, context)) for p in processors)
     constraint = _constraint(techniques, context, limit)
     selector_piece = None if selector is None else _build(selector, context)
+    verifier_piece = _build(verifier, context)
     conditions = [(s.name, _build(s, context)) for s in _of(techniques, StopCondition)]
     aggregator = _one(techniques, Aggregator)
     return RequestPlan(
@@ -244,7 +271,7 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
         selector_piece,
         None if search is None else _build(search, context),
         tuple(_build(d, context) for d in _of(techniques, Drafter)),
-        _build(verifier, context),
+        verifier_piece,
         tuple(s for s in request.stop if isinstance(s, str)),
         (*(("stop", s) for s in request.stop if callable(s)), *conditions),
         tuple(_build(o, context) for o in _of(techniques, Observer)),
@@ -254,7 +281,7 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
             tuple(piece_key(link.piece) for link in links),
             constraint is not None,
             piece_key(selector_piece),
-            piece_key(verifier),
+            piece_key(verifier_piece),
         ),
     )
 
@@ -276,7 +303,13 @@ def encode(request: Request, engine: EnginePlan) -> list[int]:
                 "a prompt of text needs a tokenizer", hint="Decoder(model, tokenizer), or give the prompt as token ids"
             )
         for rewriter in rewriters:
-            prompt = rewriter(prompt, {"techniques": request.techniques, "tokenizer": engine.tokenizer})
+            try:
+                prompt = rewriter(prompt, {"techniques": request.techniques, "tokenizer": engine.tokenizer})
+            except DecodekitError:
+                raise
+            except Exception as error:
+                what = f"{type(error).__name__}: {error}"
+                raise PluginError(f"{rewriter.name} cannot rewrite the prompt: {what}") from error
         tokens = _encode_text(prompt, engine.tokenizer)
     if not tokens:
         raise PromptError("the prompt is empty", hint="give at least one token, for instance the model's bos token")
@@ -356,6 +389,11 @@ def _check_roles(techniques: Sequence[Technique], engine: EnginePlan) -> None:
             f"{search.name!r} (search) chooses tokens itself and cannot run with {selector.name!r} (token selector)",
             hint="leave one of them out",
         )
+    if search and search.rows > engine.max_rows:
+        raise IncompatibleTechniquesError(
+            f"{search.name!r} needs {search.rows} rows, and this decoder runs {engine.max_rows} at a time",
+            hint=f"Decoder(…, max_rows={search.rows})",
+        )
     drafters = _of(techniques, Drafter)
     if search and drafters:
         raise IncompatibleTechniquesError(
@@ -417,6 +455,11 @@ def _constraint(techniques: Sequence[Technique], context: BuildContext, limit: i
                 hint="put both into one schema or regex",
             )
         compiled = joint
+    start = compiled.start()
+    if not context.end_tokens and compiled.is_complete(start) and not compiled.mask(start, limit).any():
+        raise UnsatisfiableSchemaError(
+            f"{constraints[0].name}: it allows only the empty text, and this model has no end token to write it with"
+        )
     fewest = compiled.min_tokens(compiled.start())
     if fewest > limit:
         raise UnsatisfiableSchemaError(

@@ -50,6 +50,21 @@ HOOK_ROLES: dict[str, type[Technique]] = {
 }
 
 
+_THEIR_NAMES = {
+    "do_sample": "multinomial=True, or any of temperature, top_k, top_p, …",
+    "num_beams": "a search plugin",
+    "num_return_sequences": "n",
+    "max_length": "max_new_tokens, which does not count the prompt,",
+    "min_length": "min_new_tokens, which does not count the prompt,",
+    "stop_strings": "stop",
+    "eos_token_id": "stop_tokens",
+    "streamer": "Decoder.stream",
+    "guidance_scale": "a guidance plugin",
+    "prompt_lookup_num_tokens": "a drafter plugin",
+    "assistant_model": "a drafter plugin",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a plugin comes from.
@@ -126,7 +141,7 @@ class Plugins:
             origin = Origin(entry.name, dist.name if dist else entry.value, dist.version if dist else "")
             try:
                 self.register(entry.load(), origin)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 reason = f"{type(error).__name__}: {error}"
                 self.broken[entry.name] = f"{origin}: {reason}"
                 warnings.warn(
@@ -176,8 +191,13 @@ class Plugins:
 
     def _check_names(self, offers: Iterable[Offer]) -> None:
         seen: dict[tuple[bool, str], Offer] = {}
+        from decodekit.request import OPTION_NAMES
+
         for offer in offers:
             command = isinstance(offer.item, Command)
+            if offer.name in (("generate", "plugins") if command else (*OPTION_NAMES, "prompt")):
+                what = "command" if command else "request option"
+                raise PluginError(f"{offer.origin} offers {offer.name!r}, which is a {what} of decodekit itself")
             other = (self.commands if command else self.techniques).get(offer.name) or seen.get((command, offer.name))
             if other is not None:
                 raise PluginError(
@@ -189,6 +209,8 @@ class Plugins:
     def _nearest(self, name: str) -> str:
         from decodekit.request import OPTION_NAMES
 
+        if name in _THEIR_NAMES:
+            return f"what transformers calls {name} is {_THEIR_NAMES[name]} here"
         close = difflib.get_close_matches(name, [*self.techniques, *FIRST_PARTY, *OPTION_NAMES], n=1, cutoff=0.5)
         if not close:
             return "`decodekit plugins` lists what is installed"

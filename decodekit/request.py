@@ -46,7 +46,7 @@ class Request(BaseModel):
     stop: tuple[str | Callable[..., Any], ...] = ()
     stop_tokens: tuple[int, ...] = ()
     seed: int | None = Field(default=None, ge=0, lt=2**64)
-    n: int = Field(default=1, ge=1)
+    n: int = Field(default=1, ge=1, le=65536, strict=True)
     time_limit_s: float | None = Field(default=None, gt=0)
     logprobs: bool = True
     top_logprobs: int = Field(default=0, ge=0)
@@ -161,6 +161,8 @@ def as_prompt(prompt: Any) -> PromptLike:
             return tuple(int(token) for token in prompt)
         if all(isinstance(message, Mapping) and "role" in message for message in prompt):
             return [dict(message) for message in prompt]
+    if isinstance(prompt, Mapping):
+        raise PromptError(f"a request as a dict has the key 'prompt', got {sorted(map(str, prompt))}")
     raise PromptError(
         f"a prompt is text, chat messages with 'role' and 'content', or token ids; "
         f"got {type(prompt).__name__} {prompt!r:.80}"
@@ -183,8 +185,11 @@ def _from_flat(cls: type[Technique], value: Any) -> Technique:
     if isinstance(value, cls):
         return value
     names = {name for field, info in cls.model_fields.items() for name in (field, info.alias) if name}
-    if value is True and not any(info.is_required() for info in cls.model_fields.values()):
-        return _make(cls, lambda c: c())
+    if value is True:
+        if not any(info.is_required() for info in cls.model_fields.values()):
+            return _make(cls, lambda c: c())
+        if next(iter(cls.model_fields.values())).annotation is not bool:
+            raise RequestError(f"{cls.name} needs a value, got True", hint=f"its fields are {', '.join(sorted(names))}")
     if isinstance(value, Mapping) and value and set(value) <= names:
         return _make(cls, lambda c: c(**value))
     return _make(cls, lambda c: c(value))

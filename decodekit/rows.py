@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from decodekit.plan import RequestPlan
+from decodekit.errors import blamed_on
+from decodekit.plan import RequestPlan, name_of
 from decodekit.positions import Positions
 from decodekit.results import Completion, Stats
 from decodekit.rng import Draws
@@ -54,7 +55,10 @@ class Group:
     @classmethod
     def begin(cls, index: int, plan: RequestPlan, vocabulary: Vocabulary | None) -> Group:
         """Give a request's group before any of its rows has joined."""
-        state = plan.search.start() if plan.search is not None else None
+        state = None
+        if plan.search is not None:
+            with blamed_on(name_of(plan.search)):
+                state = plan.search.start()
         return cls(index, plan, vocabulary, list(range(plan.rows)), search_state=state)
 
     def join(self, sample: int) -> Row:
@@ -67,8 +71,8 @@ class Group:
             sample,
             list(plan.prompt),
             plan.start(),
-            plan.constraint.start() if plan.constraint else None,
-            tuple(drafter.start(plan.prompt) for drafter in plan.drafters),
+            plan.start_constraint(),
+            plan.start_drafters(),
             self.vocabulary.start_text() if self.vocabulary else None,
         )
 

@@ -110,10 +110,11 @@ class Scorer:
         entries: list[tuple[list[int], Part, TargetLaw]] = []
         for level, following in pairwise([*levels, []]):
             fresh = self._laws(scored, at, level)
+            later = set(following)
             entries += fresh
             for index, _, target in fresh:
                 for i, p in enumerate(index):
-                    if p + 1 in following and depths[p + 1]:
+                    if p + 1 in later and depths[p + 1]:
                         token = drafts[owners[p]].tokens[depths[p]]
                         states.processors[p + 1] = scored.plans[p].advance(
                             states.processors[p], token, _pick(target.law, [i])
@@ -145,7 +146,7 @@ class Scorer:
             if len(index) == len(scored.plans):
                 entries.append((index, part, target_law(part, scored.logits, at, scored.states)))
                 continue
-            logits = scored.logits.index_select(0, torch.tensor(index, device=self.device))
+            logits = scored.logits.index_select(0, torch.tensor(index, device=scored.logits.device))
             entries.append((index, part, target_law(part, logits, at.index_select(index), scored.states.select(index))))
         return entries
 
@@ -167,7 +168,7 @@ class Scorer:
             order = sorted(range(len(index)), key=index.__getitem__)
             law = _pick(concat([target.law for _, _, target in same], scored.logits.shape[-1]), order)
             lifts = [target.lifted for _, _, target in same if target.lifted is not None]
-            lifted = torch.cat(lifts)[torch.tensor(order, device=self.device)] if lifts else None
+            lifted = torch.cat(lifts)[torch.tensor(order, device=scored.logits.device)] if lifts else None
             at = Positions.concat([target.at for _, _, target in same]).index_select(order)
             positions = [index[i] for i in order]
             part = split([scored.plans[p] for p in positions], scored.logits.dtype, self.device)[0]

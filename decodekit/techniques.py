@@ -286,6 +286,11 @@ class Search(Technique):
 
     role: ClassVar[str] = "search"
 
+    @property
+    def rows(self) -> int:
+        """Most rows that a group grows to, which is also the most texts it can give; by default the field `width`."""
+        return int(getattr(self, "width", 1))
+
     def start(self) -> State:
         """Give the state before the first step."""
         return None
@@ -430,7 +435,7 @@ class Observer(Technique):
     role: ClassVar[str] = "observer"
 
     def on_start(self, rows: Sequence[RowView]) -> None:
-        """See the rows of the request once they have been prefilled."""
+        """See that samples of the request join the batch, before their prompt is read; one row stands for them."""
 
     def on_step(self, step: StepView) -> None:
         """See the request's rows after each step."""

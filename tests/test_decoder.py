@@ -165,7 +165,7 @@ def test_new_tokens_are_cut_to_the_context(bare):
         ([1, -1], {}, PromptError, "token id -1 at position 1"),
         (torch.ones(2, 2, 2), {}, PromptError, r"shape \(2, 2, 2\)"),
         (3.5, {}, PromptError, "got float"),
-        ([{"content": "x"}], {}, PromptError, "got dict"),
+        ([{"content": "x"}], {}, PromptError, "has the key 'prompt', got .'content'."),
         ("a", {"max_new_tokens": 0}, RequestError, "max_new_tokens: .*greater than or equal to 1"),
         ("a", {"n": 0}, RequestError, "n: "),
         ("a", {"seed": -1}, RequestError, "seed: "),
@@ -180,6 +180,10 @@ def test_new_tokens_are_cut_to_the_context(bare):
         ),
         ("a", {"sample": True, "beam_test": 2}, IncompatibleTechniquesError, "'beam_test' .search. .* 'sample'"),
         ("a", {"guess": 2, "beam_test": 2}, IncompatibleTechniquesError, "a draft follows one path"),
+        ("a", {"heat": True}, RequestError, "heat needs a value"),
+        ("a", {"stop_tokens": -1}, RequestError, "stop token -1"),
+        ("a", {"beam_test": 2, "n": 3}, IncompatibleTechniquesError, "'beam_test' gives at most 2 texts, and n is 3"),
+        ("a", {"beam_test": 100}, IncompatibleTechniquesError, "needs 100 rows, and this decoder runs 64"),
         ("a", {"slots": True}, IncompatibleTechniquesError, "'slots' is a kv cache"),
         ("a", {"alternate": 9, "max_new_tokens": 5}, UnsatisfiableSchemaError, "shortest text .* has 9 tokens"),
     ],
@@ -215,6 +219,23 @@ def test_an_unknown_name_suggests_the_nearest_and_the_plugin_to_install(decoder)
     with pytest.raises(UnknownTechniqueError, match=r"no installed plugin offers it") as caught:
         decoder.generate("a", top_p=0.9)
     assert caught.value.hint == "pip install decodekit-sampling"
+
+
+def test_a_name_of_transformers_says_what_it_is_called_here(decoder):
+    with pytest.raises(UnknownTechniqueError) as caught:
+        decoder.generate("a", do_sample=True)
+    assert "multinomial=True" in caught.value.hint
+
+
+def test_what_cannot_be_loaded_says_so(tmp_path):
+    with pytest.raises(ModelError, match="cannot be loaded") as caught:
+        Decoder.from_pretrained(tmp_path)
+    assert "config.json" in caught.value.hint
+
+
+def test_what_is_not_a_tokenizer_is_refused(model, registry):
+    with pytest.raises(RequestError, match="got 'gpt2'"):
+        Decoder(model, "gpt2", registry=registry)
 
 
 def test_an_error_in_a_batch_says_which_request(decoder):

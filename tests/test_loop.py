@@ -153,7 +153,7 @@ def test_drafts_are_cut_where_the_row_ends(decoder, model, registry):
 def test_a_beam_as_wide_as_the_space_finds_the_best_sequences(registry, length):
     model = tiny_llama(4, seed=1, initializer_range=0.6)
     decoder = Decoder(model, registry=registry)
-    result = decoder.generate([1, 2], beam_test=4**length, max_new_tokens=length, n=5)
+    result = decoder.generate([1, 2], beam_test=4**length, max_new_tokens=length, n=min(5, 4**length))
     wanted = reference.best_sequences(model, [1, 2], length, 4)[:5]
     assert [tuple(s.tokens) for s in result.samples] == [tokens for _, tokens in wanted[: len(result.samples)]]
     assert [s.score for s in result.samples] == pytest.approx([score for score, _ in wanted[: len(result.samples)]])
@@ -301,6 +301,31 @@ def test_a_stop_callable_that_raises_is_named(decoder):
     with pytest.raises(GenerationError, match="the stop callable raised ZeroDivisionError") as caught:
         decoder.generate(PROMPTS[:2], stop=lambda row: len(row.tokens) == 3 and 1 / 0, max_new_tokens=8)
     assert len(caught.value.results[0].tokens) == 3
+
+
+def test_a_request_that_has_ended_is_not_told_twice_when_another_fails_in_the_same_step(decoder):
+    batch = [{"prompt": PROMPTS[0], "max_new_tokens": 3}, {"prompt": PROMPTS[1], "stop": _third_token_fails, "n": 3}]
+    with pytest.raises(GenerationError, match="the stop callable raised ZeroDivisionError") as caught:
+        decoder.generate(batch, max_new_tokens=8)
+    assert [len(result.samples) for result in caught.value.results] == [1, 3]
+    assert caught.value.results[0].finish_reason == "length"
+
+
+def _third_token_fails(row) -> bool:
+    return len(row.tokens) == 3 and row.sample == 1 and bool(1 / 0)
+
+
+def test_many_rows_that_draft_beside_rows_that_do_not(decoder, model):
+    prompts = [[(3 * i + j) % VOCAB for j in range(3)] for i in range(20)]
+    batch = [{"prompt": p, **({"guess": {"tokens": 7}} if i % 2 else {})} for i, p in enumerate(prompts)]
+    wanted = [reference.decode(model, p, 8)[0] for p in prompts]
+    assert [result.tokens for result in decoder.generate(batch, max_new_tokens=8)] == wanted
+
+
+def test_waiting_samples_do_not_outlive_their_time(model, registry):
+    decoder = Decoder(model, registry=registry, max_rows=1)
+    result = decoder.generate(PROMPTS[0], n=5, max_new_tokens=2, time_limit_s=1e-9)
+    assert [sample.finish_reason for sample in result.samples] == ["time"]
 
 
 @pytest.mark.parametrize("kind", ["nan", "inf"])

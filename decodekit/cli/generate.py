@@ -34,7 +34,7 @@ def generate(
     schema: Annotated[str | None, typer.Option(help="JSON Schema, as a file or as JSON: the text fits it.")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="Most tokens to generate.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same text.")] = None,
-    n: Annotated[int, typer.Option(help="How many samples.")] = 1,
+    n: Annotated[int | None, typer.Option(help="How many samples; 1 unless a recipe says more.")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="String that ends the text; may be repeated.")] = None,
     chat: Annotated[bool, typer.Option("--chat", help="Send the prompt as a chat message.")] = False,
     system: Annotated[str | None, typer.Option(help="System message; implies --chat.")] = None,
@@ -52,7 +52,7 @@ def generate(
     flat = read_flat(context.args, plugins())
     given: dict[str, Any] = {"max_new_tokens": max_new_tokens, "seed": seed, "stop": stop or None}
     options = {**flat.options, **{name: value for name, value in given.items() if value is not None}}
-    if n > 1:
+    if n is not None:
         options["n"] = n
     if schema is not None:
         options["json_schema"] = read_schema(schema)

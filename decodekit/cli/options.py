@@ -63,7 +63,8 @@ def read_flat(arguments: Sequence[str], registry: Plugins) -> Flat:
 def read_prompt(flat: Flat, stdin: Any) -> str:
     """Give the one prompt; `-` reads it from `stdin`."""
     if len(flat.words) == 1:
-        return stdin.read() if flat.words[0] == "-" else flat.words[0]
+        # `echo` ends with a newline that is no part of what was meant.
+        return stdin.read().removesuffix("\n") if flat.words[0] == "-" else flat.words[0]
     if flat.words:
         raise RequestError(f"one prompt is expected, got {flat.words}", hint="put the prompt in quotes")
     hint = f"{flat.last} took the word after it as its value; put the prompt first" if flat.last else None

@@ -46,8 +46,9 @@ def describe(registry: Plugins) -> list[dict[str, Any]]:
     installed = {entry.name: entry.dist for entry in metadata.entry_points(group=GROUP)}
     for status, reasons in (("broken", registry.broken), ("disabled", dict.fromkeys(sorted(registry.disabled), ""))):
         for plugin, reason in reasons.items():
-            dist = installed.get(plugin)
-            why = reason or ("DECODEKIT_DISABLE" if dist or plugin == "builtin" else "DECODEKIT_DISABLE, not installed")
+            owner = plugin.partition(".")[0]
+            dist = installed.get(owner)
+            why = reason or ("DECODEKIT_DISABLE" if dist or owner == "builtin" else "DECODEKIT_DISABLE, not installed")
             rows.append(_row(plugin, dist.name if dist else "", dist.version if dist else "", status, reason=why))
     return rows
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
@@ -98,12 +98,18 @@ class SlotMemory(Memory):
         with torch.inference_mode():
             if 0 < tokens.shape[1] == min(counts) and self._share(counts):
                 output = self._run_all(tokens, counts, wanted, hidden_states)
-            else:
-                parts = [self._run_group(rows, tokens, counts, wanted, hidden_states) for rows in self._groups(counts)]
-                output = merge(self.caller, parts)
-        for row, count in enumerate(counts):
-            self.lengths[row] += count
-        return output
+                self._grow(range(len(counts)), counts)
+                return output
+            parts: list[Part] = []
+            for rows in self._groups(counts):
+                parts.append(self._run_group(rows, tokens, counts, wanted, hidden_states))
+                # At once: a row that has run may be padding in the next group, which is stored beyond its end.
+                self._grow(rows, counts)
+            return merge(self.caller, parts)
+
+    def _grow(self, rows: Iterable[int], counts: Sequence[int]) -> None:
+        for row in rows:
+            self.lengths[row] += counts[row]
 
     def _share(self, counts: Sequence[int]) -> bool:
         """Whether all rows, each bringing the same number of tokens, can share a forward pass."""
@@ -147,8 +153,7 @@ class SlotMemory(Memory):
         here, asked = [counts[row] for row in rows], [wanted[row] for row in rows]
         neighbours = slots[-1] - slots[0] == len(slots) - 1
         if not neighbours and self.fills_gaps and width <= GAP_TOKENS and 2 * len(rows) >= len(counts):
-            # The others bring padding only. It is stored beyond their ends, where the groups that run later (they are
-            # wider) store their own tokens.
+            # The others bring padding only. It is stored beyond their ends, where their own next tokens overwrite it.
             active = set(rows)
             rows, slots, neighbours = self.table.rows, list(range(len(counts))), True
             here = [counts[row] if row in active else 0 for row in rows]

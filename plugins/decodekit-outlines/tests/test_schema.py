@@ -264,3 +264,9 @@ def test_whitespace(whitespace, spaced, broken):
     assert automaton.accepts(b'{"a":[1,2]}')
     assert automaton.accepts(b'{"a": [1, 2]}') == spaced
     assert automaton.accepts(json.dumps({"a": [1, 2]}, indent=2).encode()) == broken
+
+
+def test_a_keyword_in_the_wrong_case_is_a_slip_and_refused():
+    with pytest.raises(UnsupportedSchemaError, match="'maxlength' at #") as caught:
+        automaton_of({"type": "string", "maxlength": 2})
+    assert caught.value.hint == "did you mean 'maxLength'?"

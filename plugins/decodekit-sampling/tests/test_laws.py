@@ -56,7 +56,7 @@ MAKERS = {
     "presence_penalty_prompt": lambda: PresencePenalty(0.4, include_prompt=True),
     "dry": lambda: DRY(0.8, allowed_length=1, breaker_tokens=(3,)),
     "no_repeat_ngram": lambda: NoRepeatNGram(2),
-    "logit_bias": lambda: LogitBias({1: 2.0, (2, 3): -1.0, 5: float("-inf")}),
+    "logit_bias": lambda: LogitBias({1: 2.0, (2, 3): -1.0, 5: -30.0}),
     "bad_words": lambda: BadWords([4, (1, 2)]),
     "min_new_tokens": lambda: MinNewTokens(3),
     "suppress": lambda: Suppress([0, 7]),

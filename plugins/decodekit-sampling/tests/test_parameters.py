@@ -46,7 +46,7 @@ WRONG: list[tuple[type[Any], tuple[Any, ...], str]] = [
     *[(DRY, args, "equal to") for args in ((-1,), (1, 0.9), (1, 1.75, 0))],
     (NoRepeatNGram, (0,), "equal to 1"),
     (MinNewTokens, (-1,), "equal to 0"),
-    (LogitBias, ({1: INF},), "must be finite or -inf"),
+    (LogitBias, ({1: INF},), "must be finite"),
     (LogitBias, ({},), "at least 1"),
     (BadWords, ([],), "at least 1"),
     (Suppress, ([],), "at least 1"),

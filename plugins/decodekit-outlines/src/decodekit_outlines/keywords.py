@@ -60,6 +60,8 @@ _SHAPES: dict[str, Any] = {
     "type": (str, list),
     "uniqueItems": bool,
 }
+_BY_LOWER_CASE = {word.lower(): word for word in [*_REFUSED, *_COUNT, *_SHAPES] if word.lower() != word}
+"""A keyword in the wrong case would be an annotation by the letter of the specification, and is a slip in practice."""
 _DIALECT = re.compile(r"https?://json-schema\.org/(?:draft-0[3-7]/|draft/20(?:19-09|20-12)/)?(?:hyper-)?schema#?$")
 
 
@@ -143,6 +145,9 @@ class Reader:
 
     def _check(self, schema: dict[str, Any], pointer: str) -> None:
         for word, value in schema.items():
+            meant = _BY_LOWER_CASE.get(word.lower(), word)
+            if meant != word:
+                raise unsupported(word, pointer, "keywords are case-sensitive", f"did you mean {meant!r}?")
             if word in _REFUSED and not (
                 word in ("dependencies", "dependentRequired", "dependentSchemas") and value == {}
             ):

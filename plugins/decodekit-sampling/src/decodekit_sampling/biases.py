@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from decodekit.law import Law
 from decodekit.positions import Positions
@@ -46,11 +46,9 @@ class LogitBias(
     Cost: one copy of the law.
 
     Args:
-        bias: From token id, tuple of token ids or text to a finite number or -inf. A mapping or a sequence of pairs.
+        bias: From token id, tuple of token ids or text to a finite number; `suppress` and `bad_words` ban. A mapping or
+            a sequence of pairs.
     """
-
-    # JSON has no infinity of its own.
-    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     bias: Annotated[tuple[tuple[Phrase, float], ...], BeforeValidator(_pairs)] = Field(min_length=1)
 
@@ -58,8 +56,9 @@ class LogitBias(
     @classmethod
     def _finite(cls, value: tuple[tuple[Phrase, float], ...]) -> tuple[tuple[Phrase, float], ...]:
         for phrase, amount in value:
-            if math.isnan(amount) or amount == math.inf:
-                raise ValueError(f"the bias of {phrase!r} is {amount}; it must be finite or -inf")
+            if not math.isfinite(amount):
+                # A ban must lift where a constraint leaves nothing else, which only the stage BAN does.
+                raise ValueError(f"the bias of {phrase!r} is {amount}; it must be finite (suppress and bad_words ban)")
         return value
 
     def build(self, context: BuildContext) -> _SequenceBias:
