@@ -194,7 +194,7 @@ class Decoder:
         batch = texts if is_batch(texts) else [texts]
         if not batch:
             raise PromptError("the batch is empty", hint="give at least one text")
-        scores = self._score([self._encode(text) for text in batch], [1] * len(batch))
+        scores = self._score([self._encode(text) for text in batch])
         return scores if is_batch(texts) else scores[0]
 
     def rank(
@@ -217,7 +217,7 @@ class Decoder:
             if not len(choice):
                 raise RequestError(f"choice {number} is empty")
             tails.append(self._encode_choice(choice))
-        scores = self._score([start + tail for tail in tails], [len(start)] * len(tails))
+        scores = self._score([[start[-1], *tail] for tail in tails], prefix=start[:-1])
         ranked = [Ranked(choice, i, score) for i, (choice, score) in enumerate(zip(choices, scores, strict=True))]
         return sorted(ranked, key=lambda r: -getattr(r.score, by))
 
@@ -230,36 +230,42 @@ class Decoder:
         return self._encode(choice)
 
     @torch.inference_mode()
-    def _score(self, sequences: Sequence[list[int]], scored_from: Sequence[int]) -> list[Score]:
-        """Score tokens from a place on, at least 1 (nothing precedes the first token), `max_rows` rows at a time."""
+    def _score(self, sequences: Sequence[list[int]], prefix: Sequence[int] = ()) -> list[Score]:
+        """Score all tokens but the first of each sequence, `max_rows` rows at a time.
+
+        Args:
+            sequences: Token ids.
+            prefix: Token ids that stand before every sequence; they are read once.
+        """
         context = self._plan.model.max_length
-        for sequence in sequences:
-            if context is not None and len(sequence) > context:
-                raise PromptError(f"the text has {len(sequence)} tokens, the model's context is {context}")
+        longest = len(prefix) + max(len(sequence) for sequence in sequences)
+        if context is not None and longest > context:
+            raise PromptError(f"the text has {longest} tokens, the model's context is {context}")
         scores: list[Score] = []
         for begin in range(0, len(sequences), self._plan.max_rows):
-            chunk = sequences[begin : begin + self._plan.max_rows]
-            scores += self._score_chunk(chunk, scored_from[begin : begin + len(chunk)])
+            scores += self._score_chunk(sequences[begin : begin + self._plan.max_rows], prefix)
         return scores
 
-    def _score_chunk(self, sequences: Sequence[list[int]], scored_from: Sequence[int], width: int = 128) -> list[Score]:
-        memory = self._plan.model.memory()
-        memory.join(len(sequences))
+    def _score_chunk(self, sequences: Sequence[list[int]], prefix: Sequence[int], width: int = 128) -> list[Score]:
+        memory, device = self._plan.model.memory(), self._plan.model.device
+        if prefix:
+            memory.join(1)
+            memory.forward(torch.tensor([list(prefix)], device=device), [len(prefix)], [0])
+            memory.gather([0] * len(sequences))
+        else:
+            memory.join(len(sequences))
         found: list[list[float]] = [[] for _ in sequences]
         for start in range(0, max(len(s) for s in sequences) - 1, width):
             parts = [s[start : min(start + width, len(s) - 1)] for s in sequences]
             counts = [len(part) for part in parts]
-            wanted = [max(0, min(c, start + c - (f - 1))) for c, f in zip(counts, scored_from, strict=True)]
             padded = [part + [0] * (max(counts) - len(part)) for part in parts]
-            logits = memory.forward(torch.tensor(padded, device=self._plan.model.device), counts, wanted).logits
-            following = [
-                s[start + c - w + 1 : start + c + 1] for s, c, w in zip(sequences, counts, wanted, strict=True)
-            ]
+            logits = memory.forward(torch.tensor(padded, device=device), counts, counts).logits
+            following = [s[start + 1 : start + 1 + count] for s, count in zip(sequences, counts, strict=True)]
             flat = torch.tensor([t for tokens in following for t in tokens], device=logits.device, dtype=torch.int64)
             values = iter(Law(logits if logits.dtype == torch.float64 else logits.float()).logprob_of(flat).tolist())
-            for i, w in enumerate(wanted):
-                found[i] += [next(values) for _ in range(w)]
-        return [Score(s[f:], logprobs) for s, f, logprobs in zip(sequences, scored_from, found, strict=True)]
+            for i, count in enumerate(counts):
+                found[i] += [next(values) for _ in range(count)]
+        return [Score(s[1:], logprobs) for s, logprobs in zip(sequences, found, strict=True)]
 
     def _plans(self, prompts: Any, techniques: Sequence[Technique], options: Mapping[str, Any]) -> list[RequestPlan]:
         batch = list(prompts) if is_batch(prompts) else [prompts]
