@@ -10,9 +10,10 @@ import pytest
 
 from decodekit import builtin
 from decodekit.builtin import Argmax
+from decodekit.catalogue import FIRST_PARTY
 from decodekit.errors import PluginError, PluginWarning, UnknownTechniqueError
 from decodekit.hookspecs import hookimpl
-from decodekit.plugins import HOOK_ROLES, Origin, Plugins
+from decodekit.plugins import HOOK_ROLES, Origin, Plugins, plugins
 from decodekit.techniques import Command, LogitsProcessor, TokenSelector
 
 ONE_FILE = """
@@ -212,3 +213,9 @@ def test_a_single_technique_can_be_left_out_and_replaced():
     found.register(Own, Origin("own", "own-dist", "1"))
     assert found.technique("argmax") is Replaced
     assert "slots" in found.techniques
+
+
+def test_the_catalogue_names_exactly_what_first_party_plugins_offer():
+    offered = {name: offer.origin.distribution for name, offer in plugins().techniques.items()}
+    first_party = {name: dist for name, dist in offered.items() if dist in set(FIRST_PARTY.values())}
+    assert first_party == FIRST_PARTY
