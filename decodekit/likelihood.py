@@ -35,14 +35,15 @@ def likelihoods(scored: Scored, positions: list[int], tokens: list[int]) -> list
         DeadEndError: For a token that is impossible under its law, which is how NaN and empty laws show.
     """
     taken = torch.tensor(tokens, device=scored.logits.device)
-    target = _target(scored, positions, taken)
+    wanted = any(scored.plans[p].request.logprobs for p in positions)
+    target = _target(scored, positions, taken, wanted)
     for position, token, value in zip(positions, tokens, target, strict=True):
         if not math.isfinite(value):
             raise scored.explain(position, token)
     requests = [scored.plans[p].request for p in positions]
     model = target
     untouched = len(scored.laws) == 1 and scored.laws[0][2].law.logits is scored.logits
-    if not untouched and any(request.logprobs for request in requests):
+    if not untouched and wanted:
         model = Law(_rows(scored.logits, positions)).logprob_of(taken).tolist()
     most = max((request.top_logprobs for request in requests), default=0)
     tops = _top(_rows(scored.logits, positions), most) if most else [{}] * len(tokens)
@@ -52,9 +53,14 @@ def likelihoods(scored: Scored, positions: list[int], tokens: list[int]) -> list
     ]
 
 
-def _target(scored: Scored, positions: list[int], tokens: Tensor) -> list[float]:
+def _target(scored: Scored, positions: list[int], tokens: Tensor, wanted: bool) -> list[float]:
+    """Give the target log-probabilities, or where nobody wants them any number that is finite for usable laws."""
     if len(scored.laws) == 1 and positions == scored.laws[0][0]:
-        return scored.laws[0][2].law.logprob_of(tokens).tolist()
+        _, part, target = scored.laws[0]
+        if not wanted and target.law.ids is None and getattr(part.selector, "deterministic", False):
+            # NaN and an empty law show in the best logit itself, without a pass over the vocabulary.
+            return target.law.logits.gather(-1, tokens[:, None]).squeeze(-1).tolist()
+        return target.law.logprob_of(tokens).tolist()
     values = [math.nan] * len(positions)
     for index, _, target in scored.laws:
         place = {p: i for i, p in enumerate(index)}

@@ -344,6 +344,8 @@ def test_nan_weights_are_the_models_fault(registry):
         decoder.generate(PROMPTS[0], max_new_tokens=3)
     with pytest.raises(DeadEndError, match="the model gave NaN logits"):
         decoder.generate(PROMPTS[0], max_new_tokens=3, sample=True, seed=1)
+    with pytest.raises(DeadEndError, match="the model gave NaN logits"):
+        decoder.generate(PROMPTS[0], max_new_tokens=3, logprobs=False)
 
 
 def test_ctrl_c_gives_back_what_was_generated(decoder, model):
