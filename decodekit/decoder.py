@@ -8,6 +8,7 @@ from typing import Any, Literal, overload
 
 import torch
 
+from decodekit.assembly import ENGINE_ROLES, assemble, encode
 from decodekit.errors import (
     GenerationError,
     GenerationInterrupted,
@@ -19,7 +20,7 @@ from decodekit.errors import (
 from decodekit.law import Law
 from decodekit.loop import Loop
 from decodekit.model import CausalModel
-from decodekit.plan import ENGINE_ROLES, EnginePlan, RequestPlan, assemble, encode
+from decodekit.plan import EnginePlan, RequestPlan
 from decodekit.plugins import Plugins, plugins
 from decodekit.request import OPTION_NAMES, Request, is_batch, make_request
 from decodekit.results import Piece, Ranked, Result, Score

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from decodekit import hookimpl
+from decodekit import builtin, hookimpl
 from decodekit.law import Law
+from decodekit.plugins import Origin, Plugins
 from decodekit.positions import Positions
 from decodekit.techniques import (
     Aggregator,
@@ -279,4 +280,9 @@ class TestPlugin:
         return [Longest, Clumsy]
 
 
-__all__ = ["TestPlugin"]
+def registry_of_the_tests() -> Plugins:
+    """Give the built-ins and the pieces of this file, and nothing that is installed."""
+    found = Plugins()
+    found.register(builtin, Origin("builtin", "decodekit", "0"))
+    found.register(TestPlugin(), Origin("test", "test", "0"))
+    return found

@@ -10,9 +10,9 @@ import torch
 from pydantic import BaseModel, field_validator
 
 from decodekit import Decoder, Technique, Vocabulary
+from decodekit.assembly import assemble
 from decodekit.law import Law
 from decodekit.pipeline import with_end_tokens
-from decodekit.plan import assemble
 from decodekit.techniques import Stage
 from decodekit.testing import positions, tiny_llama
 from decodekit_outlines import JSONSchema, Regex

@@ -20,23 +20,18 @@ from decodekit.errors import (
     UnknownTechniqueError,
     UnsatisfiableSchemaError,
 )
-from decodekit.plugins import Origin, Plugins
+from decodekit.plugins import Plugins
 from decodekit.request import Request
 from decodekit.testing.toys import tiny_llama
 from tests import reference
-from tests.pieces import Alternate, Beam, Guess, Heat, Sample, TestPlugin
+from tests.pieces import Alternate, Beam, Guess, Heat, Sample, registry_of_the_tests
 
 VOCAB = 300
 
 
 @pytest.fixture(scope="module")
 def registry() -> Plugins:
-    from decodekit import builtin
-
-    found = Plugins()
-    found.register(builtin, Origin("builtin", "decodekit", "0"))
-    found.register(TestPlugin(), Origin("test", "test", "0"))
-    return found
+    return registry_of_the_tests()
 
 
 @pytest.fixture(scope="module")

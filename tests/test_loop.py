@@ -9,10 +9,10 @@ import torch
 
 from decodekit import Decoder, Vocabulary
 from decodekit.errors import DeadEndError, GenerationError, GenerationInterrupted
-from decodekit.plugins import Origin, Plugins
+from decodekit.plugins import Plugins
 from decodekit.testing.toys import tiny_llama
 from tests import reference
-from tests.pieces import Fatigue, Heat, TestPlugin
+from tests.pieces import Fatigue, Heat, registry_of_the_tests
 
 VOCAB = 12
 PROMPTS = [[1, 2, 3], [5] * 9, [7, 8], [4, 3, 2, 1, 0]]
@@ -20,12 +20,7 @@ PROMPTS = [[1, 2, 3], [5] * 9, [7, 8], [4, 3, 2, 1, 0]]
 
 @pytest.fixture(scope="module")
 def registry() -> Plugins:
-    from decodekit import builtin
-
-    found = Plugins()
-    found.register(builtin, Origin("builtin", "decodekit", "0"))
-    found.register(TestPlugin(), Origin("test", "test", "0"))
-    return found
+    return registry_of_the_tests()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,281 @@
+"""Assembly: from a request to its plan, or to a refusal by name, before the first forward pass.
+
+Assembly compares what techniques declare and never looks at which plugin a class comes from.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from decodekit.errors import (
+    DecodekitError,
+    IncompatibleTechniquesError,
+    PluginError,
+    PromptError,
+    RequestError,
+    UnsatisfiableSchemaError,
+)
+from decodekit.plan import EnginePlan, Link, RequestPlan, piece_key
+from decodekit.request import Request
+from decodekit.techniques import (
+    Aggregator,
+    BuildContext,
+    CompiledConstraint,
+    Constraint,
+    Drafter,
+    KVCache,
+    LogitsProcessor,
+    ModelAdapter,
+    ModelHook,
+    ModelRunner,
+    Observer,
+    Prompt,
+    Scheduler,
+    Search,
+    StopCondition,
+    Technique,
+    TokenSelector,
+    Verifier,
+)
+from decodekit.vocabulary import Vocabulary
+
+DEFAULT_NEW_TOKENS = 256
+ENGINE_ROLES: tuple[type[Technique], ...] = (KVCache, ModelRunner, ModelHook, ModelAdapter, Scheduler)
+NEEDS = frozenset({"rewind", "tokenizer", "vocabulary"})
+"""What the engine can give to a technique that declares it in `needs`."""
+
+T = TypeVar("T", bound=Technique)
+
+
+def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
+    """Build a request's plan, or refuse it.
+
+    Raises:
+        PromptError: For an empty or too long prompt, or tokens outside of the vocabulary.
+        IncompatibleTechniquesError: For techniques that contradict one another or that the model cannot serve.
+        RequestError: For everything else that is wrong with the request; plugins raise subclasses, such as
+            `SchemaError`.
+    """
+    techniques = request.techniques
+    _check_roles(techniques, engine)
+    search = _one(techniques, Search)
+    if search is not None and request.n > search.rows:
+        raise IncompatibleTechniquesError(f"{search.name!r} gives at most {search.rows} texts, and n is {request.n}")
+    wrong = next((token for token in request.stop_tokens if not 0 <= token < engine.model.vocab_size), None)
+    if wrong is not None:
+        raise RequestError(f"stop token {wrong} is outside of the model's vocabulary of {engine.model.vocab_size}")
+    prompt = encode(request, engine)
+    limit = _limit(request, engine, len(prompt))
+    context = BuildContext(
+        engine.vocabulary,
+        None if isinstance(engine.tokenizer, Vocabulary) else engine.tokenizer,
+        engine.model,
+        engine.model.vocab_size,
+        (*engine.end_tokens, *request.stop_tokens),
+        tuple(prompt),
+        limit,
+    )
+    processors = sorted(_of(techniques, LogitsProcessor), key=lambda p: p.stage)
+    selector = _one(techniques, TokenSelector)
+    if search is None and selector is None:
+        wanted = next((p.default_selector for p in processors if p.default_selector), "argmax")
+        selector = engine.registry.technique(wanted)()
+    verifier = _one(techniques, Verifier) or engine.registry.technique("match")()
+    links = tuple(Link.of(p, _build(p, context)) for p in processors)
+    constraint = _constraint(techniques, context, limit)
+    selector_piece = None if selector is None else _build(selector, context)
+    verifier_piece = _build(verifier, context)
+    conditions = [(s.name, _build(s, context)) for s in _of(techniques, StopCondition)]
+    aggregator = _one(techniques, Aggregator)
+    return RequestPlan(
+        request,
+        prompt,
+        limit,
+        secrets.randbits(63) if request.seed is None else request.seed,
+        links,
+        constraint,
+        " and ".join(c.name for c in _of(techniques, Constraint)),
+        selector_piece,
+        None if search is None else _build(search, context),
+        tuple(_build(d, context) for d in _of(techniques, Drafter)),
+        verifier_piece,
+        tuple(s for s in request.stop if isinstance(s, str)),
+        (*(("stop", s) for s in request.stop if callable(s)), *conditions),
+        tuple(_build(o, context) for o in _of(techniques, Observer)),
+        None if aggregator is None else _build(aggregator, context),
+        engine.end_tokens,
+        (
+            tuple(piece_key(link.piece) for link in links),
+            constraint is not None,
+            piece_key(selector_piece),
+            piece_key(verifier_piece),
+        ),
+    )
+
+
+def encode(request: Request, engine: EnginePlan) -> list[int]:
+    """Turn a request's prompt into token ids; `Prompt` techniques run first."""
+    prompt: Any = request.prompt
+    rewriters = _of(request.techniques, Prompt)
+    if isinstance(prompt, tuple):
+        if rewriters:
+            raise IncompatibleTechniquesError(
+                f"{rewriters[0].name} rewrites text, but the prompt is token ids",
+                hint="give the prompt as text or chat messages",
+            )
+        tokens = list(prompt)
+    else:
+        if engine.tokenizer is None:
+            raise PromptError(
+                "a prompt of text needs a tokenizer", hint="Decoder(model, tokenizer), or give the prompt as token ids"
+            )
+        for rewriter in rewriters:
+            try:
+                prompt = rewriter(prompt, {"techniques": request.techniques, "tokenizer": engine.tokenizer})
+            except DecodekitError:
+                raise
+            except Exception as error:
+                what = f"{type(error).__name__}: {error}"
+                raise PluginError(f"{rewriter.name} cannot rewrite the prompt: {what}") from error
+        tokens = _encode_text(prompt, engine.tokenizer)
+    if not tokens:
+        raise PromptError("the prompt is empty", hint="give at least one token, for instance the model's bos token")
+    wrong = next((t for t in tokens if not 0 <= t < engine.model.vocab_size), None)
+    if wrong is not None:
+        raise PromptError(
+            f"token id {wrong} at position {tokens.index(wrong)} of the prompt is outside of the model's vocabulary "
+            f"of {engine.model.vocab_size}"
+        )
+    return tokens
+
+
+def _encode_text(prompt: str | list[dict[str, Any]], tokenizer: Any) -> list[int]:
+    if isinstance(tokenizer, Vocabulary):
+        if not isinstance(prompt, str):
+            raise PromptError("chat messages need a tokenizer with a chat template, got a Vocabulary")
+        return list(tokenizer.encode(prompt))
+    if isinstance(prompt, str):
+        return list(tokenizer(prompt)["input_ids"])
+    if not getattr(tokenizer, "chat_template", None):
+        raise PromptError(
+            "chat messages need a tokenizer with a chat template, and this one has none",
+            hint="give the prompt as text, or set tokenizer.chat_template",
+        )
+    try:
+        text = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
+    except Exception as error:  # templates raise whatever their author wrote
+        raise PromptError(f"the chat template refuses these messages: {error}") from error
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _of(techniques: Sequence[Technique], role: type[T]) -> list[T]:
+    return [technique for technique in techniques if isinstance(technique, role)]
+
+
+def _one(techniques: Sequence[Technique], role: type[T]) -> T | None:
+    found = _of(techniques, role)
+    return found[0] if found else None
+
+
+def _check_roles(techniques: Sequence[Technique], engine: EnginePlan) -> None:
+    for role in (TokenSelector, Search, Verifier, Aggregator):
+        found = _of(techniques, role)
+        if len(found) > 1:
+            names = " and ".join(repr(t.name) for t in found)
+            raise IncompatibleTechniquesError(f"a request has at most one {role.role}, got {names}")
+    selector, search = _one(techniques, TokenSelector), _one(techniques, Search)
+    if selector and search:
+        raise IncompatibleTechniquesError(
+            f"{search.name!r} (search) chooses tokens itself and cannot run with {selector.name!r} (token selector)",
+            hint="leave one of them out",
+        )
+    if search and search.rows > engine.max_rows:
+        raise IncompatibleTechniquesError(
+            f"{search.name!r} needs {search.rows} rows, and this decoder runs {engine.max_rows} at a time",
+            hint=f"Decoder(…, max_rows={search.rows})",
+        )
+    drafters = _of(techniques, Drafter)
+    if search and drafters:
+        raise IncompatibleTechniquesError(
+            f"{search.name!r} (search) cannot run with {drafters[0].name!r} (drafter): a draft follows one path",
+            hint="leave one of them out",
+        )
+    names = [t.name for t in techniques if not isinstance(t, Constraint)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise IncompatibleTechniquesError(f"{twice!r} is asked for twice in one request", hint="leave one of them out")
+    for technique in techniques:
+        if isinstance(technique, ENGINE_ROLES):
+            raise IncompatibleTechniquesError(
+                f"{technique.name!r} is a {technique.role}, which all rows of a decoder share",
+                hint=f"give it to the decoder: Decoder(model, tokenizer, {technique.name}=…)",
+            )
+        missing = technique.needs - NEEDS
+        if missing:
+            raise IncompatibleTechniquesError(
+                f"{technique.name!r} needs {', '.join(sorted(missing))}, which this engine has not"
+            )
+        if "tokenizer" in technique.needs and (engine.tokenizer is None or isinstance(engine.tokenizer, Vocabulary)):
+            raise IncompatibleTechniquesError(
+                f"{technique.name!r} needs a tokenizer, and this decoder has none", hint="Decoder(model, tokenizer)"
+            )
+        why = technique.conflict(techniques)
+        if why:
+            raise IncompatibleTechniquesError(f"{technique.name!r}: {why}")
+
+
+def _limit(request: Request, engine: EnginePlan, prompt: int) -> int:
+    context = engine.model.max_length
+    if context is not None and prompt >= context:
+        raise PromptError(
+            f"the prompt has {prompt} tokens, and the model's context of {context} leaves no room to generate",
+            hint="shorten the prompt",
+        )
+    config = getattr(engine.model.model, "generation_config", None)
+    wanted = request.max_new_tokens or getattr(config, "max_new_tokens", None) or DEFAULT_NEW_TOKENS
+    return wanted if context is None else min(wanted, context - prompt)
+
+
+def _constraint(techniques: Sequence[Technique], context: BuildContext, limit: int) -> CompiledConstraint | None:
+    constraints = _of(techniques, Constraint)
+    if not constraints:
+        return None
+    if context.vocabulary is None:
+        raise IncompatibleTechniquesError(
+            f"{constraints[0].name!r} needs to know the tokens' bytes, and this decoder has no tokenizer",
+            hint="Decoder(model, tokenizer) or Decoder(model, vocabulary)",
+        )
+    compiled: CompiledConstraint = _build(constraints[0], context)
+    for constraint in constraints[1:]:
+        other: CompiledConstraint = _build(constraint, context)
+        joint = compiled.intersect(other) or other.intersect(compiled)
+        if joint is None:
+            raise IncompatibleTechniquesError(
+                f"{constraints[0].name!r} and {constraint.name!r} cannot be intersected without dead ends",
+                hint="put both into one schema or regex",
+            )
+        compiled = joint
+    start = compiled.start()
+    if not context.end_tokens and compiled.is_complete(start) and not compiled.mask(start, limit).any():
+        raise UnsatisfiableSchemaError(
+            f"{constraints[0].name}: it allows only the empty text, and this model has no end token to write it with"
+        )
+    fewest = compiled.min_tokens(compiled.start())
+    if fewest > limit:
+        raise UnsatisfiableSchemaError(
+            f"{constraints[0].name}: the shortest text that satisfies it has {fewest} tokens, "
+            f"and the request may generate {limit}",
+            hint=f"max_new_tokens={fewest} or more, within the model's context",
+        )
+    return compiled
+
+
+def _build(technique: Technique, context: BuildContext) -> Any:
+    try:
+        return technique.build(context)
+    except DecodekitError:
+        raise
+    except Exception as error:
+        raise PluginError(f"technique {technique.name!r} fails to build: {type(error).__name__}: {error}") from error
