@@ -132,6 +132,11 @@ def test_biases_survive_json():
     assert LogitBias(bias=[("a", 1.0), (3, -2.0)]).bias == (("a", 1.0), (3, -2.0))
 
 
+def test_a_least_length_beyond_the_most_is_refused():
+    with pytest.raises(RequestError, match="50 tokens are more than the 2"):
+        MinNewTokens(50).build(toy_context(5, max_new_tokens=2))
+
+
 def test_min_new_tokens_bans_the_requests_end_tokens():
     piece = MinNewTokens(2).build(toy_context(5))
     at = positions(histories=[[0, 1], [0, 1, 2]], prompt_lengths=[1, 1])

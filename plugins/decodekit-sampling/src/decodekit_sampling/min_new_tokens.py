@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
+from decodekit.errors import RequestError
 from decodekit.law import Law
 from decodekit.positions import Positions
 from decodekit.techniques import BuildContext, LogitsProcessor, Stage
@@ -38,6 +39,11 @@ class MinNewTokens(
     end_tokens: tuple[int, ...] | None = None
 
     def build(self, context: BuildContext) -> Self:
+        if self.n > context.max_new_tokens:
+            raise RequestError(
+                f"min_new_tokens: {self.n} tokens are more than the {context.max_new_tokens} that the request may generate",
+                hint="raise max_new_tokens, within the model's context, or lower min_new_tokens",
+            )
         return self if self.end_tokens is not None else self.model_copy(update={"end_tokens": context.end_tokens})
 
     def __call__(self, law: Law, at: Positions) -> Law:

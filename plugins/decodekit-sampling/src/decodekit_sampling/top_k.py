@@ -37,7 +37,7 @@ class TopK(
         k: How many tokens; 0 keeps all.
     """
 
-    k: int = Field(ge=0)
+    k: int = Field(ge=0, lt=2**31)
 
     def __call__(self, law: Law, at: Positions) -> Law:
         return keep_top(law, self.k)
