@@ -41,7 +41,7 @@ class MinNewTokens(
     def build(self, context: BuildContext) -> Self:
         if self.n > context.max_new_tokens:
             raise RequestError(
-                f"min_new_tokens: {self.n} tokens are more than the {context.max_new_tokens} that the request may generate",
+                f"min_new_tokens: {self.n} tokens are more than the {context.max_new_tokens} that the request may have",
                 hint="raise max_new_tokens, within the model's context, or lower min_new_tokens",
             )
         return self if self.end_tokens is not None else self.model_copy(update={"end_tokens": context.end_tokens})
