@@ -145,8 +145,8 @@ class Decoder:
 
         Args:
             prompts: One prompt (text, chat messages, token ids), a `Request`, or a list of such. In a list a prompt
-                with
-                options of its own is a `Request` or a dict such as `{"prompt": "…", "top_p": 0.9}`; what it sets wins.
+                with options of its own is a `Request` or a dict such as `{"prompt": "…", "top_p": 0.9}`; what it sets
+                wins.
             techniques: Technique objects for every prompt.
             options: Options of `Request` and flat names of techniques, for every prompt.
 

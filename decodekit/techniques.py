@@ -6,7 +6,7 @@ Pieces keep nothing between calls: what they remember about a row is a state, an
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -128,8 +128,8 @@ class LogitsProcessor(Technique):
         argmax_invariant: Whether the most likely token stays the most likely one.
         needs_history: Whether it reads `at.history`.
         stackable: Whether numeric fields may arrive as `[position, 1]` tensors where requests disagree about them;
-            write
-            `__call__` with arithmetic and comparisons that take both. Otherwise positions are split by equal technique.
+            write `__call__` with arithmetic and comparisons that take both. Otherwise positions are split by equal
+            technique.
         reads_law: Whether `advance` looks at its law (the loop then skips making one otherwise).
         default_selector: Name of the token selector that a request gets when it names none.
     """
@@ -162,23 +162,23 @@ class LogitsProcessor(Technique):
         """Give the new law of every position."""
 
 
-class CompiledConstraint:
+class CompiledConstraint(ABC):
     """The working piece of a constraint: an automaton over tokens whose states are values.
 
     The law (`ConstraintLaws`): `mask(state, remaining)` has exactly the tokens after which a completion in tokens of
-    this
-    vocabulary exists within `remaining` tokens (the token itself included, the end token not). The end token is not
-    part of the mask: the loop adds the request's end tokens where `is_complete(state)`.
+    this vocabulary exists within `remaining` tokens (the token itself included, the end token not). The end token is
+    not part of the mask: the loop adds the request's end tokens where `is_complete(state)`.
     """
 
+    @abstractmethod
     def start(self) -> State:
         """Give the state before the first token: immutable, hashable."""
-        raise NotImplementedError
 
+    @abstractmethod
     def advance(self, state: State, token: int) -> State:
         """Give the state after an allowed token."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mask(self, state: State, remaining: int) -> PackedMask:
         """Give the allowed tokens as bits; the array is shared and must not be written to.
 
@@ -186,15 +186,14 @@ class CompiledConstraint:
             state: Where the text stands.
             remaining: How many tokens the row may still generate, at least 1.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def is_complete(self, state: State) -> bool:
         """Say whether the text may end here."""
-        raise NotImplementedError
 
+    @abstractmethod
     def min_tokens(self, state: State) -> int:
         """Give the fewest further tokens after which the text may end (0 where it is complete)."""
-        raise NotImplementedError
 
     def forced(self, state: State) -> Sequence[int]:
         """Give tokens that are certain to follow (proposed as a draft); empty where there is a choice."""
