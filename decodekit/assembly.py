@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from decodekit.errors import (
@@ -82,9 +83,14 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
     if search is None and selector is None:
         wanted = next((p.default_selector for p in processors if p.default_selector), "argmax")
         selector = engine.registry.technique(wanted)()
-    verifier = _one(techniques, Verifier) or engine.registry.technique("match")()
+    drafters = _of(techniques, Drafter)
+    verifier = _one(techniques, Verifier)
+    if verifier is None:
+        wanted = next((d.default_verifier for d in drafters if d.default_verifier), "match")
+        verifier = engine.registry.technique(wanted)()
     links = tuple(Link.of(p, _build(p, context)) for p in processors)
     constraint = _constraint(techniques, context, limit)
+    context = replace(context, constraint=constraint)
     selector_piece = None if selector is None else _build(selector, context)
     verifier_piece = _build(verifier, context)
     conditions = [(s.name, _build(s, context)) for s in _of(techniques, StopCondition)]
@@ -99,7 +105,7 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
         " and ".join(c.name for c in _of(techniques, Constraint)),
         selector_piece,
         None if search is None else _build(search, context),
-        tuple(_build(d, context) for d in _of(techniques, Drafter)),
+        tuple(_build(d, context) for d in drafters),
         verifier_piece,
         tuple(s for s in request.stop if isinstance(s, str)),
         (*(("stop", s) for s in request.stop if callable(s)), *conditions),

@@ -22,6 +22,7 @@ from decodekit.law import Law
 from decodekit.likelihood import likelihoods
 from decodekit.pipeline import Part, TargetLaw
 from decodekit.plan import EnginePlan, RequestPlan, name_of
+from decodekit.positions import Positions
 from decodekit.results import Completion, Piece, Result
 from decodekit.rows import Group, Row, Rows, RowView, StepView
 from decodekit.scoring import Scored, Scorer
@@ -284,7 +285,8 @@ class Loop:
             members = [scored.owner(index[place]) for place in places]
             law = target.law.index_select(torch.tensor(places, device=scored.logits.device))
             with blamed_on(name_of(group.plan.search)):
-                found = group.plan.search(law, _view(group, [scored.rows[r] for r in members]))
+                at = target.at.index_select(places)
+                found = group.plan.search(law, _view(group, [scored.rows[r] for r in members], at))
             group.search_state = found.state
             expanded = [] if found.done else list(zip(found.parents, found.tokens, found.scores, strict=True))
             for ended, choices in ((True, found.finished), (False, expanded)):
@@ -398,7 +400,7 @@ def _result(group: Group, rows: Sequence[Row]) -> Result:
     return Result(answer, samples, group.plan.prompt, group.prompt_logprobs, group.plan.seed, group.stats)
 
 
-def _view(group: Group, rows: Sequence[Row]) -> GroupView:
+def _view(group: Group, rows: Sequence[Row], at: Positions) -> GroupView:
     return GroupView(
         [row.score for row in rows],
         [row.new_tokens for row in rows],
@@ -406,6 +408,7 @@ def _view(group: Group, rows: Sequence[Row]) -> GroupView:
         group.plan.end_tokens,
         [(row.score, row.new_tokens) for row in group.finished],
         group.search_state,
+        at,
     )
 
 

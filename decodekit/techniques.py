@@ -48,6 +48,7 @@ class BuildContext:
         end_tokens: Token ids that end a text.
         prompt: Token ids of the prompt.
         max_new_tokens: How many tokens the request may generate, already cut to the model's context.
+        constraint: What the text must satisfy, for pieces that are built after it (all but logits processors).
     """
 
     vocabulary: Vocabulary | None
@@ -57,6 +58,7 @@ class BuildContext:
     end_tokens: tuple[int, ...]
     prompt: tuple[int, ...]
     max_new_tokens: int
+    constraint: CompiledConstraint | None = None
 
 
 @dataclass_transform(kw_only_default=False, frozen_default=True, field_specifiers=(Field, PrivateAttr))
@@ -222,12 +224,15 @@ class TokenSelector(Technique):
     """Law to token. Hook `decodekit_token_selectors`. At most one per request.
 
     Attributes:
-        deterministic: Whether the token is a function of the law alone.
+        deterministic: Whether the token is a function of the law and the history, without randomness.
+        follows_law: Whether each token is drawn with its probability under the law, independently of other positions.
+            Ratio rules of verification are for such selectors only.
     """
 
     role: ClassVar[str] = "token selector"
     stackable: ClassVar[bool] = False
     deterministic: ClassVar[bool] = False
+    follows_law: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, law: Law, at: Positions) -> Int64[Tensor, "position"]:
@@ -267,6 +272,8 @@ class GroupView:
         end_tokens: Token ids that end a text.
         finished: Scores and lengths of the texts that are finished.
         state: The search's own state.
+        at: The rows' positions: their histories, and their random numbers. All rows of a group have the same sample
+            index, so a draw per row has the row's place in its purpose: `at.uniform(f"noise {row}")[row]`.
     """
 
     scores: list[float]
@@ -275,6 +282,7 @@ class GroupView:
     end_tokens: tuple[int, ...]
     finished: list[tuple[float, int]]
     state: State
+    at: Positions
 
 
 class Search(Technique):
@@ -322,9 +330,14 @@ class Draft:
 
 
 class Drafter(Technique):
-    """Proposes tokens ahead of the model. Hook `decodekit_drafters`. Several are chained in the user's order."""
+    """Proposes tokens ahead of the model. Hook `decodekit_drafters`. Several are chained in the user's order.
+
+    Attributes:
+        default_verifier: Name of the verifier that a request gets when it names none.
+    """
 
     role: ClassVar[str] = "drafter"
+    default_verifier: ClassVar[str | None] = None
     needs: ClassVar[frozenset[str]] = frozenset({"rewind"})
 
     def start(self, prompt: Sequence[int]) -> State:

@@ -31,7 +31,7 @@ from decodekit.techniques import (
 )
 
 
-class Sample(TokenSelector, name="sample"):
+class Sample(TokenSelector, name="sample", follows_law=True):
     """Inverse CDF over token ids in order."""
 
     def __call__(self, law: Law, at: Positions) -> torch.Tensor:

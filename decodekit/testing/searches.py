@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import torch
 
 from decodekit.law import Law
+from decodekit.positions import Positions
 from decodekit.techniques import BuildContext, Expansion, GroupView
-from decodekit.testing.factories import as_candidates, random_law
+from decodekit.testing.factories import as_candidates, positions, random_law
 from decodekit.testing.toys import built, toy_context
 from decodekit.testing.values import Snapshot, random_generators, same
 
@@ -41,7 +42,7 @@ class SearchLaws:
     def play(self, piece: Any, seed: int) -> list[tuple[Law, GroupView, Expansion]]:
         """Let a group grow under random laws until it is decided or full."""
         end = (self.vocab_size - 1,)
-        group = GroupView([0.0], [0], [self.steps], end, [], piece.start())
+        group = GroupView([0.0], [0], [self.steps], end, [], piece.start(), _places([[0]]))
         played: list[tuple[Law, GroupView, Expansion]] = []
         for step in range(self.steps):
             law = random_law(len(group.scores), self.vocab_size, 100 * seed + step, first=step)
@@ -51,8 +52,18 @@ class SearchLaws:
                 break
             finished = [*group.finished, *((score, step + 1) for _, _, score in given.finished)]
             rows = len(given.parents)
+            texts = [
+                [*group.at.history_array[parent].tolist(), token]
+                for parent, token in zip(given.parents, given.tokens, strict=True)
+            ]
             group = GroupView(
-                list(given.scores), [step + 1] * rows, [self.steps - step - 1] * rows, end, finished, given.state
+                list(given.scores),
+                [step + 1] * rows,
+                [self.steps - step - 1] * rows,
+                end,
+                finished,
+                given.state,
+                _places(texts),
             )
         return played
 
@@ -114,6 +125,11 @@ class SearchLaws:
     def test_rank_orders_all_finished_texts(self) -> None:
         order = self.piece().rank([-1.0, -3.0, -0.5], [3, 9, 1])
         assert sorted(order) == [0, 1, 2], f"rank gives {order} for three texts"
+
+
+def _places(texts: list[list[int]]) -> Positions:
+    rows = len(texts)
+    return positions(histories=texts, prompt_lengths=[1] * rows, seeds=[7] * rows, samples=[0] * rows)
 
 
 def _alike(left: Expansion, right: Expansion) -> bool:

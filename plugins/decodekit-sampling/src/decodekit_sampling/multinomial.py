@@ -22,6 +22,7 @@ class Multinomial(
     TokenSelector,
     name="multinomial",
     stackable=True,
+    follows_law=True,
     graph_safe=True,
     source="inverse transform sampling; law of torch.multinomial",
 ):
