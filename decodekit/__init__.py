@@ -12,6 +12,7 @@ from decodekit.hookspecs import hookimpl, hookspec
 
 if TYPE_CHECKING:
     from decodekit.decoder import Decoder as Decoder
+    from decodekit.drafting import DraftView as DraftView
     from decodekit.errors import DeadEndError as DeadEndError
     from decodekit.errors import DecodekitError as DecodekitError
     from decodekit.errors import GenerationError as GenerationError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from decodekit.errors import UnsatisfiableSchemaError as UnsatisfiableSchemaError
     from decodekit.errors import UnsupportedSchemaError as UnsupportedSchemaError
     from decodekit.law import Law as Law
+    from decodekit.memory.watch import Pass as Pass
     from decodekit.model import CausalModel as CausalModel
     from decodekit.positions import Positions as Positions
     from decodekit.request import Request as Request
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from decodekit.techniques import Aggregator as Aggregator
     from decodekit.techniques import BuildContext as BuildContext
     from decodekit.techniques import Command as Command
+    from decodekit.techniques import Companion as Companion
     from decodekit.techniques import CompiledConstraint as CompiledConstraint
     from decodekit.techniques import Constraint as Constraint
     from decodekit.techniques import Draft as Draft
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from decodekit.techniques import TokenSelector as TokenSelector
     from decodekit.techniques import Verdict as Verdict
     from decodekit.techniques import Verifier as Verifier
+    from decodekit.views import ModelView as ModelView
     from decodekit.vocabulary import Vocabulary as Vocabulary
 
 _HOMES = {
@@ -71,17 +75,20 @@ _HOMES = {
         "PluginError PluginWarning PromptError RequestError SchemaError UnknownTechniqueError UnsatisfiableSchemaError "
         "UnsupportedSchemaError"
     ),
+    "drafting": "DraftView",
     "law": "Law",
+    "memory.watch": "Pass",
     "model": "CausalModel",
     "positions": "Positions",
     "request": "Request",
     "results": "Completion Piece Ranked Result Score Stats",
     "rows": "RowView StepView",
     "techniques": (
-        "Aggregator BuildContext Command CompiledConstraint Constraint Draft Drafter Expansion GroupView KVCache "
-        "LogitsProcessor ModelAdapter ModelHook ModelRunner Observer Prompt Scheduler Search Stage StopCondition "
-        "Technique TokenSelector Verdict Verifier"
+        "Aggregator BuildContext Command Companion CompiledConstraint Constraint Draft Drafter Expansion GroupView "
+        "KVCache LogitsProcessor ModelAdapter ModelHook ModelRunner Observer Prompt Scheduler Search Stage "
+        "StopCondition Technique TokenSelector Verdict Verifier"
     ),
+    "views": "ModelView",
     "vocabulary": "Vocabulary",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

@@ -18,7 +18,7 @@ from decodekit.errors import (
     RequestError,
     UnsatisfiableSchemaError,
 )
-from decodekit.plan import EnginePlan, Link, RequestPlan, piece_key
+from decodekit.plan import EnginePlan, Hook, Link, RequestPlan, name_of, piece_key
 from decodekit.request import Request
 from decodekit.techniques import (
     Aggregator,
@@ -43,7 +43,7 @@ from decodekit.techniques import (
 from decodekit.vocabulary import Vocabulary
 
 DEFAULT_NEW_TOKENS = 256
-ENGINE_ROLES: tuple[type[Technique], ...] = (KVCache, ModelRunner, ModelHook, ModelAdapter, Scheduler)
+ENGINE_ROLES: tuple[type[Technique], ...] = (KVCache, ModelRunner, ModelAdapter, Scheduler)
 NEEDS = frozenset({"rewind", "tokenizer", "vocabulary"})
 """What the engine can give to a technique that declares it in `needs`."""
 
@@ -95,6 +95,11 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
     verifier_piece = _build(verifier, context)
     conditions = [(s.name, _build(s, context)) for s in _of(techniques, StopCondition)]
     aggregator = _one(techniques, Aggregator)
+    search_piece = None if search is None else _build(search, context)
+    drafter_pieces = tuple(_build(d, context) for d in drafters)
+    observer_pieces = tuple(_build(o, context) for o in _of(techniques, Observer))
+    made = [link.piece for link in links] + [selector_piece, search_piece, *drafter_pieces, *observer_pieces]
+    hooks = tuple(_hook(hook, made, context) for hook in _of(techniques, ModelHook))
     return RequestPlan(
         request,
         prompt,
@@ -104,13 +109,14 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
         constraint,
         " and ".join(c.name for c in _of(techniques, Constraint)),
         selector_piece,
-        None if search is None else _build(search, context),
-        tuple(_build(d, context) for d in drafters),
+        search_piece,
+        drafter_pieces,
         verifier_piece,
         tuple(s for s in request.stop if isinstance(s, str)),
         (*(("stop", s) for s in request.stop if callable(s)), *conditions),
-        tuple(_build(o, context) for o in _of(techniques, Observer)),
+        observer_pieces,
         None if aggregator is None else _build(aggregator, context),
+        hooks,
         engine.end_tokens,
         (
             tuple(piece_key(link.piece) for link in links),
@@ -276,6 +282,26 @@ def _constraint(techniques: Sequence[Technique], context: BuildContext, limit: i
             hint=f"max_new_tokens={fewest} or more, within the model's context",
         )
     return compiled
+
+
+def _hook(technique: ModelHook, made: Sequence[Any], context: BuildContext) -> Hook:
+    """Find the working piece of a hook that is of a second role too, or build it; refuse a companion without room."""
+    piece = next((p for p in made if p is not None and name_of(p) == technique.name), None)
+    hook = Hook.of(technique, _build(technique, context) if piece is None else piece)
+    companion = hook.companion
+    if companion is None or hook.drafts:
+        return hook
+    model, prompt = companion.model or context.model, context.prompt if companion.prompt is None else companion.prompt
+    if not prompt:
+        raise IncompatibleTechniquesError(f"{technique.name!r} needs a prompt of at least one token to start from")
+    room = None if model is None or model.max_length is None else model.max_length - len(prompt)
+    if room is not None and room < context.max_new_tokens:
+        raise IncompatibleTechniquesError(
+            f"{technique.name!r} reads a prompt of {len(prompt)} tokens, so that its model's context leaves "
+            f"room for {max(room, 0)} new ones, and the request may generate {context.max_new_tokens}",
+            hint=f"max_new_tokens={room}" if room > 0 else "shorten its prompt",
+        )
+    return hook
 
 
 def _build(technique: Technique, context: BuildContext) -> Any:

@@ -10,6 +10,11 @@ _OFFERS = {
         "suppress"
     ),
     "decodekit-outlines": "regex choice json_schema",
+    "decodekit-consensus": "self_consistency best_of",
+    "decodekit-observers": "record progress",
+    "decodekit-prompts": "few_shot chain_of_thought four_part schema_in_words",
+    "decodekit-schedulers": "shortest_first fair",
+    "decodekit-stopping": "stop_regex stop_repetition max_sentences max_lines",
 }
 
 FIRST_PARTY: dict[str, str] = {name: dist for dist, names in _OFFERS.items() for name in names.split()}

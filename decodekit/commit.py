@@ -9,12 +9,10 @@ import torch
 from decodekit.errors import blamed_on
 from decodekit.law import Law
 from decodekit.likelihood import Likelihood
-from decodekit.plan import name_of
 from decodekit.results import Piece
-from decodekit.rows import Row, RowView
+from decodekit.rows import Row, RowView, advance_drafters
 from decodekit.scoring import Scored
 from decodekit.techniques import CompiledConstraint
-from decodekit.types import State
 
 
 def commit(
@@ -53,11 +51,7 @@ def _take(row: Row, token: int, position: int, scored: Scored) -> str | None:
     law = _law_at(scored, position) if plan.reads_law else None
     row.processors = plan.advance(scored.states.processors[position], token, law)
     row.constraint = plan.advance_constraint(scored.states.constraints[position], token)
-    drafters: list[State] = []
-    for drafter, state in zip(plan.drafters, row.drafters, strict=True):
-        with blamed_on(name_of(drafter)):
-            drafters.append(drafter.advance(state, token))
-    row.drafters = tuple(drafters)
+    row.drafters = advance_drafters(plan.drafters, row.drafters, token)
     if row.text is not None:
         _extend_text(row, token)
     if row.cut is not None or token in plan.request.stop_tokens:

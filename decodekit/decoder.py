@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -24,7 +24,7 @@ from decodekit.plan import EnginePlan, RequestPlan
 from decodekit.plugins import Plugins, plugins
 from decodekit.request import OPTION_NAMES, Request, is_batch, make_request
 from decodekit.results import Piece, Ranked, Result, Score
-from decodekit.techniques import KVCache, ModelAdapter, ModelHook, ModelRunner, Scheduler, Technique
+from decodekit.techniques import KVCache, ModelAdapter, ModelRunner, Scheduler, Technique
 from decodekit.vocabulary import Vocabulary
 
 
@@ -40,7 +40,7 @@ class Decoder:
         tokenizer: Its tokenizer; a `Vocabulary`; or None, then prompts are token ids and results have no text.
         max_rows: Most rows in one forward pass; further samples and requests wait for a free one.
         registry: Plugins to use; by default those installed.
-        engine: Engine options: techniques of the roles kv cache, model runner, model hook and scheduler, by flat name.
+        engine: Engine options: techniques of the roles kv cache, model runner and scheduler, by flat name.
 
     Raises:
         ModelError: For a model that is not a causal LM.
@@ -71,7 +71,9 @@ class Decoder:
                     hint="give it to generate(…) instead",
                 )
         self._plan = EnginePlan(
-            CausalModel.wrap(self._adapt(model), cache=self._engine(chosen, KVCache), runner=self._runner(chosen)),
+            CausalModel.wrap(
+                self._adapt(model), cache=self._engine(chosen, KVCache), runner=self._engine(chosen, ModelRunner)
+            ),
             tokenizer,
             self.registry,
             max_rows,
@@ -314,12 +316,6 @@ class Decoder:
         if not found and role in _DEFAULTS:
             found = [self.registry.technique(_DEFAULTS[role])()]
         return found[0].build(_NO_CONTEXT) if found else None
-
-    def _runner(self, chosen: Sequence[Technique]) -> Callable[..., Any] | None:
-        runner = self._engine(chosen, ModelRunner)
-        for hook in (t for t in chosen if isinstance(t, ModelHook)):
-            runner = hook.build(_NO_CONTEXT)(runner)
-        return runner
 
 
 _DEFAULTS: dict[type[Technique], str] = {KVCache: "slots", ModelRunner: "eager"}

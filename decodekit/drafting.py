@@ -2,73 +2,227 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from decodekit.companions import Companions, MakeWatch, Track
 from decodekit.errors import GenerationError, blamed_on
 from decodekit.law import Law, concat
-from decodekit.pipeline import with_end_tokens
-from decodekit.plan import name_of, piece_key
-from decodekit.rows import Row, Rows
+from decodekit.pipeline import PositionStates, with_end_tokens
+from decodekit.plan import Hook, name_of, piece_key
+from decodekit.rows import BROKEN, Row, Rows, leave_out
+from decodekit.scoring import Scorer
 from decodekit.techniques import Draft
+from decodekit.types import State, Tensor, TokenIds
 
 EMPTY = Draft(())
 
 
-def propose(rows: Rows, eligible: Sequence[int], vocab_size: int) -> list[Draft]:
-    """Ask every eligible row's drafters, in the user's order; each sees what the ones before it proposed.
+class Drafting:
+    """Asks the drafters of one step.
 
     Args:
         rows: The running rows; drafted tokens are noted in their histories.
-        eligible: Rows that may draft in this step.
         vocab_size: Width of the model's logits.
-
-    Returns:
-        One draft per row, empty for rows that are not eligible.
+        companions: Second models that drafters may use.
+        scorer: Runs the chains of the requests on a draft model's logits.
+        watch: Makes the watch of a pass of the decoder's own model.
     """
-    drafts = [EMPTY] * len(rows)
-    longest = max((len(rows.items[r].group.plan.drafters) for r in eligible), default=0)
-    for link in range(longest):
-        waves: dict[Any, list[int]] = {}
-        for r in eligible:
+
+    def __init__(self, rows: Rows, vocab_size: int, companions: Companions, scorer: Scorer, watch: MakeWatch) -> None:
+        self.rows, self.vocab_size = rows, vocab_size
+        self.companions, self.scorer, self.watch = companions, scorer, watch
+        self.drafts = [EMPTY] * len(rows)
+
+    def propose(self, eligible: Sequence[int]) -> list[Draft]:
+        """Ask every eligible row's drafters, in the user's order; each sees what the ones before it proposed.
+
+        A drafter that raises or proposes garbage is left out for the rest of the row, with a warning.
+
+        Returns:
+            One draft per row, empty for rows that are not eligible.
+        """
+        longest = max((len(self.rows.items[r].group.plan.drafters) for r in eligible), default=0)
+        for link in range(longest):
+            waves: dict[Any, list[int]] = {}
+            for r in eligible:
+                drafters = self.rows.items[r].group.plan.drafters
+                if link < len(drafters) and self.rows.items[r].drafters[link] is not BROKEN:
+                    waves.setdefault(piece_key(drafters[link]), []).append(r)
+            for wave in waves.values():
+                try:
+                    self._ask(wave, link)
+                except Exception as error:
+                    self._leave_out(wave, link, error)
+        return self.drafts
+
+    def _ask(self, wave: list[int], link: int) -> None:
+        plan = self.rows.items[wave[0]].group.plan
+        drafter = plan.drafters[link]
+        hook = next((h for h in plan.hooks if h.name == name_of(drafter) and h.companion is not None), None)
+        limits = {r: self._room(r, hook) for r in wave}
+        wave = [r for r in wave if limits[r] > 0]
+        if not wave:
+            return
+        with blamed_on(name_of(drafter)):
+            states = [self._state(drafter, r, link) for r in wave]
+            depths = np.array([len(self.drafts[r].tokens) for r in wave], dtype=np.int64)
+            at = self.rows.positions(np.array(wave, dtype=np.int64), depths).with_states(states)
+            if hook is not None:
+                at = at.with_view(self._view(wave, self.companions.track(hook)))
+            proposals = list(drafter(at, [limits[r] for r in wave]))
+            if len(proposals) != len(wave):
+                raise GenerationError(f"{name_of(drafter)} gave {len(proposals)} drafts for {len(wave)} rows")
+            trimmed = [
+                _trim(self.rows.items[r], self.drafts[r], proposal, limits[r], self.vocab_size)
+                for r, proposal in zip(wave, proposals, strict=True)
+            ]
+        for r, fresh in zip(wave, trimmed, strict=True):
+            if fresh.tokens:
+                self.drafts[r] = _join(self.drafts[r], fresh, self.vocab_size)
+                self.rows.write(r, len(self.rows.items[r].tokens), self.drafts[r].tokens)
+
+    def _state(self, drafter: Any, r: int, link: int) -> State:
+        state = self.rows.items[r].drafters[link]
+        for token in self.drafts[r].tokens:
+            state = drafter.advance(state, token)
+        return state
+
+    def _room(self, r: int, hook: Hook | None) -> int:
+        """Say how many more tokens may be drafted: at least one is left for the model itself."""
+        row, drafted = self.rows.items[r], len(self.drafts[r].tokens)
+        room = row.remaining - 1 - drafted
+        if hook is not None and hook.companion is not None and hook.companion.model is not None:
+            context = hook.companion.model.max_length
+            if context is not None:
+                prompt = row.group.plan.prompt if hook.companion.prompt is None else hook.companion.prompt
+                room = min(room, context - len(prompt) - row.new_tokens - drafted)
+        return room
+
+    def _view(self, wave: Sequence[int], track: Track) -> DraftView:
+        before = {r: list(self.drafts[r].tokens) for r in wave}
+        return DraftView(self.rows, list(wave), before, track, self.scorer, self.watch)
+
+    def _leave_out(self, wave: Sequence[int], link: int, error: Exception) -> None:
+        for r in wave:
+            row = self.rows.items[r]
+            row.drafters = (*row.drafters[:link], BROKEN, *row.drafters[link + 1 :])
+            row.group.stats.failed_drafters += 1
+        leave_out(name_of(self.rows.items[wave[0]].group.plan.drafters[link]), str(error))
+
+
+class DraftView:
+    """What a drafter with a companion sees: a second model that goes ahead of the rows.
+
+    Args:
+        rows: All rows.
+        wave: The rows of the call, in the order of its positions.
+        before: What is drafted for each of them already.
+        track: Their companions.
+        scorer: Runs the requests' chains.
+        watch: Makes the watch of a pass of the decoder's own model.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        wave: list[int],
+        before: dict[int, list[int]],
+        track: Track,
+        scorer: Scorer,
+        watch: MakeWatch,
+    ) -> None:
+        self.rows, self.wave, self.track, self.scorer, self.watch = rows, wave, track, scorer, watch
+        self.drafted = before
+        self._states: dict[int, tuple[tuple[State, ...], State]] = {}
+        for r in wave:
             row = rows.items[r]
-            if link < len(row.group.plan.drafters) and room(row, drafts[r]) > 0:
-                waves.setdefault(piece_key(row.group.plan.drafters[link]), []).append(r)
-        for wave in waves.values():
-            _ask(rows, wave, link, drafts, vocab_size)
-    return drafts
+            processors, constraint = row.processors, row.constraint
+            for token in before[r]:
+                processors, constraint = self._advanced(row, processors, constraint, token, None)
+            self._states[r] = processors, constraint
 
+    @property
+    def certain(self) -> list[bool]:
+        """Whether each row's tokens are chosen without randomness: then its draft has no law."""
+        plans = [self.rows.items[r].group.plan for r in self.wave]
+        return [plan.sees_model(plan.selector) or plan.selector.deterministic for plan in plans]
 
-def room(row: Row, draft: Draft) -> int:
-    """Say how many more tokens may be drafted: at least one is left for the model itself."""
-    return row.remaining - 1 - len(draft.tokens)
+    def step(self, positions: Sequence[int]) -> tuple[TokenIds, Law]:
+        """Let some rows' companions go one token ahead.
 
+        The token is chosen as the request chooses its own: by its processors, its constraint and its selector, with
+        random numbers of their own.
 
-def _ask(rows: Rows, wave: Sequence[int], link: int, drafts: list[Draft], vocab_size: int) -> None:
-    drafter = rows.items[wave[0]].group.plan.drafters[link]
-    depths = np.array([len(drafts[r].tokens) for r in wave], dtype=np.int64)
-    states: list[Any] = []
-    for r in wave:
-        state = rows.items[r].drafters[link]
-        for token in drafts[r].tokens:
-            with blamed_on(name_of(drafter)):
-                state = drafter.advance(state, token)
-        states.append(state)
-    at = rows.positions(np.array(wave, dtype=np.int64), depths).with_states(states)
-    limits = [room(rows.items[r], drafts[r]) for r in wave]
-    with blamed_on(name_of(drafter)):
-        proposals = list(drafter(at, limits))
-    if len(proposals) != len(wave):
-        raise GenerationError(f"{name_of(drafter)} gave {len(proposals)} drafts for {len(wave)} rows")
-    for r, limit, proposal in zip(wave, limits, proposals, strict=True):
-        row = rows.items[r]
-        fresh = _trim(row, drafts[r], proposal, limit, vocab_size)
-        if fresh.tokens:
-            drafts[r] = _join(drafts[r], fresh, vocab_size)
-            rows.write(r, len(row.tokens), drafts[r].tokens)
+        Args:
+            positions: Places in the call's positions.
+
+        Returns:
+            The tokens, and the law of each that it was drawn from.
+        """
+        chosen = [self.wave[i] for i in positions]
+        texts = {r: [*(self.track.tokens(self.rows.items[r]) or ()), *self.drafted[r]] for r in chosen}
+        own = self.watch(True) if self.track.own else None
+        logits = self.track.feed(texts, dict.fromkeys(chosen, 1), own)
+        # Rows are read in their own order, whatever the order of `positions`.
+        order = sorted(chosen)
+        tokens, law = self._choose(logits, order)
+        place = {r: i for i, r in enumerate(order)}
+        index = [place[r] for r in chosen]
+        return [tokens[i] for i in index], law.index_select(torch.tensor(index, device=law.logits.device))
+
+    def index_select(self, index: Sequence[int]) -> DraftView:
+        """Give the view at these positions; what goes ahead is shared."""
+        view = copy.copy(self)
+        view.wave = [self.wave[i] for i in index]
+        return view
+
+    def _choose(self, logits: Tensor, order: list[int]) -> tuple[TokenIds, Law]:
+        items = [self.rows.items[r] for r in order]
+        depths = np.array([len(self.drafted[r]) for r in order], dtype=np.int64)
+        at = self.rows.positions(np.array(order, dtype=np.int64), depths)
+        states = PositionStates(
+            [self._states[r][0] for r in order],
+            [self._states[r][1] for r in order],
+            [row.remaining - int(depth) for row, depth in zip(items, depths, strict=True)],
+        )
+        tokens: TokenIds = [0] * len(order)
+        laws: list[Law] = []
+        places: list[int] = []
+        for index, part, target in self.scorer.laws([row.group.plan for row in items], logits, at, states):
+            plan = part.plans[0]
+            ahead = target.at.apart("draft")
+            taken = target.law.argmax() if plan.sees_model(plan.selector) else part.selector(target.law, ahead)
+            for i, token in zip(index, taken.tolist(), strict=True):
+                tokens[i] = token
+            laws.append(target.law)
+            places += index
+        back = sorted(range(len(places)), key=places.__getitem__)
+        law = concat(laws, logits.shape[-1]).index_select(torch.tensor(back, device=logits.device))
+        for i, (r, token) in enumerate(zip(order, tokens, strict=True)):
+            self._go_on(r, token, law, i)
+        return tokens, law
+
+    def _go_on(self, r: int, token: int, law: Law, i: int) -> None:
+        row = self.rows.items[r]
+        if token not in row.group.plan.end_tokens:
+            own = law.index_select(torch.tensor([i], device=law.logits.device)) if row.group.plan.reads_law else None
+            self._states[r] = self._advanced(row, *self._states[r], token, own)
+        self.drafted[r].append(token)
+        self.rows.write(r, len(row.tokens), self.drafted[r])
+
+    def _advanced(
+        self, row: Row, processors: tuple[State, ...], constraint: State, token: int, law: Law | None
+    ) -> tuple[tuple[State, ...], State]:
+        plan = row.group.plan
+        # Without a law there is no telling what a processor that reads laws would remember; a draft may be any.
+        if law is not None or not plan.reads_law:
+            processors = plan.advance(processors, token, law)
+        return processors, plan.advance_constraint(constraint, token)
 
 
 def _trim(row: Row, before: Draft, proposal: Draft, limit: int, vocab_size: int) -> Draft:

@@ -11,13 +11,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 
 from decodekit.commit import commit, next_piece
-from decodekit.drafting import propose
+from decodekit.companions import Companions, wide
+from decodekit.drafting import Drafting
 from decodekit.errors import GenerationError, blamed_on
+from decodekit.hooking import CompanionLogits, Hooking
 from decodekit.law import Law
 from decodekit.likelihood import likelihoods
 from decodekit.pipeline import Part, TargetLaw
@@ -26,8 +29,10 @@ from decodekit.positions import Positions
 from decodekit.results import Completion, Piece, Result
 from decodekit.rows import Group, Row, Rows, RowView, StepView
 from decodekit.scoring import Scored, Scorer
-from decodekit.techniques import Draft, GroupView
+from decodekit.searching import expand, fail
+from decodekit.techniques import Draft
 from decodekit.types import Tensor
+from decodekit.views import ModelView
 
 _PROMPT_CHUNK = 256
 """Prompt positions whose logits are held at once where log-probabilities of the prompt are asked for."""
@@ -67,6 +72,8 @@ class Loop:
         self.engine = engine
         self.memory = engine.model.memory()
         self.rows = Rows(engine.model.device)
+        self.companions = Companions(engine.model)
+        self.hooking = Hooking(self.rows, self.memory, self.companions)
         self.scorer = Scorer(engine.model.device)
         self.groups = [Group.begin(i, plan, engine.vocabulary) for i, plan in enumerate(plans)]
         self.streaming = streaming
@@ -84,6 +91,9 @@ class Loop:
                 running = self.step()
                 pieces, self.pieces = self.pieces, []
                 yield from pieces
+            failed = next((group.error for group in self.groups if group.error is not None), None)
+            if failed is not None:
+                raise failed
         except GenerationError as error:
             error.results = self.results("error")
             raise
@@ -131,8 +141,9 @@ class Loop:
             return False
         drafts = self._draft(forks)
         logits = self._forward(drafts)
-        logits, drafts = self._fork(forks, logits, drafts)
-        scored = self.scorer.score(self.rows, logits, drafts)
+        companions = self.hooking.follow(drafts)
+        logits, drafts, companions = self._fork(forks, logits, drafts, companions)
+        scored = self.scorer.score(self.rows, logits, drafts, partial(self.hooking.see, companions))
         touched = self._commit(scored, self._moves(scored))
         self._report(scored, touched)
         return True
@@ -157,6 +168,7 @@ class Loop:
             return {}
         first = len(self.rows)
         self.memory.join(len(joining))
+        self.companions.join(joining)
         self.rows.join(joining)
         for i, row in enumerate(joining, first):
             if row.group.plan.request.prompt_logprobs and not row.group.prompt_logprobs:
@@ -200,7 +212,9 @@ class Loop:
             counts[i] = len(chunk)
             tokens = torch.zeros((len(self.rows), len(chunk)), dtype=torch.int64, device=self.rows.device)
             tokens[i] = torch.tensor(chunk, device=self.rows.device)
-            law = Law(_wide(self.memory.forward(tokens, counts, counts).logits))
+            watch = self.hooking.watch()
+            law = Law(wide(self.memory.forward(tokens, counts, counts, watch=watch).logits))
+            self.hooking.take_notes(watch)
             following = torch.tensor(prompt[start + 1 : start + 1 + len(chunk)], device=self.rows.device)
             group.prompt_logprobs += law.logprob_of(following).tolist()
 
@@ -209,7 +223,8 @@ class Loop:
         eligible = [i for i, row in enumerate(self.rows.items) if row.group.plan.drafters and i not in forks]
         if not eligible:
             return []
-        drafts = propose(self.rows, eligible, self.engine.model.vocab_size)
+        drafting = Drafting(self.rows, self.engine.model.vocab_size, self.companions, self.scorer, self.hooking.watch)
+        drafts = drafting.propose(eligible)
         return drafts if any(draft.tokens for draft in drafts) else []
 
     def _forward(self, drafts: Sequence[Draft]) -> Tensor:
@@ -224,12 +239,17 @@ class Loop:
         longest = max(counts)
         padded = [new + [0] * (longest - len(new)) for new in pending]
         tokens = torch.tensor(padded, dtype=torch.int64, device=self.rows.device)
-        return _wide(self.memory.forward(tokens, counts, wanted).logits)
+        watch = self.hooking.watch()
+        logits = wide(self.memory.forward(tokens, counts, wanted, watch=watch).logits)
+        self.hooking.take_notes(watch)
+        return logits
 
-    def _fork(self, forks: dict[int, list[int]], logits: Tensor, drafts: list[Draft]) -> tuple[Tensor, list[Draft]]:
+    def _fork(
+        self, forks: dict[int, list[int]], logits: Tensor, drafts: list[Draft], companions: CompanionLogits
+    ) -> tuple[Tensor, list[Draft], CompanionLogits]:
         """Let every sample of the rows that have just joined be a row of its own."""
         if all(len(samples) == 1 for samples in forks.values()):
-            return logits, drafts
+            return logits, drafts, companions
         index = [i for i in range(len(self.rows)) for _ in forks.get(i, [0])]
         rows: list[Row] = []
         for i, row in enumerate(self.rows.items):
@@ -239,9 +259,12 @@ class Loop:
         starts = np.concatenate([[0], np.cumsum(sizes)])
         positions = [p for i in index for p in range(starts[i], starts[i + 1])]
         self._gather(index, rows)
-        return logits.index_select(0, torch.tensor(positions, device=logits.device)), [
-            drafts[i] for i in index if drafts
-        ]
+        seen = {
+            name: (values, {new: places[old] for new, old in enumerate(positions) if old in places})
+            for name, (values, places) in companions.items()
+        }
+        logits = logits.index_select(0, torch.tensor(positions, device=logits.device))
+        return logits, [drafts[i] for i in index if drafts], seen
 
     # Deciding
 
@@ -257,7 +280,7 @@ class Loop:
                 moves += self._verify(scored, index, part, target)
             else:
                 with blamed_on(name_of(part.selector)):
-                    tokens = part.selector(target.law, target.at).tolist()
+                    tokens = part.selector(target.law, _seen_by(part, index, target.at, scored)).tolist()
                 moves += [Move(p, [token], [p], place=p) for p, token in zip(index, tokens, strict=True)]
         return sorted(moves, key=lambda move: move.place)
 
@@ -266,7 +289,8 @@ class Loop:
         drafts = [scored.drafts[r] for r in owners]
         verifier = part.plans[0].verifier
         with blamed_on(name_of(verifier)):
-            verdicts = verifier(target.law, target.at, drafts, part.selector)
+            at = _seen_by(part, index, target.at, scored)
+            verdicts = verifier(target.law, at, drafts, part.selector)
         moves: list[Move] = []
         for r, draft, verdict in zip(owners, drafts, verdicts, strict=True):
             if not 0 <= verdict.kept <= len(draft.tokens):
@@ -283,16 +307,14 @@ class Loop:
         for number, places in groups.items():
             group = self.groups[number]
             members = [scored.owner(index[place]) for place in places]
-            law = target.law.index_select(torch.tensor(places, device=scored.logits.device))
-            with blamed_on(name_of(group.plan.search)):
-                at = target.at.index_select(places)
-                found = group.plan.search(law, _view(group, [scored.rows[r] for r in members], at))
-            group.search_state = found.state
-            expanded = [] if found.done else list(zip(found.parents, found.tokens, found.scores, strict=True))
-            for ended, choices in ((True, found.finished), (False, expanded)):
-                for parent, token, score in choices:
-                    r = members[parent]
-                    moves.append(Move(r, [token], [scored.first[r]], score, ended, members[0]))
+            try:
+                choices = expand(group, scored, members, places, target)
+            except GenerationError as error:
+                fail(group, [scored.rows[r] for r in members], error)
+                continue
+            moves += [
+                Move(r, [token], [scored.first[r]], score, ended, members[0]) for r, token, score, ended in choices
+            ]
         return moves
 
     # Committing
@@ -325,6 +347,9 @@ class Loop:
             for parent, row in zip(parents, rows, strict=True):
                 lengths[parent] = len(row.tokens) - 1
             self.memory.rewind(lengths)
+        if self.companions.tracks:
+            going_on = dict(zip(parents, rows, strict=True))
+            self.companions.rewind([going_on.get(i) for i in range(len(self.rows))])
         self._gather(parents, rows)
         for i, (parent, row) in enumerate(zip(parents, rows, strict=True)):
             start = max(0, len(row.tokens) - len(scored.drafts[parent].tokens) - 1)
@@ -334,6 +359,7 @@ class Loop:
     def _gather(self, index: list[int], rows: list[Row]) -> None:
         if index != list(range(len(self.rows))):
             self.memory.gather(index)
+            self.companions.gather(index)
             self.rows.gather(index, rows)
 
     def _report(self, scored: Scored, touched: list[Row]) -> None:
@@ -383,7 +409,7 @@ class Loop:
         # When a step is cut short, rows that ended in it are still among the running ones.
         ended = {id(row) for row in group.finished}
         live = [row for row in self.rows.items if row.group is group and id(row) not in ended]
-        if group.plan.search is None:
+        if group.plan.search is None or group.error is not None:
             return sorted([*group.finished, *live], key=lambda row: row.sample)
         rows = group.finished or live
         with blamed_on(name_of(group.plan.search)):
@@ -400,18 +426,8 @@ def _result(group: Group, rows: Sequence[Row]) -> Result:
     return Result(answer, samples, group.plan.prompt, group.prompt_logprobs, group.plan.seed, group.stats)
 
 
-def _view(group: Group, rows: Sequence[Row], at: Positions) -> GroupView:
-    return GroupView(
-        [row.score for row in rows],
-        [row.new_tokens for row in rows],
-        [row.remaining for row in rows],
-        group.plan.end_tokens,
-        [(row.score, row.new_tokens) for row in group.finished],
-        group.search_state,
-        at,
-    )
-
-
-def _wide(logits: Tensor) -> Tensor:
-    """Give at least float32: laws of 16 bits lose the order of likely tokens."""
-    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+def _seen_by(part: Part, index: list[int], at: Positions, scored: Scored) -> Positions:
+    """Show a selector that is a model hook too what it may see."""
+    if scored.states.seen is None or not part.plans[0].sees_model(part.selector):
+        return at
+    return at.with_view(ModelView(name_of(part.selector), index, scored.states.seen))

@@ -21,6 +21,7 @@ from decodekit.plan import Link, RequestPlan, is_number
 from decodekit.positions import Positions
 from decodekit.techniques import Stage
 from decodekit.types import Bool, Float, Int64, PackedMask, State, Tensor
+from decodekit.views import ModelView, Seen
 
 NARROW = 1024
 """Up to this many allowed tokens a mask turns a law into a candidate set, so that later pieces touch only those."""
@@ -66,11 +67,15 @@ class PositionStates:
         processors: Per position one state per processor.
         constraints: Per position the constraint's state.
         remaining: Tokens that the row may still generate, the next one included.
+        places: The positions, counted over the whole step.
+        seen: What model hooks see; None where there are none to see it.
     """
 
     processors: list[tuple[State, ...]]
     constraints: list[State]
     remaining: list[int]
+    places: Sequence[int] = ()
+    seen: Seen | None = None
 
     def select(self, index: Sequence[int]) -> PositionStates:
         """Give these positions' states."""
@@ -78,6 +83,8 @@ class PositionStates:
             [self.processors[p] for p in index],
             [self.constraints[p] for p in index],
             [self.remaining[p] for p in index],
+            [self.places[p] for p in index] if self.seen is not None else (),
+            self.seen,
         )
 
     def at(self, position: int) -> PositionStates:
@@ -190,6 +197,11 @@ def blame(part: Part, logits: Float[Tensor, "one vocab"], at: Positions, states:
 def _call(piece: Any, link: Link, law: Law, at: Positions, states: PositionStates, j: int) -> Law:
     if link.stateful:
         at = at.with_states([s[j] for s in states.processors])
+    if link.hooked:
+        if states.seen is None:
+            # A draft's law may be any; what only the target model shows is left out of it.
+            return law
+        at = at.with_view(ModelView(link.name, states.places, states.seen))
     with blamed_on(link.name):
         after = piece(law, at)
         if not isinstance(after, Law):

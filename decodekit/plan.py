@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import blamed_on
 from decodekit.law import Law
-from decodekit.techniques import CompiledConstraint, LogitsProcessor, Scheduler, Stage
+from decodekit.techniques import Companion, CompiledConstraint, Drafter, LogitsProcessor, ModelHook, Scheduler, Stage
 from decodekit.types import State
 from decodekit.vocabulary import Vocabulary
 
@@ -74,6 +74,7 @@ class Link:
         stage: When it runs.
         stateful: Whether it remembers anything about a row.
         reads_law: Whether what it remembers depends on the laws that tokens were taken from.
+        hooked: Whether it is a model hook too, and sees the model.
     """
 
     piece: Any
@@ -81,12 +82,51 @@ class Link:
     stage: Stage
     stateful: bool
     reads_law: bool
+    hooked: bool = False
 
     @classmethod
     def of(cls, technique: LogitsProcessor, piece: Any) -> Link:
         """Join a technique's declarations with its working piece."""
         stateful = getattr(type(piece), "advance", LogitsProcessor.advance) is not LogitsProcessor.advance
-        return cls(piece, technique.name, technique.stage, stateful, stateful and technique.reads_law)
+        reads_law, hooked = stateful and technique.reads_law, isinstance(technique, ModelHook)
+        return cls(piece, technique.name, technique.stage, stateful, reads_law, hooked)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hook:
+    """One model hook of a request.
+
+    Attributes:
+        name: Flat name.
+        piece: Its working piece.
+        companion: The second row that it needs, or None.
+        drafts: Whether the companion is a drafter's, and is read only when the drafter asks for it.
+        watches: Whether it stands around forward passes.
+        remembers: Whether its notes about all tokens are kept.
+        changes_model: Whether it changes what the model computes.
+    """
+
+    name: str
+    piece: Any
+    companion: Companion | None
+    drafts: bool
+    watches: bool
+    remembers: bool
+    changes_model: bool
+
+    @classmethod
+    def of(cls, technique: ModelHook, piece: Any) -> Hook:
+        """Join a technique's declarations with its working piece."""
+        watches = getattr(type(piece), "around", ModelHook.around) is not ModelHook.around
+        return cls(
+            technique.name,
+            piece,
+            piece.companion(),
+            isinstance(technique, Drafter),
+            watches,
+            technique.remembers,
+            technique.changes_model,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +149,7 @@ class RequestPlan:
         stop_pieces: (finish reason, condition) in order.
         observers: Witnesses.
         aggregator: Makes one answer of the samples.
+        hooks: What reaches into the model.
         end_tokens: Token ids that end the text.
         signature: Equal for plans whose positions go through the same chain of pieces.
     """
@@ -128,6 +169,7 @@ class RequestPlan:
     stop_pieces: tuple[tuple[str, Callable[..., Any]], ...]
     observers: tuple[Any, ...]
     aggregator: Any
+    hooks: tuple[Hook, ...]
     end_tokens: tuple[int, ...]
     signature: Hashable
 
@@ -135,6 +177,10 @@ class RequestPlan:
     def rows(self) -> int:
         """How many rows the request grows to at the start."""
         return 1 if self.search else self.request.n
+
+    def sees_model(self, piece: Any) -> bool:
+        """Say whether a piece of this plan is a model hook."""
+        return any(hook.name == name_of(piece) for hook in self.hooks)
 
     @property
     def reads_law(self) -> bool:
@@ -155,14 +201,6 @@ class RequestPlan:
             return None
         with blamed_on(self.constraint_name):
             return self.constraint.start()
-
-    def start_drafters(self) -> tuple[State, ...]:
-        """Give the drafters' states before the first new token."""
-        states: list[State] = []
-        for drafter in self.drafters:
-            with blamed_on(name_of(drafter)):
-                states.append(drafter.start(self.prompt))
-        return tuple(states)
 
     def advance_constraint(self, state: State, token: int) -> State:
         """Give the constraint's state after a token; None where there is no constraint."""

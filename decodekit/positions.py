@@ -32,6 +32,9 @@ class Positions:
         states: The state of the piece that is called, one per position.
         device: Where tensors are wanted.
         draws: Numbers computed ahead, with the row of each position; None computes them when asked.
+        view: What a model hook sees of the model at these positions (a `ModelView`, for drafters a `DraftView`); None
+            for all other pieces.
+        stream: Which stream random numbers come from; see `apart`.
     """
 
     history_array: NDArray[np.int64]
@@ -42,6 +45,8 @@ class Positions:
     states: Sequence[State]
     device: torch.device
     draws: tuple[rng.Draws, NDArray[np.int64]] | None = None
+    view: Any = None
+    stream: str = ""
     _memo: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -81,6 +86,7 @@ class Positions:
     def uniform(self, purpose: str) -> Float[Tensor, "position"]:
         """Draw one float64 in [0, 1) per position, fixed for (seed, sample, position, purpose)."""
         new = self.lengths_array - self.prompt_lengths_array
+        purpose = self.stream + purpose
         if self.draws is not None:
             numbers = self.draws[0](self.draws[1], new, purpose)
         else:
@@ -99,11 +105,21 @@ class Positions:
             [self.states[i] for i in index],
             self.device,
             None if self.draws is None else (self.draws[0], self.draws[1][rows]),
+            None if self.view is None else self.view.index_select(index),
+            self.stream,
         )
 
     def with_states(self, states: Sequence[State]) -> Positions:
         """Give the same positions with another piece's states."""
         return replace(self, states=states)
+
+    def with_view(self, view: Any) -> Positions:
+        """Give the same positions with what a model hook sees there."""
+        return replace(self, view=view)
+
+    def apart(self, stream: str) -> Positions:
+        """Give the same positions with random numbers that are independent of those of any other stream."""
+        return replace(self, stream=f"{stream} ")
 
     @classmethod
     def concat(cls, parts: Sequence[Positions]) -> Positions:

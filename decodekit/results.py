@@ -55,6 +55,7 @@ class Stats:
         new_tokens: Tokens generated, over all samples.
         drafted_tokens: Tokens proposed by drafters and scored.
         accepted_tokens: Drafted tokens that were kept.
+        failed_drafters: Drafters that raised or proposed garbage, counted per row, which went on without them.
         lifted_bans: Positions at which bans were lifted because they left nothing possible.
         time_s: Wall-clock time from joining the batch to the last token.
     """
@@ -64,6 +65,7 @@ class Stats:
     new_tokens: int = 0
     drafted_tokens: int = 0
     accepted_tokens: int = 0
+    failed_drafters: int = 0
     lifted_bans: int = 0
     time_s: float = 0.0
 

@@ -7,13 +7,16 @@ values, so a copy of a row copies references.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
 
-from decodekit.errors import blamed_on
+from decodekit.errors import GenerationError, PluginWarning, blamed_on
+from decodekit.memory.watch import Block
 from decodekit.plan import RequestPlan, name_of
 from decodekit.positions import Positions
 from decodekit.results import Completion, Stats
@@ -22,6 +25,9 @@ from decodekit.types import State
 from decodekit.vocabulary import TextState, Vocabulary
 
 _GROWTH = 256
+
+BROKEN = object()
+"""State of a drafter that failed: the row goes on without it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +45,7 @@ class Group:
         stats: Counts so far.
         started: `time.perf_counter()` when the first row joined; 0 before.
         done: Whether nothing of the request runs or waits.
+        error: Why the request failed, while the others go on.
     """
 
     index: int
@@ -51,6 +58,7 @@ class Group:
     stats: Stats = field(default_factory=Stats)
     started: float = 0.0
     done: bool = False
+    error: GenerationError | None = None
 
     @classmethod
     def begin(cls, index: int, plan: RequestPlan, vocabulary: Vocabulary | None) -> Group:
@@ -72,7 +80,7 @@ class Group:
             list(plan.prompt),
             plan.start(),
             plan.start_constraint(),
-            plan.start_drafters(),
+            start_drafters(plan.drafters, plan.prompt),
             self.vocabulary.start_text() if self.vocabulary else None,
         )
 
@@ -106,6 +114,7 @@ class Row:
         score: Score of the search.
         streamed: Characters of the text that were handed out while streaming.
         streamed_tokens: Place in `tokens` up to which they were handed out.
+        notes: What each model hook wrote down about tokens of the row.
         finish_reason: Set when the row has ended.
         cut: Where the text was cut at a stop string, or None.
     """
@@ -123,6 +132,7 @@ class Row:
     score: float = 0.0
     streamed: int = 0
     streamed_tokens: int = 0
+    notes: dict[str, list[Block]] = field(default_factory=dict)
     finish_reason: str | None = None
     cut: int | None = None
 
@@ -145,6 +155,7 @@ class Row:
             logprobs=list(self.logprobs),
             target_logprobs=list(self.target_logprobs),
             top_logprobs=list(self.top_logprobs),
+            notes=dict(self.notes),
         )
 
     def visible_text(self) -> str:
@@ -218,6 +229,37 @@ class StepView:
 
     number: int
     rows: Sequence[RowView]
+
+
+def start_drafters(drafters: Sequence[Any], prompt: Sequence[int]) -> tuple[State, ...]:
+    """Give the drafters' states before the first new token."""
+    return tuple(_or_broken(drafter, lambda d=drafter: d.start(prompt)) for drafter in drafters)
+
+
+def advance_drafters(drafters: Sequence[Any], states: tuple[State, ...], token: int) -> tuple[State, ...]:
+    """Give the drafters' states after a token."""
+    return tuple(
+        state if state is BROKEN else _or_broken(drafter, lambda d=drafter, s=state: d.advance(s, token))
+        for drafter, state in zip(drafters, states, strict=True)
+    )
+
+
+def _or_broken(drafter: Any, make: Callable[[], State]) -> State:
+    """Make a drafter's state; one that raises is left out, since the text is the same without it."""
+    try:
+        return make()
+    except Exception as error:
+        leave_out(name_of(drafter), f"{type(error).__name__}: {error}")
+        return BROKEN
+
+
+def leave_out(name: str, what: str) -> None:
+    """Warn that a drafter failed."""
+    warnings.warn(
+        f"drafter {name!r} is left out from here on, the text is the same without it ({what})",
+        PluginWarning,
+        stacklevel=3,
+    )
 
 
 class Rows:

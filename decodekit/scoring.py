@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -17,6 +17,7 @@ from decodekit.positions import Positions
 from decodekit.rows import Row, Rows
 from decodekit.techniques import Draft
 from decodekit.types import Float, Tensor
+from decodekit.views import Seen
 
 
 @dataclass(slots=True, eq=False)
@@ -74,26 +75,43 @@ class Scorer:
         self.device = device
         self._split: tuple[list[RequestPlan], list[Part]] = ([], [])
 
-    def score(self, rows: Rows, logits: Float[Tensor, "position vocab"], drafts: Sequence[Draft]) -> Scored:
+    def score(
+        self,
+        rows: Rows,
+        logits: Float[Tensor, "position vocab"],
+        drafts: Sequence[Draft],
+        see: Callable[[Sequence[Row], Sequence[int]], Seen | None],
+    ) -> Scored:
         """Give the target laws of one position per row, or of k + 1 where a row has k drafted tokens.
 
         Args:
             rows: The running rows, drafted tokens noted in their histories.
             logits: In a dtype of at least 32 bits.
             drafts: One per row; empty where nobody drafted anything.
+            see: Gives what model hooks see, for the row and the number of drafted tokens of each position.
         """
         items = rows.items
         if drafts:
-            return self._score_drafted(rows, logits, list(drafts))
+            return self._score_drafted(rows, logits, list(drafts), see)
         plans = [row.group.plan for row in items]
         states = PositionStates(
-            [row.processors for row in items], [row.constraint for row in items], [row.remaining for row in items]
+            [row.processors for row in items],
+            [row.constraint for row in items],
+            [row.remaining for row in items],
+            range(len(items)),
+            see(items, [0] * len(items)),
         )
         scored = Scored(list(items), logits, list(range(len(items) + 1)), [Draft(())] * len(items), plans, states)
         scored.laws = self._laws(scored, rows.positions(None, None), range(len(items)))
         return scored
 
-    def _score_drafted(self, rows: Rows, logits: Tensor, drafts: list[Draft]) -> Scored:
+    def _score_drafted(
+        self,
+        rows: Rows,
+        logits: Tensor,
+        drafts: list[Draft],
+        see: Callable[[Sequence[Row], Sequence[int]], Seen | None],
+    ) -> Scored:
         sizes = [len(draft.tokens) + 1 for draft in drafts]
         first = [0, *np.cumsum(sizes).tolist()]
         owners = np.repeat(np.arange(len(sizes)), sizes)
@@ -103,6 +121,8 @@ class Scorer:
             [row.processors for row in items],
             [row.constraint for row in items],
             [row.remaining - int(depth) for row, depth in zip(items, depths, strict=True)],
+            range(len(items)),
+            see(items, depths.tolist()),
         )
         scored = Scored(list(rows.items), logits, first, drafts, [row.group.plan for row in items], states)
         at = rows.positions(owners, depths)
@@ -137,6 +157,17 @@ class Scorer:
                 if not plan.reads_law:
                     states.processors[p] = plan.advance(states.processors[p - 1], token, None)
         return [levels[depth] for depth in sorted(levels)]
+
+    def laws(
+        self, plans: list[RequestPlan], logits: Float[Tensor, "position vocab"], at: Positions, states: PositionStates
+    ) -> list[tuple[list[int], Part, TargetLaw]]:
+        """Give the laws of some positions, chain by chain; each with the positions that it is for."""
+        entries: list[tuple[list[int], Part, TargetLaw]] = []
+        for part in split(plans, logits.dtype, self.device):
+            index = list(range(len(plans))) if part.index is None else part.index
+            some = logits.index_select(0, torch.tensor(index, device=logits.device))
+            entries.append((index, part, target_law(part, some, at.index_select(index), states.select(index))))
+        return entries
 
     def _laws(self, scored: Scored, at: Positions, chosen: Sequence[int]) -> list[tuple[list[int], Part, TargetLaw]]:
         plans = scored.plans if len(chosen) == len(scored.plans) else [scored.plans[p] for p in chosen]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
@@ -18,6 +19,7 @@ from decodekit.types import Int64, PackedMask, State, Tensor, TokenIds
 
 if TYPE_CHECKING:
     from decodekit.law import Law
+    from decodekit.memory.watch import Pass
     from decodekit.model import CausalModel
     from decodekit.positions import Positions
     from decodekit.results import Completion
@@ -77,7 +79,7 @@ class Technique(BaseModel, metaclass=TechniqueMeta):
         role: The role's word in messages and tables.
         exact: Whether the text still follows the law that the request describes.
         graph_safe: Whether the piece is tensors only, without host synchronisation.
-        needs: What it needs of the engine: "hidden_states", "attention_weights", "rewind", "tokenizer".
+        needs: What it needs of the engine: "rewind", "tokenizer", "vocabulary".
         source: Paper or reference implementation, shown in generated tables.
     """
 
@@ -398,13 +400,46 @@ class ModelRunner(Technique):
     role: ClassVar[str] = "model runner"
 
 
-class ModelHook(Technique):
-    """What reaches into the model around a forward pass. Hook `decodekit_model_hooks`. An engine option.
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A second row that follows each row of a request: another prompt or another model, the same new tokens.
 
-    `build` gives a callable that takes a runner and returns the runner to use instead.
+    Attributes:
+        prompt: Token ids that stand before the new tokens; None for the request's own prompt.
+        model: The model that reads it; None for the decoder's own.
+    """
+
+    prompt: tuple[int, ...] | None = None
+    model: CausalModel | None = None
+
+
+class ModelHook(Technique):
+    """What reaches into the model. Hook `decodekit_model_hooks`.
+
+    It belongs to a request: in one batch rows with and without it share a forward pass. Most hooks are of a second
+    role as well (`class Guidance(ModelHook, LogitsProcessor, …)`) and find what they asked for in `at.view`, a
+    `ModelView`; its working piece is the technique itself, or has the technique's `name`.
+
+    Attributes:
+        remembers: Whether notes about all tokens of a row are kept, not only those of the last forward pass.
+        changes_model: Whether `around` changes what the model computes for the rows that have the hook.
     """
 
     role: ClassVar[str] = "model hook"
+    remembers: ClassVar[bool] = False
+    changes_model: ClassVar[bool] = False
+
+    def companion(self) -> Companion | None:
+        """Give the second row that every row of the request needs; by default none."""
+        return None
+
+    def around(self, run: Pass) -> AbstractContextManager[Any]:
+        """Stand around a forward pass of the decoder's model; by default do nothing.
+
+        Called once per pass for all rows that have a hook of this name, each with its own piece in `run.pieces`.
+        `run.note(values)` writes down something about every token of the pass. The model must be left as it was.
+        """
+        return nullcontext()
 
 
 class ModelAdapter(Technique):
@@ -522,6 +557,7 @@ __all__ = [
     "Aggregator",
     "BuildContext",
     "Command",
+    "Companion",
     "CompiledConstraint",
     "Constraint",
     "Draft",

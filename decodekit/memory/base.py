@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from decodekit.memory.watch import Watch
 from decodekit.types import Float, Int64, Tensor
 
 
@@ -15,11 +16,9 @@ class ForwardOutput:
 
     Args:
         logits: Positions row by row, inside a row in the order of time.
-        hidden_states: Where asked for: the embeddings, then each layer's output, at the same positions.
     """
 
     logits: Float[Tensor, "position vocab"]
-    hidden_states: tuple[Float[Tensor, "position hidden"], ...] | None = None
 
 
 class Memory(ABC):
@@ -45,7 +44,7 @@ class Memory(ABC):
         counts: Sequence[int],
         wanted: Sequence[int],
         *,
-        hidden_states: bool = False,
+        watch: Watch | None = None,
     ) -> ForwardOutput:
         """Append tokens to rows and give the logits of the last ones.
 
@@ -53,7 +52,7 @@ class Memory(ABC):
             tokens: Right-padded with any token of the vocabulary.
             counts: Valid tokens of each row; a row with 0 sits out.
             wanted: Positions of each row, counted from its last valid one, whose logits are asked for.
-            hidden_states: Whether to give the hidden states of the same positions.
+            watch: The model hooks of the rows, which stand around the model's forward passes.
         """
 
     @abstractmethod

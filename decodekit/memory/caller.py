@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from decodekit.memory.base import ForwardOutput
+from decodekit.memory.watch import Pass, Watch
 from decodekit.types import Float, Int64, Tensor
 
 Runner = Callable[..., Any]
@@ -18,6 +19,23 @@ Runner = Callable[..., Any]
 
 CACHE_ARGUMENTS = ("past_key_values", "cache_params", "state")
 """What models call the argument, and the output, that carries what they remember."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Which rows of a memory a forward pass is for.
+
+    Attributes:
+        watch: The rows' model hooks, or None.
+        rows: Row of the memory in each row of the batch.
+        starts: Tokens that each of them held before.
+        counts: Valid tokens of each of them.
+    """
+
+    watch: Watch | None
+    rows: Sequence[int]
+    starts: Sequence[int]
+    counts: Sequence[int]
 
 
 def eager(model: nn.Module, **inputs: Any) -> Any:
@@ -67,7 +85,7 @@ class Caller:
         cache: Any = None,
         uncached: bool = False,
         keep: int | Tensor | None = None,
-        hidden_states: bool = False,
+        run: Run | None = None,
     ) -> Any:
         """Run one forward pass.
 
@@ -77,7 +95,7 @@ class Caller:
             cache: What the model remembers; updated in place, or returned by the model.
             uncached: Neither give nor take a cache.
             keep: Logits of the last so many columns, or of these columns.
-            hidden_states: Whether to ask for hidden states.
+            run: Which rows these are, for the model hooks that watch them.
         """
         inputs: dict[str, Any] = {"input_ids": tokens}
         if positions is not None and self.position_offset is not None:
@@ -88,9 +106,10 @@ class Caller:
             inputs[self.cache_argument] = cache
         if keep is not None and self.keeps_logits:
             inputs["logits_to_keep"] = keep
-        if hidden_states:
-            inputs["output_hidden_states"] = True
-        return self.runner(self.model, **inputs)
+        if run is None or run.watch is None:
+            return self.runner(self.model, **inputs)
+        with run.watch.around(Pass(self.model, tokens, run.rows, run.starts, run.counts)):
+            return self.runner(self.model, **inputs)
 
 
 def _arguments(model: Any) -> set[str]:
@@ -146,13 +165,9 @@ class Asked:
         index = torch.tensor([row * width + place[column] for row, column in self.flat], dtype=torch.int64)
         return values.flatten(0, 1).index_select(0, index.to(values.device))
 
-    def output(self, outputs: Any, hidden_states: bool) -> ForwardOutput:
+    def output(self, outputs: Any) -> ForwardOutput:
         """Make the answer from what the model returned."""
-        logits = self.pick(outputs.logits, all_columns=outputs.logits.shape[1] == self.query)
-        hidden = None
-        if hidden_states:
-            hidden = tuple(self.pick(layer, all_columns=True) for layer in outputs.hidden_states)
-        return ForwardOutput(logits, hidden)
+        return ForwardOutput(self.pick(outputs.logits, all_columns=outputs.logits.shape[1] == self.query))
 
 
 Part: TypeAlias = tuple[Sequence[tuple[int, int]], ForwardOutput]
@@ -163,25 +178,12 @@ def merge(caller: Caller, parts: Sequence[Part]) -> ForwardOutput:
     """Join the outputs of any number of forward passes, sorted by (row, column)."""
     if not parts:
         return ForwardOutput(torch.empty(0, caller.vocab_size, device=caller.device))
-    if len(parts) == 1:
-        joined = parts[0][1]
-    else:
-        given = [output for _, output in parts]
-        hidden = None
-        if given[0].hidden_states is not None:
-            layers = zip(*(output.hidden_states or () for output in given), strict=True)
-            hidden = tuple(torch.cat(layer) for layer in layers)
-        joined = ForwardOutput(torch.cat([output.logits for output in given]), hidden)
+    joined = parts[0][1].logits if len(parts) == 1 else torch.cat([output.logits for _, output in parts])
     keys = [key for part, _ in parts for key in part]
     order = sorted(range(len(keys)), key=keys.__getitem__)
     if order == list(range(len(order))):
-        return joined
-    index = torch.tensor(order, device=joined.logits.device)
-    hidden = joined.hidden_states
-    return ForwardOutput(
-        joined.logits.index_select(0, index),
-        None if hidden is None else tuple(layer.index_select(0, index.to(layer.device)) for layer in hidden),
-    )
+        return ForwardOutput(joined)
+    return ForwardOutput(joined.index_select(0, torch.tensor(order, device=joined.device)))
 
 
 def positions_of(rows: Sequence[int], counts: Sequence[int], wanted: Sequence[int]) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ import torch
 from decodekit.cache import CacheFactory
 from decodekit.memory.advancing import AdvancingMemory
 from decodekit.memory.base import ForwardOutput
-from decodekit.memory.caller import Caller
+from decodekit.memory.caller import Caller, Run
 from decodekit.memory.groups import by_key
 from decodekit.memory.recurrent import RecurrentStates
 from decodekit.memory.slots import SlotMemory
@@ -54,16 +54,14 @@ class HybridSlots(SlotMemory, AdvancingMemory):
     def _run(
         self,
         tokens: Tensor,
-        starts: Sequence[int],
-        counts: Sequence[int],
+        run: Run,
         wanted: Sequence[int],
         first: int | None,
         slots: list[int] | None,
-        hidden_states: bool,
     ) -> ForwardOutput:
-        taken = list(range(len(starts))) if slots is None else slots
-        self.states.lend(taken, fresh=starts[0] == 0)
-        output = super()._run(tokens, starts, counts, wanted, first, slots, hidden_states)
+        taken = list(range(len(run.starts))) if slots is None else slots
+        self.states.lend(taken, fresh=run.starts[0] == 0)
+        output = super()._run(tokens, run, wanted, first, slots)
         self.states.take_back(taken, self._room[0])
         return output
 

@@ -10,7 +10,8 @@ import torch
 
 from decodekit.memory.advancing import AdvancingMemory
 from decodekit.memory.base import ForwardOutput
-from decodekit.memory.caller import Asked, Caller, Part, merge, positions_of
+from decodekit.memory.caller import Asked, Caller, Part, Run, merge, positions_of
+from decodekit.memory.watch import Watch
 from decodekit.types import Int64, Tensor
 
 
@@ -56,7 +57,7 @@ class SingleRows(AdvancingMemory):
         counts: Sequence[int],
         wanted: Sequence[int],
         *,
-        hidden_states: bool = False,
+        watch: Watch | None = None,
     ) -> ForwardOutput:
         tokens = tokens.to(self.caller.device)
         parts: list[Part] = []
@@ -69,11 +70,11 @@ class SingleRows(AdvancingMemory):
                     tokens[row : row + 1, :count],
                     cache=self.caches[row],
                     keep=asked.keep(self.caller.device),
-                    hidden_states=hidden_states,
+                    run=Run(watch, [row], [self.lengths[row]], [count]),
                 )
                 self.caches[row] = getattr(outputs, str(self.caller.cache_argument))
                 self.lengths[row] += count
-                parts.append((positions_of([row], counts, wanted), asked.output(outputs, hidden_states)))
+                parts.append((positions_of([row], counts, wanted), asked.output(outputs)))
         return merge(self.caller, parts)
 
 

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from decodekit.memory.base import ForwardOutput, Memory
-from decodekit.memory.caller import Asked, Caller, Part, merge
+from decodekit.memory.caller import Asked, Caller, Part, Run, merge
 from decodekit.memory.slots import SlotMemory
+from decodekit.memory.watch import Watch
 from decodekit.types import Int64, Tensor
 
 
@@ -112,7 +113,7 @@ class BoundedMemory(Memory):
         counts: Sequence[int],
         wanted: Sequence[int],
         *,
-        hidden_states: bool = False,
+        watch: Watch | None = None,
     ) -> ForwardOutput:
         starts = self.lengths
         for row, (values, count) in enumerate(zip(tokens.tolist(), counts, strict=True)):
@@ -124,21 +125,26 @@ class BoundedMemory(Memory):
         short = [min(end, edge) if start < edge else 0 for start, end in zip(starts, ends, strict=True)]
         if any(short):
             calm(self.caller)
-            parts.append(self._up_to(short, starts, ends, wanted, hidden_states))
+            parts.append(self._up_to(short, starts, ends, wanted, watch))
         beyond = [end if end > edge else 0 for end in ends]
         if any(beyond) and self.boundary.stretches:
-            parts += self._anew(starts, ends, wanted, hidden_states)
+            parts += self._anew(starts, ends, wanted, watch)
         elif any(beyond):
             held = list(self.inner.lengths)
             for row, end in enumerate(beyond):
                 if end and not self.long[row]:
                     self.long[row], held[row] = True, 0
             self.inner.rewind(held)
-            parts.append(self._up_to(beyond, [max(start, edge) for start in starts], ends, wanted, hidden_states))
+            parts.append(self._up_to(beyond, [max(start, edge) for start in starts], ends, wanted, watch))
         return merge(self.caller, parts)
 
     def _up_to(
-        self, targets: Sequence[int], starts: Sequence[int], ends: Sequence[int], wanted: Sequence[int], hidden: bool
+        self,
+        targets: Sequence[int],
+        starts: Sequence[int],
+        ends: Sequence[int],
+        wanted: Sequence[int],
+        watch: Watch | None,
     ) -> Part:
         """Run each row up to a length (0: sits out), asking for what is wanted between `starts` and there."""
         held = self.inner.lengths
@@ -151,9 +157,11 @@ class BoundedMemory(Memory):
             named += [(row, place) for place in range(target - asked[row], target)]
         width = max(map(len, pieces))
         padded = torch.tensor([piece + [0] * (width - len(piece)) for piece in pieces], device=self.caller.device)
-        return named, self.inner.forward(padded, [len(piece) for piece in pieces], asked, hidden_states=hidden)
+        return named, self.inner.forward(padded, [len(piece) for piece in pieces], asked, watch=watch)
 
-    def _anew(self, starts: Sequence[int], ends: Sequence[int], wanted: Sequence[int], hidden: bool) -> list[Part]:
+    def _anew(
+        self, starts: Sequence[int], ends: Sequence[int], wanted: Sequence[int], watch: Watch | None
+    ) -> list[Part]:
         """Compute positions beyond a stretching boundary, each from its whole prefix."""
         parts: list[Part] = []
         with torch.inference_mode():
@@ -163,6 +171,7 @@ class BoundedMemory(Memory):
                     prefix = torch.tensor([self.rows[row][:length]], device=self.caller.device)
                     asked = Asked.of([length], [1], length)
                     keep = asked.keep(self.caller.device)
-                    outputs = self.caller(prefix, uncached=True, keep=keep, hidden_states=hidden)
-                    parts.append(([(row, length - 1)], asked.output(outputs, hidden)))
+                    run = Run(watch, [row], [0], [length])
+                    outputs = self.caller(prefix, uncached=True, keep=keep, run=run)
+                    parts.append(([(row, length - 1)], asked.output(outputs)))
         return parts

@@ -11,10 +11,11 @@ import torch
 from decodekit.cache import BUCKET_TOKENS, CacheFactory, Placement
 from decodekit.memory.base import ForwardOutput, Memory
 from decodekit.memory.bridge import BridgeCache
-from decodekit.memory.caller import Asked, Caller, Part, merge, positions_of
+from decodekit.memory.caller import Asked, Caller, Part, Run, merge, positions_of
 from decodekit.memory.groups import by_width
 from decodekit.memory.masks import standing_at
 from decodekit.memory.table import SlotTable
+from decodekit.memory.watch import Watch
 from decodekit.types import Int64, Tensor
 
 FIRST_TOKENS = 64
@@ -93,16 +94,16 @@ class SlotMemory(Memory):
         counts: Sequence[int],
         wanted: Sequence[int],
         *,
-        hidden_states: bool = False,
+        watch: Watch | None = None,
     ) -> ForwardOutput:
         with torch.inference_mode():
             if 0 < tokens.shape[1] == min(counts) and self._share(counts):
-                output = self._run_all(tokens, counts, wanted, hidden_states)
+                output = self._run_all(tokens, counts, wanted, watch)
                 self._grow(range(len(counts)), counts)
                 return output
             parts: list[Part] = []
             for rows in self._groups(counts):
-                parts.append(self._run_group(rows, tokens, counts, wanted, hidden_states))
+                parts.append(self._run_group(rows, tokens, counts, wanted, watch))
                 # At once: a row that has run may be padding in the next group, which is stored beyond its end.
                 self._grow(rows, counts)
             return merge(self.caller, parts)
@@ -119,22 +120,20 @@ class SlotMemory(Memory):
         return by_width(counts, [length == 0 for length in self.lengths])
 
     def _run_all(
-        self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], hidden_states: bool
+        self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], watch: Watch | None
     ) -> ForwardOutput:
         """Run all rows, every token valid: the common case, kept free of bookkeeping."""
         if self.table.in_order:
-            return self._run(tokens, self.lengths, counts, wanted, 0, None, hidden_states)
+            return self._run(tokens, Run(watch, self.table.rows, self.lengths, counts), wanted, 0, None)
         order, by_slot = self.table.rows, self.table.rows_index(tokens.device)
         output = self._run(
             tokens.index_select(0, by_slot),
-            [self.lengths[row] for row in order],
-            counts,
+            Run(watch, order, [self.lengths[row] for row in order], counts),
             [wanted[row] for row in order],
             0,
             None,
-            hidden_states,
         )
-        if tokens.shape[1] == 1 and not hidden_states and len(output.logits) == len(order):
+        if tokens.shape[1] == 1 and len(output.logits) == len(order):
             return ForwardOutput(output.logits.index_select(0, self.table.slots_index(output.logits.device)))
         return merge(self.caller, [(positions_of(order, counts, wanted), output)])
 
@@ -144,7 +143,7 @@ class SlotMemory(Memory):
         tokens: Tensor,
         counts: Sequence[int],
         wanted: Sequence[int],
-        hidden_states: bool,
+        watch: Watch | None,
     ) -> Part:
         """Run some rows; they go in the order of their slots, so that neighbours can be a view."""
         rows = sorted(rows, key=self.table.slots.__getitem__)
@@ -160,12 +159,10 @@ class SlotMemory(Memory):
             asked = [wanted[row] if row in active else 0 for row in rows]
         output = self._run(
             tokens[:, :width].index_select(0, torch.tensor(rows, device=tokens.device)),
-            [self.lengths[row] for row in rows],
-            here,
+            Run(watch, rows, [self.lengths[row] for row in rows], here),
             asked,
             slots[0] if neighbours else None,
             slots,
-            hidden_states,
         )
         named = [
             (row, column)
@@ -177,14 +174,13 @@ class SlotMemory(Memory):
     def _run(
         self,
         tokens: Tensor,
-        starts: Sequence[int],
-        counts: Sequence[int],
+        run: Run,
         wanted: Sequence[int],
         first: int | None,
         slots: list[int] | None,
-        hidden_states: bool,
     ) -> ForwardOutput:
         rows, query = tokens.shape
+        starts, counts = run.starts, run.counts
         if tokens.device != self.caller.device:
             tokens = tokens.to(self.caller.device)
         place = self._place(starts, counts, query, first, slots)
@@ -202,13 +198,13 @@ class SlotMemory(Memory):
                 positions=self._positions(starts[0], query, rows) if place.level else place.seen,
                 cache=self.cache,
                 keep=keep,
-                hidden_states=hidden_states,
+                run=run,
             )
         if asked is None:
-            asked = Asked.of(counts, wanted, 1) if hidden_states or 0 in wanted else None
-            if asked is None:
+            if 0 not in wanted:
                 return ForwardOutput(outputs.logits[:, -1])
-        return asked.output(outputs, hidden_states)
+            asked = Asked.of(counts, wanted, 1)
+        return asked.output(outputs)
 
     def _place(
         self, starts: Sequence[int], counts: Sequence[int], query: int, first: int | None, slots: list[int] | None

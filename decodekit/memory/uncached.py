@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from decodekit.memory.base import ForwardOutput, Memory
-from decodekit.memory.caller import Asked, Caller, Part, merge, positions_of
+from decodekit.memory.caller import Asked, Caller, Part, Run, merge, positions_of
+from decodekit.memory.watch import Watch
 from decodekit.types import Int64, Tensor
 
 
@@ -43,7 +44,7 @@ class UncachedMemory(Memory):
         counts: Sequence[int],
         wanted: Sequence[int],
         *,
-        hidden_states: bool = False,
+        watch: Watch | None = None,
     ) -> ForwardOutput:
         tokens = tokens.to(self.caller.device)
         parts: list[Part] = []
@@ -52,12 +53,12 @@ class UncachedMemory(Memory):
                 if count:
                     self.rows[row] = torch.cat([self.rows[row], tokens[row, :count]])
                 if wanted[row]:
-                    parts.append((positions_of([row], counts, wanted), self._row(row, wanted[row], hidden_states)))
+                    parts.append((positions_of([row], counts, wanted), self._row(row, wanted[row], watch)))
         return merge(self.caller, parts)
 
-    def _row(self, row: int, wanted: int, hidden_states: bool) -> ForwardOutput:
+    def _row(self, row: int, wanted: int, watch: Watch | None) -> ForwardOutput:
         length = len(self.rows[row])
         asked = Asked.of([length], [wanted], length)
         keep = asked.keep(self.caller.device)
-        outputs = self.caller(self.rows[row][None], uncached=True, keep=keep, hidden_states=hidden_states)
-        return asked.output(outputs, hidden_states)
+        outputs = self.caller(self.rows[row][None], uncached=True, keep=keep, run=Run(watch, [row], [0], [length]))
+        return asked.output(outputs)

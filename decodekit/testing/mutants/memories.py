@@ -7,6 +7,7 @@ from typing import Any
 
 from decodekit.cache import LayerCache, Placement, SlotLayer, Slots
 from decodekit.memory.base import ForwardOutput, Memory
+from decodekit.memory.watch import Watch
 from decodekit.model import CausalModel
 from decodekit.testing.caches import CacheLaws
 from decodekit.testing.mutants.base import Mutant
@@ -38,9 +39,9 @@ class Faulty(Memory):
         self.inner.join(rows)
 
     def forward(
-        self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], *, hidden_states: bool = False
+        self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], *, watch: Watch | None = None
     ) -> ForwardOutput:
-        return self.inner.forward(tokens, counts, wanted, hidden_states=hidden_states)
+        return self.inner.forward(tokens, counts, wanted, watch=watch)
 
     def gather(self, index: Sequence[int]) -> None:
         self.inner.gather(index)
@@ -106,7 +107,7 @@ class LogitsOfTheFirst(Faulty):
     """Gives the logits of the first positions instead of the last ones."""
 
     def forward(
-        self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], *, hidden_states: bool = False
+        self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], *, watch: Watch | None = None
     ) -> ForwardOutput:
         every = self.inner.forward(tokens, counts, counts)
         index, first = [], 0
