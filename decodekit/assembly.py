@@ -19,6 +19,7 @@ from decodekit.errors import (
     UnsatisfiableSchemaError,
 )
 from decodekit.plan import EnginePlan, Hook, Link, RequestPlan, name_of, piece_key
+from decodekit.prefix import Prefix, as_prefix
 from decodekit.request import Request
 from decodekit.techniques import (
     Aggregator,
@@ -44,7 +45,7 @@ from decodekit.vocabulary import Vocabulary
 
 DEFAULT_NEW_TOKENS = 256
 ENGINE_ROLES: tuple[type[Technique], ...] = (KVCache, ModelRunner, ModelAdapter, Scheduler)
-NEEDS = frozenset({"rewind", "tokenizer", "vocabulary"})
+NEEDS = frozenset({"rewind", "tokenizer", "vocabulary", "logprobs"})
 """What the engine can give to a technique that declares it in `needs`."""
 
 T = TypeVar("T", bound=Technique)
@@ -61,6 +62,11 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
     """
     techniques = request.techniques
     _check_roles(techniques, engine)
+    blind = next((t for t in techniques if "logprobs" in t.needs and not request.logprobs), None)
+    if blind is not None:
+        raise IncompatibleTechniquesError(
+            f"{blind.name!r} compares log-probabilities, and the request has logprobs=False", hint="leave that out"
+        )
     search = _one(techniques, Search)
     if search is not None and request.n > search.rows:
         raise IncompatibleTechniquesError(f"{search.name!r} gives at most {search.rows} texts, and n is {request.n}")
@@ -117,6 +123,7 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
         observer_pieces,
         None if aggregator is None else _build(aggregator, context),
         hooks,
+        _prefix(request, prompt, hooks, engine),
         engine.end_tokens,
         (
             tuple(piece_key(link.piece) for link in links),
@@ -302,6 +309,13 @@ def _hook(technique: ModelHook, made: Sequence[Any], context: BuildContext) -> H
             hint=f"max_new_tokens={room}" if room > 0 else "shorten its prompt",
         )
     return hook
+
+
+def _prefix(request: Request, prompt: list[int], hooks: Sequence[Hook], engine: EnginePlan) -> Prefix | None:
+    """Give the prefix that the request may start from; it does without where its own model must read every token."""
+    given = None if request.prefix is None else as_prefix(request.prefix, prompt, engine.model)
+    reads_all = request.prompt_logprobs or any(hook.remembers or hook.changes_model for hook in hooks)
+    return None if given is None or reads_all or not given.common(prompt) else given
 
 
 def _build(technique: Technique, context: BuildContext) -> Any:

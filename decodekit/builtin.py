@@ -61,6 +61,17 @@ class Slots(KVCache, name="slots"):
         return SlotStorage()
 
 
+class _Transformers(SlotStorage):
+    path = "replay"
+
+
+class DynamicCache(KVCache, name="dynamic_cache"):
+    """transformers' own cache, one object and one forward pass per row. Exact, slow: to compare with."""
+
+    def build(self, context: BuildContext | None = None) -> CacheFactory:
+        return _Transformers()
+
+
 class Eager(ModelRunner, name="eager"):
     """Call the model as it is."""
 
@@ -82,8 +93,8 @@ def decodekit_verifiers() -> list[type[Verifier]]:
 
 @hookimpl
 def decodekit_kv_caches() -> list[type[KVCache]]:
-    """Offer Slots."""
-    return [Slots]
+    """Offer the caches."""
+    return [Slots, DynamicCache]
 
 
 @hookimpl

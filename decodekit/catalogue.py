@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 _OFFERS = {
-    "decodekit": "argmax match slots eager",
+    "decodekit": "argmax match slots dynamic_cache eager",
     "decodekit-sampling": (
         "multinomial temperature top_k top_p min_p typical epsilon eta top_n_sigma top_h xtc mirostat mirostat_v1 "
         "repetition_penalty frequency_penalty presence_penalty dry no_repeat_ngram logit_bias bad_words min_new_tokens "
         "suppress"
     ),
     "decodekit-outlines": "regex choice json_schema",
+    "decodekit-beam": "beam_search diverse_beam stochastic_beam beam_sample",
     "decodekit-consensus": "self_consistency best_of",
     "decodekit-observers": "record progress",
     "decodekit-prompts": "few_shot chain_of_thought four_part schema_in_words",

@@ -22,6 +22,7 @@ from decodekit.loop import Loop
 from decodekit.model import CausalModel
 from decodekit.plan import EnginePlan, RequestPlan
 from decodekit.plugins import Plugins, plugins
+from decodekit.prefix import Prefix
 from decodekit.request import OPTION_NAMES, Request, is_batch, make_request
 from decodekit.results import Piece, Ranked, Result, Score
 from decodekit.techniques import KVCache, ModelAdapter, ModelRunner, Scheduler, Technique
@@ -70,10 +71,9 @@ class Decoder:
                     f"{technique.name!r} is a {technique.role}, not an engine option",
                     hint="give it to generate(…) instead",
                 )
+        cache, runner = self._engine(chosen, KVCache), self._engine(chosen, ModelRunner)
         self._plan = EnginePlan(
-            CausalModel.wrap(
-                self._adapt(model), cache=self._engine(chosen, KVCache), runner=self._engine(chosen, ModelRunner)
-            ),
+            CausalModel.wrap(self._adapt(model), cache=cache, runner=runner, path=getattr(cache, "path", None)),
             tokenizer,
             self.registry,
             max_rows,
@@ -183,6 +183,23 @@ class Decoder:
             yield from loop.run()
         except KeyboardInterrupt:
             raise GenerationInterrupted(loop.results()) from None
+
+    @torch.inference_mode()
+    def prefix(self, prompt: Any) -> Prefix:
+        """Read the beginning of prompts once; give it to requests as `prefix=`.
+
+        Args:
+            prompt: Text, chat messages or token ids. It is encoded as a whole, without what chat templates put before
+                an answer; where a prompt's tokens differ from it, the prompt is read from there on.
+        """
+        tokens = self._encode(prompt)
+        context = self._plan.model.max_length
+        if context is not None and len(tokens) > context:
+            raise PromptError(f"the prefix has {len(tokens)} tokens, the model's context is {context}")
+        memory = self._plan.model.memory()
+        memory.join(1)
+        memory.forward(torch.tensor([tokens], device=self._plan.model.device), [len(tokens)], [1])
+        return Prefix(tuple(tokens), self._plan.model, memory.save(0))
 
     @overload
     def score(self, texts: str) -> Score: ...

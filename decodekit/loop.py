@@ -26,6 +26,7 @@ from decodekit.likelihood import likelihoods
 from decodekit.pipeline import Part, TargetLaw
 from decodekit.plan import EnginePlan, RequestPlan, name_of
 from decodekit.positions import Positions
+from decodekit.prefix import Prefix
 from decodekit.results import Completion, Piece, Result
 from decodekit.rows import Group, Row, Rows, RowView, StepView
 from decodekit.scoring import Scored, Scorer
@@ -171,12 +172,22 @@ class Loop:
         self.companions.join(joining)
         self.rows.join(joining)
         for i, row in enumerate(joining, first):
+            self._start_from_prefix(i, row)
             if row.group.plan.request.prompt_logprobs and not row.group.prompt_logprobs:
                 self._score_prompt(i)
             for observer in row.group.plan.observers:
                 with blamed_on(name_of(observer)):
                     observer.on_start([RowView.of(row)])
         return forks
+
+    def _start_from_prefix(self, i: int, row: Row) -> None:
+        """Put what is remembered of the prompt's beginning into a row that has just joined."""
+        prefix = row.group.plan.prefix
+        if prefix is not None:
+            self.memory.load(i, prefix.saved)
+            common = prefix.common(row.tokens)
+            self.memory.rewind([common if j == i else length for j, length in enumerate(self.memory.lengths)])
+            row.group.stats.cached_tokens = common
 
     def _reserved(self) -> int:
         """Count the rows that run, and those that running searches may grow to."""
@@ -332,8 +343,10 @@ class Loop:
             row = scored.rows[move.parent].fork() if uses[move.parent] else scored.rows[move.parent]
             row.score = move.score
             taken = commit(row, move.tokens, move.positions, [next(numbers) for _ in move.tokens], scored)
-            row.group.stats.drafted_tokens += len(scored.drafts[move.parent].tokens)
-            row.group.stats.accepted_tokens += min(taken, len(move.tokens) - 1)
+            row.drafted = len(scored.drafts[move.parent].tokens)
+            row.accepted = min(taken, len(move.tokens) - 1)
+            row.group.stats.drafted_tokens += row.drafted
+            row.group.stats.accepted_tokens += row.accepted
             if move.ended and not row.finish_reason:
                 row.finish_reason = "search"
             touched.append(row)
@@ -344,9 +357,11 @@ class Loop:
                 rows.append(row)
         if scored.drafted:
             lengths = list(self.memory.lengths)
-            for parent, row in zip(parents, rows, strict=True):
-                lengths[parent] = len(row.tokens) - 1
+            for move, row in zip(moves, touched, strict=True):
+                if not row.finish_reason or row.group.plan.request.keep_prefix:
+                    lengths[move.parent] = min(lengths[move.parent], len(row.tokens) - 1)
             self.memory.rewind(lengths)
+        self._keep(moves, touched)
         if self.companions.tracks:
             going_on = dict(zip(parents, rows, strict=True))
             self.companions.rewind([going_on.get(i) for i in range(len(self.rows))])
@@ -355,6 +370,13 @@ class Loop:
             start = max(0, len(row.tokens) - len(scored.drafts[parent].tokens) - 1)
             self.rows.write(i, start, row.tokens[start:])
         return touched
+
+    def _keep(self, moves: Sequence[Move], rows: Sequence[Row]) -> None:
+        """Keep what the model remembers of rows that have ended, where their requests ask for it."""
+        for move, row in zip(moves, rows, strict=True):
+            if row.finish_reason and row.group.plan.request.keep_prefix:
+                held = tuple(row.tokens[: self.memory.lengths[move.parent]])
+                row.kept = Prefix(held, self.engine.model, self.memory.save(move.parent))
 
     def _gather(self, index: list[int], rows: list[Row]) -> None:
         if index != list(range(len(self.rows))):

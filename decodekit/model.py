@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -19,13 +20,14 @@ from decodekit.memory.layers import LayerKinds
 from decodekit.memory.level import LevelHybrid, LevelMemory
 from decodekit.memory.replay import SingleRows
 from decodekit.memory.rewinding import FEEDINGS, Feeding, RewindingMemory
-from decodekit.memory.rope import Boundary, BoundedMemory, boundary_of
+from decodekit.memory.rope import ApartSlots, Boundary, BoundedMemory, boundary_of
 from decodekit.memory.slots import SlotMemory
 from decodekit.memory.uncached import UncachedMemory
 
 PATHS = ("slots", "hybrid", "level", "replay", "uncached")
 """From fast to slow; each model gets the first one that is right for it."""
 
+_Slots = TypeVar("_Slots", bound=SlotMemory)
 _LIMITS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
 
 
@@ -45,6 +47,7 @@ class CausalModel:
         reason: Why this path, with the figures of the check.
         exact: Whether the KV cache backend keeps what it is given bit for bit.
         notes: What was changed about the model, in words.
+        seconds: Second models that requests have named, with what they were named by; see `second_model`.
     """
 
     def __init__(self, model: Any, caller: Caller, factory: CacheFactory) -> None:
@@ -63,6 +66,7 @@ class CausalModel:
         self.exact = factory.exact
         self.vocab_size = 0
         self.max_length: int | None = None
+        self.seconds: dict[str | int, tuple[Any, CausalModel]] = {}
         self._bytes_per_token: float | None = None
 
     @classmethod
@@ -114,6 +118,21 @@ class CausalModel:
                 inner.forward(torch.zeros(1, 1, dtype=torch.int64, device=self.device), [1], [1])
                 self._bytes_per_token = inner.bytes_per_token()
         return self._bytes_per_token
+
+    @cached_property
+    def key_shapes(self) -> list[tuple[int, int] | None]:
+        """Heads and dims of each layer's keys; None for a layer without any, and empty where they are not in slots.
+
+        Found by one forward pass of one token, when first asked for.
+        """
+        memory = self.memory()
+        inner = getattr(memory, "inner", memory)
+        if not isinstance(inner, SlotMemory):
+            return []
+        inner.join(1)
+        inner.forward(torch.zeros(1, 1, dtype=torch.int64, device=self.device), [1], [1])
+        _, kept = SlotMemory.save(inner, 0)
+        return [None if part is None else (part[0].shape[1], part[0].shape[3]) for part in kept]
 
     def describe(self) -> dict[str, Any]:
         """Tell what was found, for people and for logs."""
@@ -241,13 +260,14 @@ class CausalModel:
         kinds, caller, limit = self.kinds, self.caller, self.max_length
         factory = check.stretching(self.factory) if stretched else self.factory
 
-        def slots(kind: type[SlotMemory] = SlotMemory) -> SlotMemory:
+        def slots(kind: type[_Slots]) -> _Slots:
             made = kind(caller, factory, layers=kinds.objects(), count=kinds.count, limit=limit)
             made.bucket = stretched or made.bucket
             return made
 
         def ragged() -> Memory:
-            return slots() if self.boundary is None else BoundedMemory(caller, slots(), self.boundary)
+            boundary = self.boundary
+            return slots(SlotMemory) if boundary is None else BoundedMemory(caller, slots(ApartSlots), boundary)
 
         def hybrid(kind: type[HybridSlots] = HybridSlots) -> Memory:
             inner = kind(
@@ -275,7 +295,8 @@ class CausalModel:
         if not attends or self.caller.cache_argument == "state" or getattr(self.config, "alibi", False) is True:
             return None
         limit = next((getattr(self.config, name) for name in _LIMITS if getattr(self.config, name, None)), None)
-        if not isinstance(limit, int):
+        # XLNet has none, and says -1.
+        if not isinstance(limit, int) or limit <= 0:
             return None
         boundary = boundary_of(self.model)
         if boundary is not None and boundary.stretches:

@@ -19,6 +19,7 @@ from decodekit.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from decodekit.model import CausalModel
     from decodekit.plugins import Plugins
+    from decodekit.prefix import Prefix
     from decodekit.request import Request
 
 
@@ -150,6 +151,7 @@ class RequestPlan:
         observers: Witnesses.
         aggregator: Makes one answer of the samples.
         hooks: What reaches into the model.
+        prefix: What is remembered of the prompt's beginning and may be used.
         end_tokens: Token ids that end the text.
         signature: Equal for plans whose positions go through the same chain of pieces.
     """
@@ -170,6 +172,7 @@ class RequestPlan:
     observers: tuple[Any, ...]
     aggregator: Any
     hooks: tuple[Hook, ...]
+    prefix: Prefix | None
     end_tokens: tuple[int, ...]
     signature: Hashable
 

@@ -36,6 +36,9 @@ class Request(BaseModel):
         logprobs: Whether to compute log-probabilities of the generated tokens.
         top_logprobs: How many of the likeliest tokens to report per position.
         prompt_logprobs: Whether to report log-probabilities of the prompt.
+        prefix: What the model remembers of the prompt's beginning: a `Prefix`, or a transformers cache that holds the
+            first tokens of the prompt. It is used as far as that leads to the same text, and never changed.
+        keep_prefix: Whether each sample brings a `Prefix` of its prompt and text, for a next turn.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -51,6 +54,8 @@ class Request(BaseModel):
     logprobs: bool = True
     top_logprobs: int = Field(default=0, ge=0)
     prompt_logprobs: bool = False
+    prefix: Any = None
+    keep_prefix: bool = False
 
     @field_validator("stop", "stop_tokens", mode="before")
     @classmethod
@@ -75,6 +80,10 @@ class Request(BaseModel):
                 raise RequestError(
                     f"stop callable {stop!r} cannot be written as JSON", hint="use a stop string or token"
                 )
+        if self.prefix is not None:
+            raise RequestError(
+                "a prefix cannot be written as JSON", hint="leave it out; the text is the same without it"
+            )
         plain: dict[str, Any] = {"prompt": list(self.prompt) if isinstance(self.prompt, tuple) else self.prompt}
         for name in OPTION_NAMES:
             if name != "techniques" and getattr(self, name) != type(self).model_fields[name].default:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from decodekit.prefix import Prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Completion:
         score: Score of a search, or None.
         sample: Index of the sample in its request.
         details: What an aggregator adds.
+        prefix: What the model remembers of prompt and text, where `keep_prefix` asked for it.
     """
 
     text: str
@@ -38,6 +42,7 @@ class Completion:
     score: float | None = None
     sample: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
+    prefix: Prefix | None = field(default=None, repr=False)
 
     @property
     def perplexity(self) -> float:
@@ -52,6 +57,7 @@ class Stats:
     Attributes:
         steps: Forward passes that the request took part in.
         prompt_tokens: Tokens of the prompt.
+        cached_tokens: Those of them that a prefix spared the model.
         new_tokens: Tokens generated, over all samples.
         drafted_tokens: Tokens proposed by drafters and scored.
         accepted_tokens: Drafted tokens that were kept.
@@ -62,6 +68,7 @@ class Stats:
 
     steps: int = 0
     prompt_tokens: int = 0
+    cached_tokens: int = 0
     new_tokens: int = 0
     drafted_tokens: int = 0
     accepted_tokens: int = 0
@@ -136,8 +143,9 @@ class Result:
         return self.answer.perplexity
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain data; `parsed` becomes its JSON form where it is a pydantic model."""
-        plain = asdict(self)
+        """Give plain data; `parsed` becomes its JSON form where it is a pydantic model, a prefix is left out."""
+        bare = [replace(completion, prefix=None) for completion in self.samples]
+        plain = asdict(replace(self, answer=replace(self.answer, prefix=None), samples=bare))
         for completion, source in zip([plain["answer"], *plain["samples"]], [self.answer, *self.samples], strict=True):
             dump = getattr(source.parsed, "model_dump", None)
             completion["parsed"] = dump(mode="json") if dump else source.parsed

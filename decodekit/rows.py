@@ -19,6 +19,7 @@ from decodekit.errors import GenerationError, PluginWarning, blamed_on
 from decodekit.memory.watch import Block
 from decodekit.plan import RequestPlan, name_of
 from decodekit.positions import Positions
+from decodekit.prefix import Prefix
 from decodekit.results import Completion, Stats
 from decodekit.rng import Draws
 from decodekit.types import State
@@ -114,8 +115,11 @@ class Row:
         score: Score of the search.
         streamed: Characters of the text that were handed out while streaming.
         streamed_tokens: Place in `tokens` up to which they were handed out.
+        kept: What the model remembers of the row, once it has ended, where the request keeps it.
         notes: What each model hook wrote down about tokens of the row.
         finish_reason: Set when the row has ended.
+        drafted: Tokens drafted for it in the last step.
+        accepted: How many of them it kept.
         cut: Where the text was cut at a stop string, or None.
     """
 
@@ -132,8 +136,11 @@ class Row:
     score: float = 0.0
     streamed: int = 0
     streamed_tokens: int = 0
+    kept: Prefix | None = None
     notes: dict[str, list[Block]] = field(default_factory=dict)
     finish_reason: str | None = None
+    drafted: int = 0
+    accepted: int = 0
     cut: int | None = None
 
     @property
@@ -185,6 +192,7 @@ class Row:
             parse_error,
             self.score if plan.search is not None else None,
             self.sample,
+            prefix=self.kept,
         )
 
 
@@ -199,6 +207,8 @@ class RowView:
         tokens: Generated token ids.
         text: Generated text so far.
         finish_reason: Set when the row has ended.
+        drafted_tokens: Tokens drafted for it in its last step.
+        accepted_tokens: How many of them it kept; they are among the last of `tokens`.
     """
 
     request: int
@@ -207,14 +217,17 @@ class RowView:
     tokens: Sequence[int]
     text: str
     finish_reason: str | None
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
     @classmethod
     def of(cls, row: Row) -> RowView:
         """Look at a row."""
         prompt = row.group.plan.prompt
         text = "" if row.text is None else row.text.text
+        tokens = tuple(row.tokens[len(prompt) :])
         return cls(
-            row.group.index, row.sample, tuple(prompt), tuple(row.tokens[len(prompt) :]), text, row.finish_reason
+            row.group.index, row.sample, tuple(prompt), tokens, text, row.finish_reason, row.drafted, row.accepted
         )
 
 

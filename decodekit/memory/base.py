@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from decodekit.memory.watch import Watch
 from decodekit.types import Float, Int64, Tensor
@@ -62,6 +63,21 @@ class Memory(ABC):
     @abstractmethod
     def rewind(self, lengths: Sequence[int]) -> None:
         """Forget what each row holds beyond its new length (at most the current one)."""
+
+    @abstractmethod
+    def save(self, row: int) -> Any:
+        """Give what a row holds as a value, which later forward passes do not change."""
+
+    @abstractmethod
+    def load(self, row: int, saved: Any) -> None:
+        """Put what was saved, by this or another memory of the same model and kind, into an empty row."""
+
+    def adopt(self, cache: Any, tokens: Sequence[int]) -> Any:
+        """Turn a transformers cache of one row, which holds these tokens, into what `load` takes.
+
+        None where it lacks something: a layer with a window has let go of keys, say. By default always None.
+        """
+        return None
 
     @abstractmethod
     def bytes(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from decodekit.cache import CacheFactory, LayerCache, Placement
@@ -18,6 +19,8 @@ class _Attention(CacheLayerMixin):
     def __init__(self) -> None:
         super().__init__()
         self.is_initialized = True
+        # What a model looks at to learn whether a layer that it may skip (cross-attention) was ever written to.
+        self.keys = self.values = torch.empty(0)
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None: ...
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
@@ -55,11 +58,12 @@ class BridgeCache(Cache):
         self.stores: list[LayerCache] = []
         self.place: Placement | None = None
         self._room = (0, 0)
-        self._grow(count)
+        self.grow(count)
         for index, layer in (layers or {}).items():
             self.layers[index] = layer
 
-    def _grow(self, count: int) -> None:
+    def grow(self, count: int) -> None:
+        """Have storage for at least that many layers."""
         while len(self.stores) < count:
             store = self.factory(len(self.stores))
             store.reserve(*self._room)
@@ -78,7 +82,7 @@ class BridgeCache(Cache):
         try:
             store = self.stores[layer_idx]
         except IndexError:
-            self._grow(layer_idx + 1)
+            self.grow(layer_idx + 1)
             store = self.stores[layer_idx]
         return store.update(key_states, value_states, self.place)  # type: ignore[arg-type]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -59,30 +60,29 @@ def _ids(vocab: int, length: int, salt: int, avoid: int | None) -> list[int]:
     return [(token + 1) % vocab if token == avoid else token for token in ids]
 
 
-def _tensor(caller: Caller, row: Sequence[int]) -> Tensor:
-    return torch.tensor([row], device=caller.device)
-
-
 def probe(caller: Caller, vocab: int, padding: int | None, dtype: torch.dtype) -> Probe:
     """Run the two rows without a cache, and refuse a model that is not causal.
 
     Raises:
         ModelError: The model gives no logits, or a later token changes an earlier one's.
     """
-    rows = (_ids(vocab, LONG, 3, padding), _ids(vocab, SHORT, 5, padding))
-    outputs = [caller(_tensor(caller, row), uncached=True) for row in rows]
-    logits = [getattr(output, "logits", torch.empty(0)) for output in outputs]
+    rows = (_ids(vocab, LONG, 3, padding), _ids(vocab, LONG, 5, padding))
+    # The second row is run in the batch with three more tokens, then alone without them: two passes show what a later
+    # token changes, and what a neighbour does.
+    together = caller(torch.tensor(rows, device=caller.device), uncached=True)
+    short = rows[1][:SHORT]
+    alone = caller(torch.tensor([short], device=caller.device), uncached=True)
+    logits = [getattr(output, "logits", torch.empty(0)) for output in (together, alone)]
     name = type(caller.model).__name__
-    if any(one.ndim != 3 or one.shape[1] != len(row) for one, row in zip(logits, rows, strict=True)):
+    if any(one.ndim != 3 or one.shape[1] != length for one, length in zip(logits, (LONG, SHORT), strict=True)):
         raise ModelError(
             f"{name} gives no logits for each token, so it has no language-model head",
             hint="load the model with AutoModelForCausalLM",
         )
     truth = (logits[0][0], logits[1][0])
     scale = max(float(truth[0].double().std()), 1e-12)
-    made = Probe(rows, truth, scale, TOLERANCE.get(dtype, 1e-2))
-    part = caller(_tensor(caller, rows[0][:5]), uncached=True).logits[0]
-    off = made.off(part, truth[0][:5])
+    made = Probe((rows[0], short), truth, scale, TOLERANCE.get(dtype, 1e-2))
+    off = made.off(logits[0][1, :SHORT], truth[1])
     if off > made.tolerance:
         raise ModelError(
             f"{name} is not causal: later tokens change the logits of earlier ones by {off:.2g} standard deviations",
@@ -91,40 +91,70 @@ def probe(caller: Caller, vocab: int, padding: int | None, dtype: torch.dtype) -
     return made
 
 
-def position_offset(caller: Caller, probe: Probe, padding: int | None) -> int | None:
-    """Find what the model adds to 0, 1, ... when it makes position ids itself; None where no offset explains it."""
-    if caller.position_offset is None:
-        return None
+def position_offset(caller: Caller, probe: Probe, padding: int | None, far: int | None) -> tuple[int | None, float]:
+    """Find how the model takes positions, and how much a row changes beside one at far positions.
+
+    Args:
+        caller: Calls the model; its `position_offset` is set to what is found.
+        probe: The rows.
+        padding: The padding token, after which some models count their positions.
+        far: First of the far positions; None where there are none.
+
+    Returns:
+        What the model adds to 0, 1, ... when it makes position ids itself, None where it takes none or no offset
+        explains it; and the change of the row, in standard deviations.
+    """
+    near = torch.arange(SHORT, device=caller.device)
+    row = probe.rows[1]
+    if caller.position_offset is None and not _takes_more_positions(caller, probe, near):
+        return None, 0.0
     for offset in dict.fromkeys((0, (padding or 0) + 1)):
         caller.position_offset = offset
-        arange = torch.arange(LONG, device=caller.device)[None]
-        logits = caller(_tensor(caller, probe.rows[0]), positions=arange, uncached=True).logits[0]
-        if probe.off(logits, probe.truth[0]) <= probe.tolerance:
-            return offset
-    return None
+        coupling = 0.0
+        if far is not None:
+            # One pass answers both questions, if the answers are those of most models.
+            coupling = _off_at(caller, probe, [row, row], torch.stack([near, near + far - offset]))
+            calm(caller)
+            if coupling <= probe.tolerance:
+                return offset, coupling
+        if _off_at(caller, probe, [row], near[None]) <= probe.tolerance:
+            return offset, coupling
+    caller.position_offset = None
+    return None, 0.0
 
 
-def coupled_by_position(caller: Caller, probe: Probe, far: Sequence[int]) -> float:
-    """Measure how much a row changes when it stands beside one at far positions; 0 where positions are not taken."""
-    if caller.position_offset is None:
-        return 0.0
-    near = torch.arange(SHORT, device=caller.device)
-    rows = torch.tensor([probe.rows[1], probe.rows[1]], device=caller.device)
-    worst = 0.0
-    for start in far:
-        logits = caller(rows, positions=torch.stack([near, near + start]), uncached=True).logits[0]
-        worst = max(worst, probe.off(logits, probe.truth[1]))
-        calm(caller)
-    return worst
+def _takes_more_positions(caller: Caller, probe: Probe, near: Tensor) -> bool:
+    """Say whether positions get through to a model inside the model, whose forward pass does not name them itself."""
+    parameters = inspect.signature(caller.model.forward).parameters.values()
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return False
+    caller.position_offset = 0
+    apart = _off_at(caller, probe, [probe.rows[1]], 3 * near[None])
+    caller.position_offset = None
+    return probe.tolerance < apart < float("inf")
+
+
+def _off_at(caller: Caller, probe: Probe, rows: list[list[int]], positions: Tensor) -> float:
+    """Give how far the first row is off at these positions; infinite where the model cannot run at them."""
+    try:
+        logits = caller(torch.tensor(rows, device=caller.device), positions=positions, uncached=True).logits[0]
+    except Exception:
+        return float("inf")
+    return probe.off(logits, probe.truth[1])
 
 
 def trial(memory: Memory, probe: Probe, device: torch.device) -> float:
-    """Take a memory through prompts, steps, drafts, a rewind and a fork, all ragged; give its worst deviation."""
+    """Take a memory through prompts, steps, drafts, a rewind and a fork, all ragged; give its worst deviation.
+
+    It ends at the first one that no rounding explains.
+    """
     rows = [0, 1]
-    worst = 0.0
+    worst, limit = 0.0, max(probe.tolerance, SCAN_TOLERANCE)
 
     def run(counts: list[int]) -> None:
         nonlocal worst
+        if worst > limit:
+            return
         here = [slice(start, start + count) for start, count in zip(memory.lengths, counts, strict=True)]
         pieces = [probe.rows[row][part] for row, part in zip(rows, here, strict=True)]
         padded = torch.tensor([piece + [0] * (max(counts) - len(piece)) for piece in pieces], device=device)
@@ -136,6 +166,8 @@ def trial(memory: Memory, probe: Probe, device: torch.device) -> float:
     run([5, 2])
     run([1, 1])
     run([3, 3])
+    if worst > limit:
+        return worst
     memory.rewind([7, 4])
     memory.gather([1, 0, 1])
     rows = [1, 0, 1]
@@ -217,13 +249,12 @@ def view_length(config: Any) -> int:
     return (longest // BUCKET_TOKENS + 2) * BUCKET_TOKENS
 
 
-def far_positions(model: nn.Module, limit: int | None) -> list[int]:
-    """Positions that show an encoding which depends on the batch, none of which a table of positions lacks."""
-    far = [limit - SHORT] if limit is not None and limit > 2 * SHORT else []
+def far_position(model: nn.Module, limit: int | None) -> int | None:
+    """Give a position that shows an encoding which depends on the batch, and that no table of positions lacks."""
     # Only where positions become angles can they lie beyond the limit.
     if any(name.rpartition(".")[2].endswith("inv_freq") for name, _ in model.named_buffers()):
-        far.append(2 * (limit or 4096) + SHORT)
-    return far
+        return 2 * (limit or 4096) + SHORT
+    return limit - SHORT if limit is not None and limit > 2 * SHORT else None
 
 
 def quiet(device: torch.device) -> Any:

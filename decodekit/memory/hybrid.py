@@ -84,5 +84,20 @@ class HybridSlots(SlotMemory, AdvancingMemory):
     def rewind(self, lengths: Sequence[int]) -> None:
         AdvancingMemory.rewind(self, lengths)
 
+    def save(self, row: int) -> Any:
+        length = self.lengths[row]
+        return super().save(row), self.states.export(self.table.slots[row]) if length else None
+
+    def adopt(self, cache: Any, tokens: Sequence[int]) -> Any:
+        # A recurrent layer object says too little about its state to take it over.
+        return None
+
+    def load(self, row: int, saved: Any) -> None:
+        kept, states = saved
+        super().load(row, kept)
+        if states is not None:
+            with torch.inference_mode():
+                self.states.adopt(self.table.slots[row], states, self._room[0])
+
     def bytes(self) -> int:
         return super().bytes() + self.states.bytes()

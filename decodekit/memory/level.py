@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from decodekit.memory.groups import by_key
+from decodekit.memory.hybrid import HybridSlots
 from decodekit.memory.slots import SlotMemory
 
 
@@ -17,6 +18,16 @@ class LevelMemory(SlotMemory):
     """
 
     fills_gaps = False
+
+    def _share(self, counts: Sequence[int]) -> bool:
+        return len(set(self.lengths)) == 1
+
+    def _groups(self, counts: Sequence[int]) -> list[list[int]]:
+        return by_key(counts, self.lengths)
+
+
+class LevelHybrid(HybridSlots):
+    """The same with recurrent states."""
 
     def _share(self, counts: Sequence[int]) -> bool:
         return len(set(self.lengths)) == 1

@@ -116,6 +116,18 @@ class RecurrentStates:
         for key, value in state.items():
             self.buffers[key][slot].copy_(value)
 
+    def export(self, slot: int) -> tuple[dict[Key, Tensor], dict[int, dict[str, Any]]]:
+        """Copy one slot's state out, with what the layers say about themselves once they have begun."""
+        return self.save(slot), copy.deepcopy(self._begun)
+
+    def adopt(self, slot: int, state: tuple[dict[Key, Tensor], dict[int, dict[str, Any]]], capacity: int) -> None:
+        """Copy in what `export` gave, maybe of another object."""
+        tensors, begun = state
+        self._begun = {**copy.deepcopy(begun), **self._begun}
+        self._lent = None
+        for key, value in tensors.items():
+            self._buffer(key, value[None], capacity)[slot].copy_(value)
+
     def bytes(self) -> int:
         """Count the bytes held."""
         return sum(buffer.nbytes for buffer in self.buffers.values())

@@ -48,6 +48,17 @@ class SingleRows(AdvancingMemory):
         with torch.inference_mode():
             self.caches[row], self.lengths[row] = copy.deepcopy(state), length
 
+    def save(self, row: int) -> Any:
+        return self.lengths[row], self.snapshot(row)
+
+    def adopt(self, cache: Any, tokens: Sequence[int]) -> Any:
+        with torch.inference_mode():
+            return len(tokens), copy.deepcopy(cache)
+
+    def load(self, row: int, saved: Any) -> None:
+        length, state = saved
+        self.restore(row, state, length)
+
     def bytes(self) -> int:
         return sum(tensor.nbytes for cache in self.caches for tensor in tensors_in(cache))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -62,8 +63,15 @@ def calm(caller: Caller, length: int = 0) -> None:
     """
     for module, kind, _ in _encodings(caller.model):
         if "dynamic" in kind and int(module.max_seq_len_cached) > max(length, int(module.original_max_seq_len)):  # type: ignore[arg-type]
-            caller(torch.zeros(1, 1, dtype=torch.int64, device=caller.device), uncached=True)
+            with torch.inference_mode():
+                caller(torch.zeros(1, 1, dtype=torch.int64, device=caller.device), uncached=True)
             return
+
+
+class ApartSlots(SlotMemory):
+    """Slots in which no row is run along as padding: its position would count as the longest of the forward pass."""
+
+    fills_gaps = False
 
 
 class BoundedMemory(Memory):
@@ -73,9 +81,9 @@ class BoundedMemory(Memory):
     stretches it is run again for every position asked for. *Exact.*
     """
 
-    def __init__(self, caller: Caller, short: SlotMemory, boundary: Boundary) -> None:
+    def __init__(self, caller: Caller, slots: ApartSlots, boundary: Boundary) -> None:
         self.caller = caller
-        self.inner = short
+        self.inner = slots
         self.boundary = boundary
         self.rows: list[list[int]] = []
         self.long: list[bool] = []
@@ -103,6 +111,14 @@ class BoundedMemory(Memory):
                 self.long[row], held[row] = False, 0
             held[row] = min(held[row], length)
         self.inner.rewind(held)
+
+    def save(self, row: int) -> Any:
+        return list(self.rows[row]), self.long[row], self.inner.save(row)
+
+    def load(self, row: int, saved: Any) -> None:
+        tokens, self.long[row], kept = saved
+        self.rows[row] = list(tokens)
+        self.inner.load(row, kept)
 
     def bytes(self) -> int:
         return self.inner.bytes()

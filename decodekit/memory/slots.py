@@ -80,6 +80,34 @@ class SlotMemory(Memory):
             for store in self.cache.stores:
                 store.copy(sources, targets, length)
 
+    def save(self, row: int) -> Any:
+        length, slot = self.lengths[row], self.table.slots[row]
+        place = Placement([length], [0], 0, length, True, slot)
+        with torch.inference_mode():
+            kept = [
+                tuple(part.clone() for part in store.read(place)) if length and store.bytes() else None
+                for store in self.cache.stores
+            ]
+        return length, kept
+
+    def adopt(self, cache: Any, tokens: Sequence[int]) -> Any:
+        kept = [(getattr(layer, "keys", None), getattr(layer, "values", None)) for layer in cache.layers]
+        whole = all(keys is not None and keys.shape[2] == len(tokens) for keys, _ in kept)
+        return (len(tokens), kept) if whole else None
+
+    def load(self, row: int, saved: Any) -> None:
+        length, kept = saved
+        if length:
+            self.cache.grow(len(kept))
+            self._reserve(len(self.lengths), length)
+            place = Placement([0], [length], length, length, True, self.table.slots[row])
+            with torch.inference_mode():
+                for store, part in zip(self.cache.stores, kept, strict=True):
+                    if part is not None:
+                        keys, values = part
+                        store.write(keys, values, place)
+        self.lengths[row] = length
+
     def bytes(self) -> int:
         return self.cache.bytes()
 

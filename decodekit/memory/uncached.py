@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -34,6 +35,15 @@ class UncachedMemory(Memory):
 
     def rewind(self, lengths: Sequence[int]) -> None:
         self.rows = [row[:length] for row, length in zip(self.rows, lengths, strict=True)]
+
+    def save(self, row: int) -> Any:
+        return self.rows[row]
+
+    def adopt(self, cache: Any, tokens: Sequence[int]) -> Any:
+        return torch.tensor(list(tokens), device=self.caller.device)
+
+    def load(self, row: int, saved: Any) -> None:
+        self.rows[row] = saved
 
     def bytes(self) -> int:
         return sum(row.nbytes for row in self.rows)

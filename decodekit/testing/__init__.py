@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from decodekit.testing.drafters import DrafterLaws
     from decodekit.testing.factories import ScriptedPositions, altered, as_candidates, difference, positions, random_law
     from decodekit.testing.processors import ProcessorLaws
+    from decodekit.testing.prompts import PromptLaws
+    from decodekit.testing.schedulers import SchedulerLaws
     from decodekit.testing.searches import SearchLaws
     from decodekit.testing.selectors import SelectorLaws
     from decodekit.testing.statistics import chi_square, enumerate_law, samples_needed, total_variation
@@ -37,6 +39,8 @@ _HOMES = {
     "drafters": "DrafterLaws",
     "factories": "ScriptedPositions altered as_candidates difference positions random_law",
     "processors": "ProcessorLaws",
+    "prompts": "PromptLaws",
+    "schedulers": "SchedulerLaws",
     "searches": "SearchLaws",
     "selectors": "SelectorLaws",
     "statistics": "chi_square enumerate_law samples_needed total_variation",
@@ -56,6 +60,8 @@ __all__ = [
     "DrafterLaws",
     "ObserverLaws",
     "ProcessorLaws",
+    "PromptLaws",
+    "SchedulerLaws",
     "ScriptedPositions",
     "SearchLaws",
     "SelectorLaws",

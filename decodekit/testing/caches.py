@@ -87,6 +87,22 @@ class CacheLaws:
         bench.join(1)
         bench.forward([bench.text(1), bench.text(2), bench.text(3)], [1, 2, 3])
 
+    def test_a_saved_row_is_put_back_anywhere(self) -> None:
+        bench = self.bench()
+        bench.join(2)
+        bench.forward([bench.text(6), bench.text(9)], [1, 1])
+        saved, text = bench.memory.save(1), list(bench.texts[1])
+        bench.forward([bench.text(3), bench.text(1)], [1, 1])
+        bench.gather([1, 0, 1])
+        other = Bench(bench.model, self.tolerance, seed=1)
+        for one in (bench, other, bench):
+            one.join(2)
+            one.load(saved, text)
+            rows = len(one.texts)
+            one.forward([one.text(1 + i % 2) for i in range(rows)], [1] * rows)
+            one.rewind([len(known) - (i == rows - 1) for i, known in enumerate(one.texts)])
+            one.forward([one.text(1)] * rows, [1] * rows)
+
     def test_many_interleaved_rows_that_bring_very_different_counts(self) -> None:
         bench = self.bench()
         bench.join(20)
@@ -161,6 +177,12 @@ class Bench:
         self.memory.rewind(list(lengths))
         self.texts = [text[:length] for text, length in zip(self.texts, lengths, strict=True)]
         self._check(f"rewind({list(lengths)})")
+
+    def load(self, saved: Any, text: TokenIds) -> None:
+        """Put what was saved of a row into the last one."""
+        self.memory.load(len(self.texts) - 1, saved)
+        self.texts[-1] = list(text)
+        self._check("load")
 
     def forward(self, tokens: Sequence[TokenIds], wanted: Sequence[int]) -> None:
         """Append tokens and compare every wanted position with a full recompute."""

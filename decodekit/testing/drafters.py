@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 import numpy as np
 import torch
 
+from decodekit import rng
 from decodekit.positions import Positions
 from decodekit.techniques import BuildContext, Draft
 from decodekit.testing.factories import altered, positions
@@ -122,6 +124,63 @@ class DrafterLaws:
             return
         law = drawn[0].law.full(self.vocab_size).probs()[0].tolist()
         chi_square(Counter(int(draft.tokens[0]) for draft in drawn), {t: p for t, p in enumerate(law) if p > 0})
+
+    def test_drafted_texts_of_two_tokens_follow_their_laws(self) -> None:
+        _, first, drafts = self.pairs()
+        if not len(drafts) or first is None:
+            return
+        expected: dict[tuple[int, int], float] = {}
+        for token, mass in first.items():
+            law = next((self.probabilities(draft, 1) for draft in drafts if int(draft.tokens[0]) == token), None)
+            expected |= {(token, t): mass * p for t, p in law.items()} if law else {(token, -1): mass}
+        chi_square(Counter((int(d.tokens[0]), int(d.tokens[1])) for d in drafts), expected)
+
+    def test_a_draft_is_independent_of_the_drafts_before_it(self) -> None:
+        at, first, drafts = self.pairs()
+        if not len(drafts) or first is None:
+            return
+        piece, token, count = self.piece(), int(drafts[0].tokens[0]), len(drafts)
+        following = piece(self.after(piece, at, token), [1] * count)
+        law = self.probabilities(following[0], 0)
+        second: Counter[int] = Counter()
+        for draft in drafts:
+            second.update({t: p / count for t, p in self.probabilities(draft, 1).items()})  # pyright: ignore
+        observed = Counter((int(a.tokens[1]), int(b.tokens[0])) for a, b in zip(drafts, following, strict=True))
+        chi_square(observed, {(a, b): float(p) * q for a, p in second.items() for b, q in law.items()})
+
+    def test_a_draft_leaves_the_numbers_of_selectors_and_verifiers_alone(self) -> None:
+        piece = self.piece()
+        at = self.places(piece, self.seeds[0])
+        with patch.object(rng, "uniform", wraps=rng.uniform) as draws:
+            piece(at, list(LIMITS))
+        taken = sorted(
+            {call.args[3] for call in draws.call_args_list if call.args[3].split()[0] in ("select", "accept")}
+        )
+        assert not taken, f"numbers for {', '.join(map(repr, taken))} decide what is made of the draft"
+
+    def pairs(self) -> tuple[Positions, dict[int, float] | None, list[Draft]]:
+        """Give many drafts of two tokens at one place, and the law of the first; none from drafters without laws."""
+        piece = self.piece()
+        count = samples_needed(self.vocab_size**2, 0.08)
+        place = self.places(piece, self.seeds[0]).index_select([4])
+        at = altered(place.index_select([0] * count), seeds=np.arange(count, dtype=np.uint64))
+        drafts = piece(at, [2] * count)
+        if any(draft.law is None or len(draft.tokens) < 2 for draft in drafts):
+            return at, None, []
+        return at, self.probabilities(drafts[0], 0), drafts
+
+    def after(self, piece: Any, at: Positions, token: int) -> Positions:
+        """Give the places one token further on."""
+        length = int(at.lengths_array[0])
+        history = np.concatenate([at.history_array[:, :length], np.full((len(at), 1), token)], axis=1)
+        state = piece.advance(at.states[0], token)
+        return altered(at, history_array=history, lengths_array=at.lengths_array + 1, states=[state] * len(at))
+
+    def probabilities(self, draft: Draft, place: int) -> dict[int, float]:
+        """Give the law that a token of a draft was drawn from."""
+        assert draft.law is not None
+        law = draft.law.index_select(torch.tensor([place])).full(self.vocab_size).probs()[0].tolist()
+        return {token: p for token, p in enumerate(law) if p > 0}
 
 
 def _alike(left: Draft, right: Draft) -> bool:

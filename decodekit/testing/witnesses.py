@@ -102,9 +102,11 @@ class AggregatorLaws(_PieceLaws):
     Attributes:
         make: Gives the technique, or a piece that is built already.
         samples: Texts to make one answer of.
+        orderless: Whether the answer must not depend on the order in which the samples are given.
     """
 
     samples: ClassVar[tuple[str, ...]] = ("42", "41", "42", "7")
+    orderless: ClassVar[bool] = False
 
     def completions(self) -> list[Completion]:
         """Give the samples as they come from the loop."""
@@ -118,6 +120,15 @@ class AggregatorLaws(_PieceLaws):
         assert same(first, second), "the same samples give two answers"
         assert not watch.changed(), "an aggregator edited its samples"
         assert same(generators, random_generators()), "a global random generator was used or seeded"
+
+    def test_the_order_of_samples_does_not_matter(self) -> None:
+        if not self.orderless:
+            return
+        samples, piece = self.completions(), self.piece()
+        first = piece(samples)
+        for turn in range(len(samples)):
+            for order in (samples[turn:] + samples[:turn], (samples[turn:] + samples[:turn])[::-1]):
+                assert same(first, piece(order)), f"another answer for the order {[c.sample for c in order]}"
 
     def test_one_sample_is_its_own_answer(self) -> None:
         only = self.completions()[:1]

@@ -8,12 +8,35 @@ from __future__ import annotations
 
 from decodekit.testing.mutants.base import Mutant
 from decodekit.testing.mutants.constraints import CONSTRAINTS
+from decodekit.testing.mutants.drafters import DRAFTERS
 from decodekit.testing.mutants.memories import MEMORIES
 from decodekit.testing.mutants.processors import PROCESSORS
+from decodekit.testing.mutants.searches import SEARCHES
 from decodekit.testing.mutants.selectors import SELECTORS
 from decodekit.testing.mutants.verifiers import VERIFIERS
+from decodekit.testing.mutants.witnesses import WITNESSES
 
-MUTANTS: tuple[Mutant, ...] = (*PROCESSORS, *SELECTORS, *CONSTRAINTS, *VERIFIERS, *MEMORIES)
+MUTANTS: tuple[Mutant, ...] = (
+    *PROCESSORS,
+    *SELECTORS,
+    *SEARCHES,
+    *CONSTRAINTS,
+    *DRAFTERS,
+    *VERIFIERS,
+    *MEMORIES,
+    *WITNESSES,
+)
 """All of them; where `breaks` is empty the piece is right."""
 
-__all__ = ["CONSTRAINTS", "MEMORIES", "MUTANTS", "PROCESSORS", "SELECTORS", "VERIFIERS", "Mutant"]
+__all__ = [
+    "CONSTRAINTS",
+    "DRAFTERS",
+    "MEMORIES",
+    "MUTANTS",
+    "PROCESSORS",
+    "SEARCHES",
+    "SELECTORS",
+    "VERIFIERS",
+    "WITNESSES",
+    "Mutant",
+]

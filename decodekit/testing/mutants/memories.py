@@ -49,6 +49,12 @@ class Faulty(Memory):
     def rewind(self, lengths: Sequence[int]) -> None:
         self.inner.rewind(lengths)
 
+    def save(self, row: int) -> Any:
+        return self.inner.save(row)
+
+    def load(self, row: int, saved: Any) -> None:
+        self.inner.load(row, saved)
+
     def bytes(self) -> int:
         return self.inner.bytes()
 
@@ -58,6 +64,13 @@ class GatherRunsBackwards(Faulty):
 
     def gather(self, index: Sequence[int]) -> None:
         self.inner.gather(list(reversed(index)))
+
+
+class LoadsAnotherRow(Faulty):
+    """Saves the row before the one that is asked for."""
+
+    def save(self, row: int) -> Any:
+        return self.inner.save(row - 1)
 
 
 class RewindKeepsAToken(Faulty):
@@ -161,6 +174,7 @@ MEMORIES: tuple[Mutant, ...] = (
     _mutant(Slots),
     _mutant(Faulty),
     _mutant(GatherRunsBackwards, "gather_copies"),
+    _mutant(LoadsAnotherRow, "saved_row"),
     _mutant(RewindKeepsAToken, "rejected_draft"),
     _mutant(PositionsOffByOne, "prompt_at_once"),
     _mutant(LogitsOfTheFirst, "any_sequence"),

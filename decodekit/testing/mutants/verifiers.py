@@ -1,8 +1,10 @@
-"""Wrong verifiers: the token rule (arXiv:2211.17192), made wrong in one way each."""
+"""Wrong verifiers: the token rule (arXiv:2211.17192) and the block rule (arXiv:2403.10444), wrong in one way each."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 
@@ -17,10 +19,14 @@ from decodekit.testing.verifiers import VOCAB, VerifierLaws
 class TokenRule(Verifier):
     """Right: keep x with probability min(1, Q/P), else draw from the positive part of Q - P."""
 
+    falls_back: ClassVar[bool] = True
+
     def __call__(
         self, target: Law, at: Positions, drafts: Sequence[Draft], select: Callable[[Law, Positions], torch.Tensor]
     ) -> list[Verdict]:
-        wide = target.full(VOCAB).probs()
+        if self.falls_back and not getattr(select, "follows_law", False):
+            return Match()(target, at, drafts, select)
+        wide = self.target(target.full(VOCAB))
         coins, numbers = at.uniform("accept").tolist(), at.uniform("residual").tolist()
         verdicts: list[Verdict] = []
         first = 0
@@ -36,11 +42,18 @@ class TokenRule(Verifier):
                 law = self.residual(wide[first + kept], proposed[kept])
             else:
                 law = self.bonus(wide, first + kept, proposed)
-            total = law.cumsum(0)
-            place = min(int((total <= numbers[first + kept] * total[-1]).sum()), int(law.nonzero().max()))
-            verdicts.append(Verdict(kept, place))
+            verdicts.append(Verdict(kept, self.draw(law, numbers[first + kept])))
             first += len(draft.tokens) + 1
         return verdicts
+
+    def target(self, law: Law) -> torch.Tensor:
+        """Give the target law's probabilities."""
+        return law.probs()
+
+    def draw(self, law: torch.Tensor, number: float) -> int:
+        """Give a token of a law that need not sum to 1."""
+        total = law.cumsum(0)
+        return min(int((total <= number * total[-1]).sum()), int(law.nonzero().max()))
 
     def proposed(self, draft: Draft) -> torch.Tensor:
         """Give the law that each token was drawn from; certain where it was not drawn."""
@@ -127,6 +140,89 @@ class MixesRows(TokenRule):
         return verdicts
 
 
+class ForgetsToNormalise(TokenRule):
+    """Draws from the residual as if it summed to 1, so that its last token gets the rest."""
+
+    def draw(self, law: torch.Tensor, number: float) -> int:
+        return min(int((law.cumsum(0) <= number).sum()), int(law.nonzero().max()))
+
+
+class OneRowBack(TokenRule):
+    """Judges each token but the first under the law of the position before: a history that is one token short."""
+
+    def target(self, law: Law) -> torch.Tensor:
+        return law.probs()[[max(i - 1, 0) for i in range(len(law.logits))]]
+
+
+class ForgetsTheMask(TokenRule):
+    """Takes what is impossible for unlikely."""
+
+    def target(self, law: Law) -> torch.Tensor:
+        return law.logits.clamp(min=-3).softmax(-1)
+
+
+class ForgetsTheSelector(TokenRule):
+    """Draws whatever the selector, also where that one is deterministic."""
+
+    falls_back = False
+
+
+class BlockRule(TokenRule):
+    """Right: judge the draft as a whole."""
+
+    def __call__(
+        self, target: Law, at: Positions, drafts: Sequence[Draft], select: Callable[[Law, Positions], torch.Tensor]
+    ) -> list[Verdict]:
+        if not getattr(select, "follows_law", False):
+            return Match()(target, at, drafts, select)
+        wide, numbers = self.target(target.full(VOCAB)), at.uniform("residual").tolist()
+        coins = self.coins(at, drafts)
+        verdicts: list[Verdict] = []
+        first = 0
+        for draft, numbered in zip(drafts, coins, strict=True):
+            proposed, size, carried = self.proposed(draft), len(draft.tokens), 1.0
+            kept, law = 0, wide[first]
+            for i in range(size + 1):
+                if i:
+                    token = draft.tokens[i - 1]
+                    ratio = wide[first + i - 1][token] / proposed[i - 1][token]
+                    carried = self.carry(carried, float(ratio))
+                left = (carried * wide[first + i] - proposed[i]).clamp(min=0) if i < size else wide[first + i]
+                mass = float(left.sum())
+                chance = carried if i == size else mass / max(mass + 1 - carried, 1e-300)
+                if i == 0 or numbered[i - 1] < chance:
+                    kept, law = i, left if mass > 0 else wide[first + i]
+            verdicts.append(Verdict(kept, self.draw(law, numbers[first + kept])))
+            first += size + 1
+        return verdicts
+
+    def carry(self, carried: float, ratio: float) -> float:
+        """Give p_i from p_(i-1) and Q / P."""
+        return min(carried * ratio, 1.0)
+
+    def coins(self, at: Positions, drafts: Sequence[Draft]) -> list[list[float]]:
+        """Give each row's numbers that decide how many tokens may be kept: they belong to where its draft begins."""
+        sizes = [len(draft.tokens) for draft in drafts]
+        starts = at.index_select([0, *itertools.accumulate(size + 1 for size in sizes[:-1])])
+        columns = [starts.uniform(f"accept {i}").tolist() for i in range(1, max(sizes) + 1)]
+        return [[column[row] for column in columns] for row in range(len(sizes))]
+
+
+class CoinsOfPositions(BlockRule):
+    """Keys its coins by position, so that a later call meets coins that have decided before."""
+
+    def coins(self, at: Positions, drafts: Sequence[Draft]) -> list[list[float]]:
+        numbers = iter(at.uniform("accept").tolist())
+        return [[next(numbers) for _ in range(len(draft.tokens) + 1)] for draft in drafts]
+
+
+class CarriesTooMuch(BlockRule):
+    """Carries the plain product of the ratios, which exceeds 1."""
+
+    def carry(self, carried: float, ratio: float) -> float:
+        return carried * ratio
+
+
 class KeepsOneMore(Match):
     """Keeps the first token that differs."""
 
@@ -154,6 +250,13 @@ VERIFIERS: tuple[Mutant, ...] = (
     Mutant(VerifierLaws, IgnoresDraftLaw, ("text_follows",)),
     Mutant(VerifierLaws, TakesDraftAsDrawn, ("not_drawn_at_random",)),
     Mutant(VerifierLaws, MixesRows, ("row_law",)),
+    Mutant(VerifierLaws, ForgetsToNormalise, ("text_follows",)),
+    Mutant(VerifierLaws, OneRowBack, ("text_follows", "row_law")),
+    Mutant(VerifierLaws, ForgetsTheMask, ("text_follows", "nothing_impossible")),
+    Mutant(VerifierLaws, ForgetsTheSelector, ("deterministic_selector", "not_follow_the_law")),
+    Mutant(VerifierLaws, BlockRule),
+    Mutant(VerifierLaws, CoinsOfPositions, ("independent_of_one_another",)),
+    Mutant(VerifierLaws, CarriesTooMuch, ("independent_of_one_another",)),
     Mutant(VerifierLaws, KeepsOneMore, ("token_for_token",), {"token_for_token": True}),
     Mutant(VerifierLaws, TokenRule, ("token_for_token",), {"token_for_token": True}),
 )
