@@ -216,9 +216,10 @@ def _check_roles(techniques: Sequence[Technique], engine: EnginePlan) -> None:
             hint=f"Decoder(…, max_rows={search.rows})",
         )
     drafters = _of(techniques, Drafter)
-    if search and drafters:
+    guess = next((drafter for drafter in drafters if not drafter.for_searches), None)
+    if search and guess:
         raise IncompatibleTechniquesError(
-            f"{search.name!r} (search) cannot run with {drafters[0].name!r} (drafter): a draft follows one path",
+            f"{search.name!r} (search) cannot run with {guess.name!r} (drafter): a draft follows one path",
             hint="leave one of them out",
         )
     names = [t.name for t in techniques if not isinstance(t, Constraint)]

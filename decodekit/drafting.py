@@ -13,7 +13,7 @@ from decodekit.companions import Companions, MakeWatch, Track
 from decodekit.errors import GenerationError, blamed_on
 from decodekit.law import Law, concat
 from decodekit.pipeline import PositionStates, with_end_tokens
-from decodekit.plan import Hook, name_of, piece_key
+from decodekit.plan import Hook, RequestPlan, name_of, piece_key
 from decodekit.rows import BROKEN, Row, Rows, leave_out
 from decodekit.scoring import Scorer
 from decodekit.techniques import Draft
@@ -58,7 +58,20 @@ class Drafting:
                     self._ask(wave, link)
                 except Exception as error:
                     self._leave_out(wave, link, error)
+        self._level_searches()
         return self.drafts
+
+    def _level_searches(self) -> None:
+        """Cut the drafts of a searching group to one length: its rows are expanded together."""
+        shortest: dict[int, int] = {}
+        for row, draft in zip(self.rows.items, self.drafts, strict=True):
+            if row.group.plan.search is not None:
+                number = row.group.index
+                shortest[number] = min(shortest.get(number, len(draft.tokens)), len(draft.tokens))
+        for r, row in enumerate(self.rows.items):
+            length = shortest.get(row.group.index)
+            if length is not None and len(self.drafts[r].tokens) > length:
+                self.drafts[r] = Draft(self.drafts[r].tokens[:length])
 
     def _ask(self, wave: list[int], link: int) -> None:
         plan = self.rows.items[wave[0]].group.plan
@@ -95,6 +108,8 @@ class Drafting:
     def _room(self, r: int, hook: Hook | None) -> int:
         """Say how many more tokens may be drafted: at least one is left for the model itself."""
         row, drafted = self.rows.items[r], len(self.drafts[r].tokens)
+        if self.drafts[r].stuck:
+            return 0
         room = row.remaining - 1 - drafted
         if hook is not None and hook.companion is not None and hook.companion.model is not None:
             context = hook.companion.model.max_length
@@ -138,6 +153,7 @@ class DraftView:
     ) -> None:
         self.rows, self.wave, self.track, self.scorer, self.watch = rows, wave, track, scorer, watch
         self.drafted = before
+        self.steps = 0
         self._states: dict[int, tuple[tuple[State, ...], State]] = {}
         for r in wave:
             row = rows.items[r]
@@ -173,6 +189,7 @@ class DraftView:
         tokens, law = self._choose(logits, order)
         place = {r: i for i, r in enumerate(order)}
         index = [place[r] for r in chosen]
+        self.steps += 1
         return [tokens[i] for i in index], law.index_select(torch.tensor(index, device=law.logits.device))
 
     def index_select(self, index: Sequence[int]) -> DraftView:
@@ -195,7 +212,7 @@ class DraftView:
         places: list[int] = []
         for index, part, target in self.scorer.laws([row.group.plan for row in items], logits, at, states):
             plan = part.plans[0]
-            ahead = target.at.apart("draft")
+            ahead = target.at.apart(f"draft {self.track.name} {self.steps}", depths[index])
             taken = target.law.argmax() if plan.sees_model(plan.selector) else part.selector(target.law, ahead)
             for i, token in zip(index, taken.tolist(), strict=True):
                 tokens[i] = token
@@ -226,35 +243,51 @@ class DraftView:
 
 
 def _trim(row: Row, before: Draft, proposal: Draft, limit: int, vocab_size: int) -> Draft:
-    """Cut a proposal before the first token that the row cannot take: an end token, or what the constraint forbids."""
+    """Cut a proposal at the first token that the row cannot go on from: an end token, or what the constraint forbids.
+
+    That token is left out, unless it was drawn: then it stays, to be judged like any other, because leaving it out
+    would change the law of what takes its place.
+    """
     plan = row.group.plan
     state = row.constraint
     for token in before.tokens:
         state = plan.advance_constraint(state, token)
     kept: list[int] = []
+    stuck = False
     for token in map(int, list(proposal.tokens)[:limit]):
-        if not 0 <= token < vocab_size or token in plan.end_tokens:
+        if not 0 <= token < vocab_size:
             break
-        if plan.constraint is not None:
-            mask = with_end_tokens(plan, state, row.remaining - len(before.tokens) - len(kept))
-            if not int(mask[token >> 5]) >> (token & 31) & 1:
-                break
-            state = plan.advance_constraint(state, token)
+        stuck = token in plan.end_tokens or not _allows(
+            plan, state, row.remaining - len(before.tokens) - len(kept), token
+        )
+        if stuck and proposal.law is None:
+            stuck = False
+            break
         kept.append(token)
-    law = proposal.law
-    if law is not None and kept:
+        if stuck:
+            break
+        state = plan.advance_constraint(state, token)
+    law = proposal.law if kept else None
+    if law is not None and len(law.logits) != len(kept):
         law = law.index_select(torch.arange(len(kept), device=law.logits.device))
-    return Draft(kept, law if kept else None)
+    return Draft(kept, law, stuck)
+
+
+def _allows(plan: RequestPlan, state: State, remaining: int, token: int) -> bool:
+    if plan.constraint is None:
+        return True
+    mask = with_end_tokens(plan, state, remaining)
+    return bool(int(mask[token >> 5]) >> (token & 31) & 1)
 
 
 def _join(first: Draft, second: Draft, vocab_size: int) -> Draft:
     tokens = [*first.tokens, *second.tokens]
     if not first.tokens or (first.law is None and second.law is None):
-        return Draft(tokens, second.law)
+        return Draft(tokens, second.law, second.stuck)
     known = first.law or second.law
     assert known is not None
     laws = [
         draft.law or Law.certain(torch.tensor(draft.tokens, device=known.logits.device), known.logits.dtype)
         for draft in (first, second)
     ]
-    return Draft(tokens, concat(laws, vocab_size))
+    return Draft(tokens, concat(laws, vocab_size), second.stuck)

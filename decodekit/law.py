@@ -75,13 +75,20 @@ class Law:
         wide = self.logits.new_full((len(self.logits), vocab_size), float("-inf"))
         return Law(wide.scatter_reduce(-1, self.ids, self.logits, reduce="amax"))
 
+    def normaliser(self) -> Float[Tensor, "position"]:
+        """Give the log of the summed weights; NaN where nothing is possible."""
+        # On CPU logsumexp is ten times slower than this once a law has impossible tokens.
+        return self.logits.amax(dim=-1) - torch.log_softmax(self.logits, dim=-1).amax(dim=-1)
+
+    def logit_at(self, rows: Int64[Tensor, "chosen"], tokens: Int64[Tensor, "chosen"]) -> Float[Tensor, "chosen"]:
+        """Give single weights; -inf where a token is not a candidate."""
+        if self.ids is None:
+            return self.logits[rows, tokens]
+        return self.logits[rows].masked_fill(self.ids[rows] != tokens[:, None], float("-inf")).amax(dim=-1)
+
     def logprob_of(self, tokens: Int64[Tensor, "position"]) -> Float[Tensor, "position"]:
         """Give the log-probability of one token per position; -inf where it is not a candidate."""
-        total = torch.logsumexp(self.logits, dim=-1)
-        if self.ids is None:
-            return self.logits.gather(-1, tokens[:, None]).squeeze(-1) - total
-        hit = self.logits.masked_fill(self.ids != tokens[:, None], float("-inf"))
-        return hit.amax(dim=-1) - total
+        return self.logit_at(torch.arange(len(tokens), device=tokens.device), tokens) - self.normaliser()
 
     @classmethod
     def certain(cls, tokens: Int64[Tensor, "position"], dtype: torch.dtype) -> Law:

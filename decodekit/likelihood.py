@@ -55,21 +55,20 @@ def likelihoods(scored: Scored, positions: list[int], tokens: list[int]) -> list
 
 def _target(scored: Scored, positions: list[int], tokens: Tensor, wanted: bool) -> list[float]:
     """Give the target log-probabilities, or where nobody wants them any number that is finite for usable laws."""
-    if len(scored.laws) == 1 and positions == scored.laws[0][0]:
-        _, part, target = scored.laws[0]
-        if not wanted and target.law.ids is None and getattr(part.selector, "deterministic", False):
-            # NaN and an empty law show in the best logit itself, without a pass over the vocabulary.
-            return target.law.logits.gather(-1, tokens[:, None]).squeeze(-1).tolist()
-        return target.law.logprob_of(tokens).tolist()
     values = [math.nan] * len(positions)
-    for index, _, target in scored.laws:
+    for index, part, target in scored.laws:
         place = {p: i for i, p in enumerate(index)}
         mine = [i for i, p in enumerate(positions) if p in place]
-        if mine:
-            rows = torch.tensor([place[positions[i]] for i in mine], device=tokens.device)
-            chosen = tokens[torch.tensor(mine, device=tokens.device)]
-            for i, value in zip(mine, target.law.index_select(rows).logprob_of(chosen).tolist(), strict=True):
-                values[i] = value
+        if not mine:
+            continue
+        rows = torch.tensor([place[positions[i]] for i in mine], device=tokens.device)
+        chosen = tokens if len(mine) == len(positions) else tokens[torch.tensor(mine, device=tokens.device)]
+        found = target.law.logit_at(rows, chosen)
+        if wanted or not (part.selector is None or getattr(part.selector, "deterministic", False)):
+            # Otherwise NaN and an empty law show in the best logit itself, without a pass over the vocabulary.
+            found = found - target.law.normaliser()[rows]
+        for i, value in zip(mine, found.tolist(), strict=True):
+            values[i] = value
     return values
 
 
@@ -81,5 +80,5 @@ def _rows(logits: Tensor, positions: Sequence[int]) -> Tensor:
 
 def _top(logits: Tensor, k: int) -> list[dict[int, float]]:
     values, ids = logits.topk(min(k, logits.shape[-1]), dim=-1)
-    logprobs = values - torch.logsumexp(logits, dim=-1, keepdim=True)
+    logprobs = values - Law(logits).normaliser()[:, None]
     return [dict(zip(i, v, strict=True)) for i, v in zip(ids.tolist(), logprobs.tolist(), strict=True)]

@@ -231,7 +231,7 @@ class Loop:
 
     def _draft(self, forks: dict[int, list[int]]) -> list[Draft]:
         """Give the drafts of rows that have their prompt behind them; an empty list where nobody drafts anything."""
-        eligible = [i for i, row in enumerate(self.rows.items) if row.group.plan.drafters and i not in forks]
+        eligible = [i for i, row in enumerate(self.rows.items) if row.group.plan.drafts and i not in forks]
         if not eligible:
             return []
         drafting = Drafting(self.rows, self.engine.model.vocab_size, self.companions, self.scorer, self.hooking.watch)
@@ -312,20 +312,19 @@ class Loop:
 
     def _search(self, scored: Scored, index: list[int], target: TargetLaw) -> list[Move]:
         moves: list[Move] = []
-        groups: dict[int, list[int]] = {}
+        groups: dict[int, dict[int, int]] = {}
         for place, p in enumerate(index):
-            groups.setdefault(scored.rows[scored.owner(p)].group.index, []).append(place)
+            groups.setdefault(scored.rows[scored.owner(p)].group.index, {})[p] = place
         for number, places in groups.items():
-            group = self.groups[number]
-            members = [scored.owner(index[place]) for place in places]
+            group, first = self.groups[number], scored.owner(min(places))
             try:
-                choices = expand(group, scored, members, places, target)
+                paths = expand(group, scored, places, target)
             except GenerationError as error:
-                fail(group, [scored.rows[r] for r in members], error)
+                fail(group, [row for row in scored.rows if row.group is group], error)
                 continue
-            moves += [
-                Move(r, [token], [scored.first[r]], score, ended, members[0]) for r, token, score, ended in choices
-            ]
+            for path in paths:
+                positions = list(range(scored.first[path.row], scored.first[path.row] + len(path.tokens)))
+                moves.append(Move(path.row, path.tokens, positions, path.score, path.ended, first))
         return moves
 
     # Committing

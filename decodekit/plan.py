@@ -181,6 +181,12 @@ class RequestPlan:
         """How many rows the request grows to at the start."""
         return 1 if self.search else self.request.n
 
+    @property
+    def drafts(self) -> bool:
+        """Whether rows may have drafts; not where a stop could end one row of a search inside of its draft."""
+        stops = self.stops or self.stop_pieces or self.request.stop_tokens
+        return bool(self.drafters) and not (self.search is not None and stops)
+
     def sees_model(self, piece: Any) -> bool:
         """Say whether a piece of this plan is a model hook."""
         return any(hook.name == name_of(piece) for hook in self.hooks)

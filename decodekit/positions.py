@@ -35,6 +35,7 @@ class Positions:
         view: What a model hook sees of the model at these positions (a `ModelView`, for drafters a `DraftView`); None
             for all other pieces.
         stream: Which stream random numbers come from; see `apart`.
+        ahead: How many drafted tokens stand before each position, where numbers go by the draft's beginning.
     """
 
     history_array: NDArray[np.int64]
@@ -47,6 +48,7 @@ class Positions:
     draws: tuple[rng.Draws, NDArray[np.int64]] | None = None
     view: Any = None
     stream: str = ""
+    ahead: NDArray[np.int64] | None = None
     _memo: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -86,6 +88,7 @@ class Positions:
     def uniform(self, purpose: str) -> Float[Tensor, "position"]:
         """Draw one float64 in [0, 1) per position, fixed for (seed, sample, position, purpose)."""
         new = self.lengths_array - self.prompt_lengths_array
+        new = new if self.ahead is None else new - self.ahead
         purpose = self.stream + purpose
         if self.draws is not None:
             numbers = self.draws[0](self.draws[1], new, purpose)
@@ -107,6 +110,7 @@ class Positions:
             None if self.draws is None else (self.draws[0], self.draws[1][rows]),
             None if self.view is None else self.view.index_select(index),
             self.stream,
+            None if self.ahead is None else self.ahead[rows],
         )
 
     def with_states(self, states: Sequence[State]) -> Positions:
@@ -117,9 +121,15 @@ class Positions:
         """Give the same positions with what a model hook sees there."""
         return replace(self, view=view)
 
-    def apart(self, stream: str) -> Positions:
-        """Give the same positions with random numbers that are independent of those of any other stream."""
-        return replace(self, stream=f"{stream} ")
+    def apart(self, stream: str, ahead: NDArray[np.int64] | None = None) -> Positions:
+        """Give the same positions with random numbers that are independent of those of any other stream.
+
+        Args:
+            stream: Name of the stream.
+            ahead: How many drafted tokens stand before each position: numbers then go by where the draft begins, so
+                that a place which is drafted again gets new ones. The stream must say how deep in its draft a draw is.
+        """
+        return replace(self, stream=f"{stream} ", ahead=ahead)
 
     @classmethod
     def concat(cls, parts: Sequence[Positions]) -> Positions:

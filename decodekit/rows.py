@@ -283,6 +283,7 @@ class Rows:
         self.items: list[Row] = []
         self.history = np.zeros((0, _GROWTH), dtype=np.int64)
         self._fixed: tuple[np.ndarray, np.ndarray, np.ndarray, Draws] | None = None
+        self._draws = Draws(np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.uint64))
         self._order = np.arange(0)
 
     def __len__(self) -> int:
@@ -324,7 +325,9 @@ class Rows:
             seeds = np.array([plan.seed for plan in plans], dtype=np.uint64)
             samples = np.array([row.sample for row in self.items], dtype=np.uint64)
             prompts = np.array([len(plan.prompt) for plan in plans], dtype=np.int64)
-            self._fixed = prompts, seeds, samples, Draws(seeds, samples)
+            if not (np.array_equal(seeds, self._draws.seeds) and np.array_equal(samples, self._draws.samples)):
+                self._draws = Draws(seeds, samples)
+            self._fixed = prompts, seeds, samples, self._draws
             self._order = np.arange(len(plans))
         return self._fixed
 

@@ -135,7 +135,11 @@ class Scorer:
             for index, _, target in fresh:
                 for i, p in enumerate(index):
                     if p + 1 in later and depths[p + 1]:
-                        token = drafts[owners[p]].tokens[depths[p]]
+                        draft = drafts[owners[p]]
+                        if draft.stuck and depths[p + 1] == len(draft.tokens):
+                            states.processors[p + 1] = states.processors[p]
+                            continue
+                        token = draft.tokens[depths[p]]
                         states.processors[p + 1] = scored.plans[p].advance(
                             states.processors[p], token, _pick(target.law, [i])
                         )
@@ -152,7 +156,13 @@ class Scorer:
         for p, (plan, depth) in enumerate(zip(scored.plans, depths, strict=True)):
             levels.setdefault(depth if plan.reads_law else 0, []).append(p)
             if depth:
-                token = scored.drafts[scored.owner(p)].tokens[depth - 1]
+                draft = scored.drafts[scored.owner(p)]
+                token = draft.tokens[depth - 1]
+                if draft.stuck and depth == len(draft.tokens):
+                    # Nothing is ever taken here; it only has to be a law.
+                    states.constraints[p], states.remaining[p] = states.constraints[p - 1], states.remaining[p - 1]
+                    states.processors[p] = states.processors[p - 1]
+                    continue
                 states.constraints[p] = plan.advance_constraint(states.constraints[p - 1], token)
                 if not plan.reads_law:
                     states.processors[p] = plan.advance(states.processors[p - 1], token, None)

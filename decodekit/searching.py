@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -15,36 +16,65 @@ from decodekit.positions import Positions
 from decodekit.rows import Group, Row
 from decodekit.scoring import Scored
 from decodekit.techniques import Expansion, GroupView
-
-Choice = tuple[int, int, float, bool]
-"""Row of the step, token, score, whether the row ends with it."""
+from decodekit.types import TokenIds
 
 
-def expand(
-    group: Group, scored: Scored, members: Sequence[int], places: Sequence[int], target: TargetLaw
-) -> list[Choice]:
-    """Expand one group.
+@dataclass(slots=True)
+class Path:
+    """One row of a group while its drafts are followed.
+
+    Attributes:
+        row: Row of the step that it continues.
+        tokens: What it is continued with.
+        score: Its score.
+        ended: Whether the search ends it.
+    """
+
+    row: int
+    tokens: TokenIds
+    score: float
+    ended: bool = False
+
+
+def expand(group: Group, scored: Scored, places: Mapping[int, int], target: TargetLaw) -> list[Path]:
+    """Expand one group, as often as all its rows go on with what was drafted for them, and once more.
 
     Args:
         group: The request.
         scored: The step.
-        members: Its rows.
-        places: Where their laws are in `target`.
+        places: Where the law of each position of the group is in `target`.
         target: Laws of all groups of this chain.
 
     Raises:
         GenerationError: The search raised, or gave what cannot be followed.
     """
+    rows = list(dict.fromkeys(scored.owner(p) for p in places))
+    paths = [Path(r, [], scored.rows[r].score) for r in rows]
+    depth, deepest = 0, min(len(scored.drafts[r].tokens) for r in rows)
+    while True:
+        here = [places[scored.first[path.row] + depth] for path in paths]
+        found = _expand(group, scored, paths, here, target)
+        if depth == deepest or not found or any(path.ended for path in found):
+            return found
+        if any(path.tokens[depth] != scored.drafts[path.row].tokens[depth] for path in found):
+            return found
+        paths, depth = found, depth + 1
+
+
+def _expand(
+    group: Group, scored: Scored, paths: Sequence[Path], places: Sequence[int], target: TargetLaw
+) -> list[Path]:
     name = name_of(group.plan.search)
-    law = target.law.index_select(torch.tensor(places, device=scored.logits.device))
+    whole = list(places) == list(range(len(target.law.logits)))
+    law = target.law if whole else target.law.index_select(torch.tensor(places, device=scored.logits.device))
     with blamed_on(name):
-        view = _view(group, [scored.rows[r] for r in members], target.at.index_select(places))
+        view = _view(group, scored, paths, target.at.index_select(places))
         found = group.plan.search(law, view)
         _check(name, found, law, group)
     group.search_state = found.state
     expanded = [] if found.done else list(zip(found.parents, found.tokens, found.scores, strict=True))
     return [
-        (members[parent], token, score, ended)
+        Path(paths[parent].row, [*paths[parent].tokens, token], score, ended)
         for ended, choices in ((True, found.finished), (False, expanded))
         for parent, token, score in choices
     ]
@@ -77,23 +107,19 @@ def _check(name: str, found: Expansion, law: Law, group: Group) -> None:
             raise GenerationError(f"{name} continued row {parent} of {rows} with token {token}")
         if math.isnan(score):
             raise GenerationError(f"{name} gave a score that is not a number")
-    if taken and not bool((_logits_of(law, taken) > -math.inf).all()):
+    if not taken:
+        return
+    parents, tokens = torch.tensor([choice[:2] for choice in taken], device=law.logits.device).unbind(dim=1)
+    if not bool((law.logit_at(parents, tokens) > -math.inf).all()):
         raise GenerationError(f"{name} continued a row with a token that is impossible there")
 
 
-def _logits_of(law: Law, taken: Sequence[tuple[int, int, float]]) -> torch.Tensor:
-    parents = torch.tensor([parent for parent, _, _ in taken], device=law.logits.device)
-    tokens = torch.tensor([token for _, token, _ in taken], device=law.logits.device)
-    if law.ids is None:
-        return law.logits[parents, tokens]
-    return law.logits[parents].masked_fill(law.ids[parents] != tokens[:, None], -math.inf).amax(dim=-1)
-
-
-def _view(group: Group, rows: Sequence[Row], at: Positions) -> GroupView:
+def _view(group: Group, scored: Scored, paths: Sequence[Path], at: Positions) -> GroupView:
+    rows = [scored.rows[path.row] for path in paths]
     return GroupView(
-        [row.score for row in rows],
-        [row.new_tokens for row in rows],
-        [row.remaining for row in rows],
+        [path.score for path in paths],
+        [row.new_tokens + len(path.tokens) for row, path in zip(rows, paths, strict=True)],
+        [row.remaining - len(path.tokens) for row, path in zip(rows, paths, strict=True)],
         group.plan.end_tokens,
         [(row.score, row.new_tokens) for row in group.finished],
         group.search_state,

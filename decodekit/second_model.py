@@ -77,7 +77,7 @@ def _load(path: str, model: CausalModel, name: str) -> tuple[CausalModel, Any]:
         tokenizer = AutoTokenizer.from_pretrained(path)
     except (OSError, ValueError):
         tokenizer = None
-    return CausalModel.wrap(loaded.to(model.device)), tokenizer
+    return CausalModel.wrap(nn.Module.to(loaded, model.device)), tokenizer
 
 
 def _refuse_another_vocabulary(found: CausalModel, tokenizer: Any, context: BuildContext, name: str) -> None:

@@ -325,10 +325,15 @@ class Draft:
     Attributes:
         tokens: The proposal; may be empty.
         law: The law that each token was drawn from, one position per token; None where they were not drawn at random.
+            Draws must not share random numbers with the verifier nor with the draws of other drafts: see
+            `Positions.apart`.
+        stuck: Set by the loop: the row cannot go on behind the last token, which ends the text or is forbidden. It is
+            there because it was drawn, and leaving it out would change the law of what takes its place.
     """
 
     tokens: Sequence[int]
     law: Law | None = None
+    stuck: bool = False
 
 
 class Drafter(Technique):
@@ -336,10 +341,12 @@ class Drafter(Technique):
 
     Attributes:
         default_verifier: Name of the verifier that a request gets when it names none.
+        for_searches: Whether a search may use it, because what it proposes is what all its rows have to go on with.
     """
 
     role: ClassVar[str] = "drafter"
     default_verifier: ClassVar[str | None] = None
+    for_searches: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset({"rewind"})
 
     def start(self, prompt: Sequence[int]) -> State:

@@ -33,7 +33,7 @@ class Drawn(Drafter):
     """Right: draw one token from a fixed law."""
 
     def chosen(self, law, at):
-        return inverse_cdf(law, at)
+        return inverse_cdf(law, at.apart("draft"))
 
     def __call__(self, at, limits):
         tokens = self.chosen(FIXED.index_select(torch.zeros(len(at), dtype=torch.int64)), at).tolist()

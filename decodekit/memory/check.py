@@ -115,7 +115,10 @@ def position_offset(caller: Caller, probe: Probe, padding: int | None, far: int 
             # One pass answers both questions, if the answers are those of most models.
             coupling = _off_at(caller, probe, [row, row], torch.stack([near, near + far - offset]))
             calm(caller)
-            if coupling <= probe.tolerance:
+            if coupling == float("inf") and _off_at(caller, probe, [row], near[None] + far - offset) == coupling:
+                # A row that cannot stand there alone (its keys are looked up by position) says nothing about others.
+                coupling = 0.0
+            elif coupling <= probe.tolerance:
                 return offset, coupling
         if _off_at(caller, probe, [row], near[None]) <= probe.tolerance:
             return offset, coupling

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from decodekit.testing.constraints import ConstraintLaws
     from decodekit.testing.drafters import DrafterLaws
     from decodekit.testing.factories import ScriptedPositions, altered, as_candidates, difference, positions, random_law
+    from decodekit.testing.hooks import ModelHookLaws
     from decodekit.testing.processors import ProcessorLaws
     from decodekit.testing.prompts import PromptLaws
     from decodekit.testing.schedulers import SchedulerLaws
@@ -38,6 +39,7 @@ _HOMES = {
     "constraints": "ConstraintLaws",
     "drafters": "DrafterLaws",
     "factories": "ScriptedPositions altered as_candidates difference positions random_law",
+    "hooks": "ModelHookLaws",
     "processors": "ProcessorLaws",
     "prompts": "PromptLaws",
     "schedulers": "SchedulerLaws",
@@ -58,6 +60,7 @@ __all__ = [
     "CacheLaws",
     "ConstraintLaws",
     "DrafterLaws",
+    "ModelHookLaws",
     "ObserverLaws",
     "ProcessorLaws",
     "PromptLaws",

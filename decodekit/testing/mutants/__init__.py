@@ -9,6 +9,7 @@ from __future__ import annotations
 from decodekit.testing.mutants.base import Mutant
 from decodekit.testing.mutants.constraints import CONSTRAINTS
 from decodekit.testing.mutants.drafters import DRAFTERS
+from decodekit.testing.mutants.hooks import HOOKS
 from decodekit.testing.mutants.memories import MEMORIES
 from decodekit.testing.mutants.processors import PROCESSORS
 from decodekit.testing.mutants.searches import SEARCHES
@@ -23,6 +24,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *CONSTRAINTS,
     *DRAFTERS,
     *VERIFIERS,
+    *HOOKS,
     *MEMORIES,
     *WITNESSES,
 )
@@ -31,6 +33,7 @@ MUTANTS: tuple[Mutant, ...] = (
 __all__ = [
     "CONSTRAINTS",
     "DRAFTERS",
+    "HOOKS",
     "MEMORIES",
     "MUTANTS",
     "PROCESSORS",
