@@ -13,10 +13,13 @@ _OFFERS = {
     "decodekit-adapters": "prefixes",
     "decodekit-beam": "beam_search diverse_beam stochastic_beam beam_sample",
     "decodekit-consensus": "self_consistency best_of",
+    "decodekit-guidance": "guidance contrastive dola contrastive_search",
+    "decodekit-lora": "lora",
+    "decodekit-moe": "router_trace",
     "decodekit-observers": "record progress",
     "decodekit-prompts": "few_shot chain_of_thought four_part schema_in_words",
     "decodekit-schedulers": "shortest_first fair",
-    "decodekit-speculative": "prompt_lookup forced_tokens token_rule block_rule",
+    "decodekit-speculative": "draft_model prompt_lookup forced_tokens token_rule block_rule",
     "decodekit-stopping": "stop_regex stop_repetition max_sentences max_lines",
 }
 

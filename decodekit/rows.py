@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from decodekit.errors import GenerationError, PluginWarning, blamed_on
-from decodekit.memory.watch import Block
+from decodekit.memory.watch import Block, cut
 from decodekit.plan import RequestPlan, name_of
 from decodekit.positions import Positions
 from decodekit.prefix import Prefix
@@ -209,6 +209,7 @@ class RowView:
         finish_reason: Set when the row has ended.
         drafted_tokens: Tokens drafted for it in its last step.
         accepted_tokens: How many of them it kept; they are among the last of `tokens`.
+        notes: What each model hook wrote down; see `history`.
     """
 
     request: int
@@ -219,6 +220,7 @@ class RowView:
     finish_reason: str | None
     drafted_tokens: int = 0
     accepted_tokens: int = 0
+    notes: Mapping[str, Sequence[Block]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, row: Row) -> RowView:
@@ -227,8 +229,24 @@ class RowView:
         text = "" if row.text is None else row.text.text
         tokens = tuple(row.tokens[len(prompt) :])
         return cls(
-            row.group.index, row.sample, tuple(prompt), tokens, text, row.finish_reason, row.drafted, row.accepted
+            row.group.index,
+            row.sample,
+            tuple(prompt),
+            tokens,
+            text,
+            row.finish_reason,
+            row.drafted,
+            row.accepted,
+            row.notes,
         )
+
+    def history(self, name: str) -> list[Any]:
+        """Give a model hook's notes about prompt and text but for the last token, which decided nothing any more.
+
+        As in `ModelView.history` the values of neighbouring tokens come together. Needs `remembers`.
+        """
+        blocks = cut(self.notes.get(name, ()), len(self.prompt) + len(self.tokens) - 1)
+        return [block.values[: block.count] for block in blocks]
 
 
 @dataclass(frozen=True, slots=True)

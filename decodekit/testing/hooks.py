@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import pytest
@@ -110,12 +111,10 @@ class ModelHookLaws:
         """Give a tiny transformers model in float64; override to test another one."""
         return tiny_llama(self.vocab_size, seed=3, eos_token_id=self.vocab_size - 1)
 
-    def decoder(self, path: str | None = None, max_rows: int = 64) -> Decoder:
-        """Give a decoder of a fresh model, on one kind of memory."""
-        decoder = Decoder(self.make_model(), byte_vocabulary(self.vocab_size), max_rows=max_rows)
-        if path is not None:
-            decoder._plan.model = CausalModel.wrap(decoder.model, path=path)
-        return decoder
+    def decoder(self, path: str, max_rows: int = 64, *, fresh: bool = False) -> Decoder:
+        """Give a decoder on one kind of memory; of a model of its own if `fresh`."""
+        make = _decoder.__wrapped__ if fresh else _decoder
+        return make(type(self), path, max_rows)
 
     def kinds(self) -> list[tuple[Technique, ...]]:
         """Give the ways in which tokens are chosen: the likeliest and drawn ones, or the hook's own."""
@@ -214,7 +213,7 @@ class ModelHookLaws:
 
     def test_the_model_is_left_as_it_was(self) -> None:
         for path in self.paths:
-            decoder = self.decoder(path)
+            decoder = self.decoder(path, fresh=True)
             plain = [self.request(decoder, prompt, hooked=False) for prompt in self.prompts]
             before, texts = _state(decoder.model), [_texts(r) for r in self.run(decoder, plain)]
             hooked = [self.request(decoder, prompt) for prompt in self.prompts]
@@ -228,6 +227,14 @@ class ModelHookLaws:
             assert [_texts(r) for r in self.run(decoder, plain)] == texts, (
                 "texts without the hook are others than before"
             )
+
+
+@lru_cache(maxsize=64)
+def _decoder(laws: type[ModelHookLaws], path: str, max_rows: int) -> Decoder:
+    decoder = Decoder(laws().make_model(), byte_vocabulary(laws.vocab_size), max_rows=max_rows)
+    if decoder._plan.model.path != path:
+        decoder._plan.model = CausalModel.wrap(decoder.model, path=path)
+    return decoder
 
 
 class _Looks:
