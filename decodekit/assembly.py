@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from decodekit.encoding import encode_prompt
 from decodekit.errors import (
     DecodekitError,
     IncompatibleTechniquesError,
@@ -138,55 +139,23 @@ def encode(request: Request, engine: EnginePlan) -> list[int]:
     """Turn a request's prompt into token ids; `Prompt` techniques run first."""
     prompt: Any = request.prompt
     rewriters = _of(request.techniques, Prompt)
-    if isinstance(prompt, tuple):
-        if rewriters:
-            raise IncompatibleTechniquesError(
-                f"{rewriters[0].name} rewrites text, but the prompt is token ids",
-                hint="give the prompt as text or chat messages",
-            )
-        tokens = list(prompt)
-    else:
-        if engine.tokenizer is None:
-            raise PromptError(
-                "a prompt of text needs a tokenizer", hint="Decoder(model, tokenizer), or give the prompt as token ids"
-            )
-        for rewriter in rewriters:
-            try:
-                prompt = rewriter(prompt, {"techniques": request.techniques, "tokenizer": engine.tokenizer})
-            except DecodekitError:
-                raise
-            except Exception as error:
-                what = f"{type(error).__name__}: {error}"
-                raise PluginError(f"{rewriter.name} cannot rewrite the prompt: {what}") from error
-        tokens = _encode_text(prompt, engine.tokenizer)
+    if rewriters and isinstance(request.prompt, tuple):
+        raise IncompatibleTechniquesError(
+            f"{rewriters[0].name} rewrites text, but the prompt is token ids",
+            hint="give the prompt as text or chat messages",
+        )
+    for rewriter in rewriters:
+        try:
+            prompt = rewriter(prompt, {"techniques": request.techniques, "tokenizer": engine.tokenizer})
+        except DecodekitError:
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise PluginError(f"{rewriter.name} cannot rewrite the prompt: {what}") from error
+    tokens = encode_prompt(prompt, engine.tokenizer, engine.model.vocab_size)
     if not tokens:
         raise PromptError("the prompt is empty", hint="give at least one token, for instance the model's bos token")
-    wrong = next((t for t in tokens if not 0 <= t < engine.model.vocab_size), None)
-    if wrong is not None:
-        raise PromptError(
-            f"token id {wrong} at position {tokens.index(wrong)} of the prompt is outside of the model's vocabulary "
-            f"of {engine.model.vocab_size}"
-        )
     return tokens
-
-
-def _encode_text(prompt: str | list[dict[str, Any]], tokenizer: Any) -> list[int]:
-    if isinstance(tokenizer, Vocabulary):
-        if not isinstance(prompt, str):
-            raise PromptError("chat messages need a tokenizer with a chat template, got a Vocabulary")
-        return list(tokenizer.encode(prompt))
-    if isinstance(prompt, str):
-        return list(tokenizer(prompt)["input_ids"])
-    if not getattr(tokenizer, "chat_template", None):
-        raise PromptError(
-            "chat messages need a tokenizer with a chat template, and this one has none",
-            hint="give the prompt as text, or set tokenizer.chat_template",
-        )
-    try:
-        text = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
-    except Exception as error:  # templates raise whatever their author wrote
-        raise PromptError(f"the chat template refuses these messages: {error}") from error
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _of(techniques: Sequence[Technique], role: type[T]) -> list[T]:

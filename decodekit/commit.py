@@ -12,7 +12,6 @@ from decodekit.likelihood import Likelihood
 from decodekit.results import Piece
 from decodekit.rows import Row, RowView, advance_drafters
 from decodekit.scoring import Scored
-from decodekit.techniques import CompiledConstraint
 
 
 def commit(
@@ -27,14 +26,14 @@ def commit(
         likelihoods: Of each token.
         scored: The step.
     """
-    plan = row.group.plan
+    request = row.group.plan.request
     for done, (token, position, likelihood) in enumerate(zip(tokens, positions, likelihoods, strict=True), 1):
         row.tokens.append(token)
         row.group.stats.new_tokens += 1
-        if plan.request.logprobs:
+        if request.logprobs:
             row.logprobs.append(likelihood.model)
             row.target_logprobs.append(likelihood.target)
-        if plan.request.top_logprobs:
+        if request.top_logprobs:
             row.top_logprobs.append(likelihood.top)
         row.finish_reason = _take(row, token, position, scored)
         if row.finish_reason:
@@ -48,10 +47,13 @@ def _take(row: Row, token: int, position: int, scored: Scored) -> str | None:
     if token in plan.end_tokens:
         row.constraint = scored.states.constraints[position]
         return "eos"
-    law = _law_at(scored, position) if plan.reads_law else None
-    row.processors = plan.advance(scored.states.processors[position], token, law)
-    row.constraint = plan.advance_constraint(scored.states.constraints[position], token)
-    row.drafters = advance_drafters(plan.drafters, row.drafters, token)
+    if plan.stateful:
+        law = _law_at(scored, position) if plan.reads_law else None
+        row.processors = plan.advance(scored.states.processors[position], token, law)
+    if plan.constraint is not None:
+        row.constraint = plan.advance_constraint(scored.states.constraints[position], token)
+    if plan.drafters:
+        row.drafters = advance_drafters(plan.drafters, row.drafters, token)
     if row.text is not None:
         _extend_text(row, token)
     if row.cut is not None or token in plan.request.stop_tokens:
@@ -60,15 +62,9 @@ def _take(row: Row, token: int, position: int, scored: Scored) -> str | None:
         with blamed_on(reason if reason != "stop" else "the stop callable"):
             if condition(RowView.of(row)):
                 return reason
-    # Where only the end could follow, a forward pass to fetch the end token would decide nothing.
-    if plan.constraint is not None and _only_ends(plan.constraint, row):
+    if plan.only_ends(row.constraint, row.remaining):
         return "constraint"
     return "length" if row.remaining <= 0 else None
-
-
-def _only_ends(constraint: CompiledConstraint, row: Row) -> bool:
-    complete = constraint.is_complete(row.constraint)
-    return complete and not constraint.mask(row.constraint, max(row.remaining, 1)).any()
 
 
 def _extend_text(row: Row, token: int) -> None:

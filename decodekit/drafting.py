@@ -257,16 +257,20 @@ def _trim(row: Row, before: Draft, proposal: Draft, limit: int, vocab_size: int)
     for token in map(int, list(proposal.tokens)[:limit]):
         if not 0 <= token < vocab_size:
             break
-        stuck = token in plan.end_tokens or not _allows(
-            plan, state, row.remaining - len(before.tokens) - len(kept), token
-        )
+        remaining = row.remaining - len(before.tokens) - len(kept)
+        stuck = token in plan.end_tokens or not _allows(plan, state, remaining, token)
         if stuck and proposal.law is None:
+            stuck = False
+            break
+        after = state if stuck else plan.advance_constraint(state, token)
+        if plan.search is not None and plan.only_ends(after, remaining - 1):
+            # A search has to be asked again when one of its rows has ended.
             stuck = False
             break
         kept.append(token)
         if stuck:
             break
-        state = plan.advance_constraint(state, token)
+        state = after
     law = proposal.law if kept else None
     if law is not None and len(law.logits) != len(kept):
         law = law.index_select(torch.arange(len(kept), device=law.logits.device))

@@ -10,7 +10,7 @@ import torch
 
 from decodekit.companions import Companions
 from decodekit.memory.base import Memory
-from decodekit.memory.watch import Watch, cut, find
+from decodekit.memory.watch import Block, Watch, cut, find
 from decodekit.rows import Row, Rows
 from decodekit.techniques import Draft
 from decodekit.types import Float, Tensor
@@ -18,6 +18,11 @@ from decodekit.views import Seen
 
 CompanionLogits = dict[str, tuple[Float[Tensor, "place vocab"], dict[int, int]]]
 """Per hook: its companions' logits, and which of their rows belongs to which position."""
+
+
+def _own(block: Block) -> Any:
+    """Give a note's values on their own: a view would keep those of the whole batch alive."""
+    return block.values[: block.count].clone() if isinstance(block.values, Tensor) else block.values
 
 
 class Hooking:
@@ -49,7 +54,8 @@ class Hooking:
                 hook = next(hook for hook in row.group.plan.hooks if hook.name == name)
                 old = row.notes.get(name, []) if hook.remembers else []
                 for block in blocks:
-                    old = [*cut(old, block.start), block]
+                    kept = block if not hook.remembers else Block(block.start, block.count, _own(block))
+                    old = [*cut(old, block.start), kept]
                 row.notes[name] = old
 
     def follow(self, drafts: Sequence[Draft]) -> CompanionLogits:

@@ -90,7 +90,7 @@ def decodekit_model_runners() -> list[type[t.ModelRunner]]:  # pyright: ignore[r
 def decodekit_model_hooks() -> list[type[t.ModelHook]]:  # pyright: ignore[reportReturnType]
     """Offer techniques that reach into the model: adapters per row, hidden states, router choices.
 
-    Called once per process, when plugins are loaded. They wrap the runner in the order of the engine options. Since:
+    Called once per process, when plugins are loaded. A request may have several, each in its own right. Since:
     0.1.
     """
 

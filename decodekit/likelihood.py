@@ -6,9 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
-from decodekit.law import Law
+from decodekit.law import Law, whole_numbers
 from decodekit.scoring import Scored
 from decodekit.types import Tensor
 
@@ -28,22 +26,30 @@ class Likelihood:
     top: dict[int, float]
 
 
+_UNWANTED = Likelihood(math.nan, math.nan, {})
+
+
 def likelihoods(scored: Scored, positions: list[int], tokens: list[int]) -> list[Likelihood]:
-    """Give the likelihood of each token at its position.
+    """Give the likelihood of each token at its position; where no request wants numbers, only check them.
 
     Raises:
         DeadEndError: For a token that is impossible under its law, which is how NaN and empty laws show.
     """
-    taken = torch.tensor(tokens, device=scored.logits.device)
-    wanted = any(scored.plans[p].request.logprobs for p in positions)
-    target = _target(scored, positions, taken, wanted)
-    for position, token, value in zip(positions, tokens, target, strict=True):
-        if not math.isfinite(value):
-            raise scored.explain(position, token)
     requests = [scored.plans[p].request for p in positions]
+    wanted = any(request.logprobs or request.top_logprobs for request in requests)
+    taken = whole_numbers(tokens, scored.logits.device)
+    target = _target(scored, positions, taken, wanted)
+    if not all(map(math.isfinite, target)):
+        raise next(
+            scored.explain(position, token)
+            for position, token, value in zip(positions, tokens, target, strict=True)
+            if not math.isfinite(value)
+        )
+    if not wanted:
+        return [_UNWANTED] * len(tokens)
     model = target
     untouched = len(scored.laws) == 1 and scored.laws[0][2].law.logits is scored.logits
-    if not untouched and wanted:
+    if not untouched:
         model = Law(_rows(scored.logits, positions)).logprob_of(taken).tolist()
     most = max((request.top_logprobs for request in requests), default=0)
     tops = _top(_rows(scored.logits, positions), most) if most else [{}] * len(tokens)
@@ -61,12 +67,16 @@ def _target(scored: Scored, positions: list[int], tokens: Tensor, wanted: bool) 
         mine = [i for i, p in enumerate(positions) if p in place]
         if not mine:
             continue
-        rows = torch.tensor([place[positions[i]] for i in mine], device=tokens.device)
-        chosen = tokens if len(mine) == len(positions) else tokens[torch.tensor(mine, device=tokens.device)]
+        places = [place[positions[i]] for i in mine]
+        rows = whole_numbers(places, tokens.device)
+        chosen = tokens if len(mine) == len(positions) else tokens[whole_numbers(mine, tokens.device)]
         found = target.law.logit_at(rows, chosen)
-        if wanted or not (part.selector is None or getattr(part.selector, "deterministic", False)):
-            # Otherwise NaN and an empty law show in the best logit itself, without a pass over the vocabulary.
+        if wanted:
             found = found - target.law.normaliser()[rows]
+        elif not (part.selector is None or getattr(part.selector, "deterministic", False)):
+            # NaN and an empty law show in the best logit; a law's most likely token is that itself.
+            best = target.law.logits.amax(dim=-1)
+            found = found - (best if places == list(range(len(index))) else best[rows])
         for i, value in zip(mine, found.tolist(), strict=True):
             values[i] = value
     return values
@@ -75,7 +85,7 @@ def _target(scored: Scored, positions: list[int], tokens: Tensor, wanted: bool) 
 def _rows(logits: Tensor, positions: Sequence[int]) -> Tensor:
     if len(positions) == len(logits) and list(positions) == list(range(len(logits))):
         return logits
-    return logits.index_select(0, torch.tensor(positions, device=logits.device))
+    return logits.index_select(0, whole_numbers(positions, logits.device))
 
 
 def _top(logits: Tensor, k: int) -> list[dict[int, float]]:

@@ -77,6 +77,7 @@ class Loop:
         self.hooking = Hooking(self.rows, self.memory, self.companions)
         self.scorer = Scorer(engine.model.device)
         self.groups = [Group.begin(i, plan, engine.vocabulary) for i, plan in enumerate(plans)]
+        self.timed = any(plan.request.time_limit_s is not None for plan in plans)
         self.streaming = streaming
         self.pieces: list[Piece] = []
 
@@ -137,7 +138,7 @@ class Loop:
     @torch.inference_mode()
     def step(self) -> bool:
         """Run one forward pass and commit its tokens; False when there is nothing left to run."""
-        forks = self._admit()
+        forks = self._admit() if any(group.waiting for group in self.groups) else {}
         if not len(self.rows):
             return False
         drafts = self._draft(forks)
@@ -241,15 +242,11 @@ class Loop:
     def _forward(self, drafts: Sequence[Draft]) -> Tensor:
         """Feed every row what its memory does not hold yet, then its draft; give the logits that decide."""
         rows = self.rows.items
-        pending = [row.tokens[held:] for row, held in zip(rows, self.memory.lengths, strict=True)]
-        wanted = [1] * len(rows)
-        for i, draft in enumerate(drafts):
-            pending[i] += draft.tokens
-            wanted[i] += len(draft.tokens)
-        counts = [len(new) for new in pending]
-        longest = max(counts)
-        padded = [new + [0] * (longest - len(new)) for new in pending]
-        tokens = torch.tensor(padded, dtype=torch.int64, device=self.rows.device)
+        drafted = [len(draft.tokens) for draft in drafts] or [0] * len(rows)
+        held = self.memory.lengths
+        counts = [len(row.tokens) - have + more for row, have, more in zip(rows, held, drafted, strict=True)]
+        wanted = [more + 1 for more in drafted]
+        tokens = self.rows.tokens(held, counts)
         watch = self.hooking.watch()
         logits = wide(self.memory.forward(tokens, counts, wanted, watch=watch).logits)
         self.hooking.take_notes(watch)
@@ -344,8 +341,9 @@ class Loop:
             taken = commit(row, move.tokens, move.positions, [next(numbers) for _ in move.tokens], scored)
             row.drafted = len(scored.drafts[move.parent].tokens)
             row.accepted = min(taken, len(move.tokens) - 1)
-            row.group.stats.drafted_tokens += row.drafted
-            row.group.stats.accepted_tokens += row.accepted
+            if row.drafted:
+                row.group.stats.drafted_tokens += row.drafted
+                row.group.stats.accepted_tokens += row.accepted
             if move.ended and not row.finish_reason:
                 row.finish_reason = "search"
             touched.append(row)
@@ -357,7 +355,7 @@ class Loop:
         if scored.drafted:
             lengths = list(self.memory.lengths)
             for move, row in zip(moves, touched, strict=True):
-                if not row.finish_reason or row.group.plan.request.keep_prefix:
+                if not row.finish_reason or row.group.plan.keeps_prefix:
                     lengths[move.parent] = min(lengths[move.parent], len(row.tokens) - 1)
             self.memory.rewind(lengths)
         self._keep(moves, touched)
@@ -373,7 +371,7 @@ class Loop:
     def _keep(self, moves: Sequence[Move], rows: Sequence[Row]) -> None:
         """Keep what the model remembers of rows that have ended, where their requests ask for it."""
         for move, row in zip(moves, rows, strict=True):
-            if row.finish_reason and row.group.plan.request.keep_prefix:
+            if row.finish_reason and row.group.plan.keeps_prefix:
                 held = tuple(row.tokens[: self.memory.lengths[move.parent]])
                 row.kept = Prefix(held, self.engine.model, self.memory.save(move.parent))
 
@@ -403,6 +401,8 @@ class Loop:
                 self.pieces += [next_piece(row) for row in self._ranked(group)]
 
     def _stop_late(self) -> None:
+        if not self.timed:
+            return
         now = time.perf_counter()
         late = {i for i, row in enumerate(self.rows.items) if now > row.group.deadline}
         for i in late:

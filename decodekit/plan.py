@@ -6,7 +6,7 @@ How a request becomes a plan, or is refused, is in `assembly`.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +154,9 @@ class RequestPlan:
         prefix: What is remembered of the prompt's beginning and may be used.
         end_tokens: Token ids that end the text.
         signature: Equal for plans whose positions go through the same chain of pieces.
+        drafts: Whether rows may have drafts; not where a stop could end one row of a search inside of its draft.
+        stateful: Whether some processor remembers anything about a row.
+        reads_law: Whether some processor's memory depends on the laws that tokens were taken from.
     """
 
     request: Request
@@ -175,26 +178,25 @@ class RequestPlan:
     prefix: Prefix | None
     end_tokens: tuple[int, ...]
     signature: Hashable
+    drafts: bool = field(init=False)
+    stateful: bool = field(init=False)
+    reads_law: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        stops = self.stops or self.stop_pieces or self.request.stop_tokens
+        # Asked of every row at every step, so found out once.
+        object.__setattr__(self, "drafts", bool(self.drafters) and not (self.search is not None and stops))
+        object.__setattr__(self, "stateful", any(link.stateful for link in self.processors))
+        object.__setattr__(self, "reads_law", any(link.reads_law for link in self.processors))
 
     @property
     def rows(self) -> int:
         """How many rows the request grows to at the start."""
         return 1 if self.search else self.request.n
 
-    @property
-    def drafts(self) -> bool:
-        """Whether rows may have drafts; not where a stop could end one row of a search inside of its draft."""
-        stops = self.stops or self.stop_pieces or self.request.stop_tokens
-        return bool(self.drafters) and not (self.search is not None and stops)
-
     def sees_model(self, piece: Any) -> bool:
         """Say whether a piece of this plan is a model hook."""
         return any(hook.name == name_of(piece) for hook in self.hooks)
-
-    @property
-    def reads_law(self) -> bool:
-        """Whether some processor's memory depends on the laws that tokens were taken from."""
-        return any(link.reads_law for link in self.processors)
 
     def start(self) -> tuple[State, ...]:
         """Give the processors' states before the first new token."""
@@ -218,9 +220,21 @@ class RequestPlan:
         with blamed_on(self.constraint_name):
             return self.constraint.advance(state, token)
 
+    @property
+    def keeps_prefix(self) -> bool:
+        """Whether samples bring what the model remembers; not where a hook changed what it computes."""
+        return self.request.keep_prefix and not any(hook.changes_model for hook in self.hooks)
+
+    def only_ends(self, state: State, remaining: int) -> bool:
+        """Say whether a text can only end: a forward pass to fetch the end token would decide nothing."""
+        if self.constraint is None:
+            return False
+        with blamed_on(self.constraint_name):
+            return self.constraint.is_complete(state) and not self.constraint.mask(state, max(remaining, 1)).any()
+
     def advance(self, states: tuple[State, ...], token: int, law: Law | None) -> tuple[State, ...]:
         """Give the processors' states after a token; `law`, of one position, is needed where `reads_law`."""
-        if not any(link.stateful for link in self.processors):
+        if not self.stateful:
             return states
         after: list[State] = []
         for link, state in zip(self.processors, states, strict=True):

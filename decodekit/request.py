@@ -38,7 +38,8 @@ class Request(BaseModel):
         prompt_logprobs: Whether to report log-probabilities of the prompt.
         prefix: What the model remembers of the prompt's beginning: a `Prefix`, or a transformers cache that holds the
             first tokens of the prompt. It is used as far as that leads to the same text, and never changed.
-        keep_prefix: Whether each sample brings a `Prefix` of its prompt and text, for a next turn.
+        keep_prefix: Whether each sample brings a `Prefix` of its prompt and text, for a next turn; it has None where a
+            model hook such as an adapter has changed what the model computes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

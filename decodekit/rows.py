@@ -22,7 +22,7 @@ from decodekit.positions import Positions
 from decodekit.prefix import Prefix
 from decodekit.results import Completion, Stats
 from decodekit.rng import Draws
-from decodekit.types import State
+from decodekit.types import Int64, State, Tensor
 from decodekit.vocabulary import TextState, Vocabulary
 
 _GROWTH = 256
@@ -325,9 +325,15 @@ class Rows:
             self._widen(end)
         self.history[row, start:end] = tokens
 
+    def tokens(self, starts: Sequence[int], counts: Sequence[int]) -> Int64[Tensor, "row query"]:
+        """Give `counts[i]` tokens of each row from place `starts[i]` on, drafted ones included; right-padded."""
+        columns = np.array(starts, dtype=np.int64)[:, None] + np.arange(max(counts))
+        columns = np.minimum(columns, self.history.shape[1] - 1)
+        return torch.from_numpy(self.history[np.arange(len(starts))[:, None], columns]).to(self.device)
+
     def positions(self, owners: np.ndarray | None, depths: np.ndarray | None) -> Positions:
         """Give positions: per row one, after its last token; or, for drafts, row `owners[i]` after `depths[i]` more."""
-        lengths = np.fromiter((len(row.tokens) for row in self.items), dtype=np.int64, count=len(self.items))
+        lengths = np.array([len(row.tokens) for row in self.items], dtype=np.int64)
         prompts, seeds, samples, draws = self._constants()
         history, rows = self.history, self._order
         if owners is not None and depths is not None:

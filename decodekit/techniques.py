@@ -62,6 +62,12 @@ class BuildContext:
     max_new_tokens: int
     constraint: CompiledConstraint | None = None
 
+    def encode(self, prompt: str | list[dict[str, Any]] | tuple[int, ...], what: str) -> list[int]:
+        """Turn another prompt into token ids as the request's own is; `what` it is goes into messages."""
+        from decodekit.encoding import encode_prompt
+
+        return encode_prompt(prompt, self.tokenizer or self.vocabulary, self.vocab_size, what)
+
 
 @dataclass_transform(kw_only_default=False, frozen_default=True, field_specifiers=(Field, PrivateAttr))
 class TechniqueMeta(type(BaseModel)):

@@ -1,26 +1,40 @@
-"""First-party plugins together: every mixture in one batch equals each row decoded alone, without cache or drafts."""
+"""First-party techniques together: each cell of the matrix equals the naive oracle, or is refused by name.
+
+A covering design of the matrix runs by default; `DECODEKIT_MATRIX=full pytest -m slow tests/test_composition.py` runs
+every cell. `docs/generate_matrix.py` writes the table of the documentation.
+"""
 
 from __future__ import annotations
 
+import copy
+import itertools
+import os
 import re
+from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 import pytest
 import torch
 from pydantic import BaseModel, field_validator
+from transformers import DynamicCache
 
-from decodekit import Decoder, Technique, Vocabulary
+from decodekit import Decoder, IncompatibleTechniquesError, Request, Technique, Vocabulary
 from decodekit.assembly import assemble
-from decodekit.law import Law
-from decodekit.pipeline import with_end_tokens
-from decodekit.techniques import Stage
-from decodekit.testing import positions, tiny_llama
+from decodekit.builtin import Argmax, Match
+from decodekit.testing import chi_square, tiny_llama
+from decodekit_beam import BeamSearch, DiverseBeam
+from decodekit_guidance import Guidance
+from decodekit_lora import Lora
 from decodekit_outlines import JSONSchema, Regex
-from decodekit_sampling import DRY, XTC, Mirostat, RepetitionPenalty, Temperature, TopK, TopP
-from tests.pieces import Guess
+from decodekit_sampling import DRY, XTC, MinP, Mirostat, Multinomial, RepetitionPenalty, Temperature, TopK
+from decodekit_speculative import DraftModel, ForcedTokens, PromptLookup
+from tests.matrix import AXES, Cell, design, full, name, others
+from tests.oracle import Oracle, Text, close
 
-LIMIT = 24
-PROMPTS = ["Write a card: ", "x", "The number is", "ab" * 20]
+LIMIT, ENDS = 14, 256
+PROMPTS = ["abcabcab", "x", "The number is 1212"]
+LORA = {"peft_type": "LORA", "r": 2, "lora_alpha": 1, "target_modules": ["q_proj", "v_proj"]}
 
 
 class Card(BaseModel):
@@ -28,99 +42,279 @@ class Card(BaseModel):
     fun: bool
 
 
-PROCESSORS: dict[str, tuple[Technique, ...]] = {
-    "greedy": (),
-    "truncated": (Temperature(1.7), TopK(40), TopP(0.95)),
-    "with history": (RepetitionPenalty(1.3), DRY(multiplier=0.8), Temperature(1.2)),
-    "with state": (Mirostat(tau=4.0), XTC(probability=0.5, threshold=0.01)),
-}
-CONSTRAINTS: dict[str, tuple[Technique, ...]] = {
-    "free": (),
-    "regex": (Regex("(yes|no|🐢), [0-9]{2,6}!"),),
-    "json": (JSONSchema(Card),),
-}
+class Short(BaseModel):
+    n: int
+
+
+class Engine:
+    """A model with its decoders and everything that cells need."""
+
+    def __init__(self) -> None:
+        self.model = tiny_llama(257, seed=4, eos_token_id=ENDS)
+        vocabulary = Vocabulary.from_bytes()
+        self.decoder = Decoder(self.model, vocabulary)
+        self.theirs = Decoder(self.model, vocabulary, dynamic_cache=True)
+        self.draft = copy.deepcopy(self.model)
+        with torch.no_grad():
+            generator = torch.Generator().manual_seed(1)
+            for weight in self.draft.parameters():
+                weight.add_(0.02 * torch.randn(weight.shape, generator=generator, dtype=weight.dtype))
+        self.adapter, self.merged = adapter_of(self.model)
+
+    def logits(self, tokens: Any, lora: bool = False) -> torch.Tensor:
+        """Give the logits after some tokens, by a full forward pass."""
+        return _logits(self, tuple(tokens), lora)
+
+
+@lru_cache(maxsize=200_000)
+def _logits(engine: Engine, tokens: tuple[int, ...], lora: bool) -> torch.Tensor:
+    model = engine.merged if lora else engine.model
+    with torch.inference_mode():
+        return model(torch.tensor([tokens]), use_cache=False).logits[0, -1]
+
+
+def adapter_of(model: Any) -> tuple[dict[str, Any], Any]:
+    """Make a LoRA adapter of two modules and the model with it merged in."""
+    generator = torch.Generator().manual_seed(2)
+    merged, tensors = copy.deepcopy(model), {}
+    for layer in range(model.config.num_hidden_layers):
+        for part in ("q_proj", "v_proj"):
+            where = f"model.layers.{layer}.self_attn.{part}"
+            weight = merged.get_submodule(where).weight
+            a, b = (
+                torch.randn(shape, generator=generator, dtype=weight.dtype)
+                for shape in ((2, weight.shape[1]), (weight.shape[0], 2))
+            )
+            tensors[f"base_model.model.{where}.lora_A.weight"] = a
+            tensors[f"base_model.model.{where}.lora_B.weight"] = b
+            with torch.no_grad():
+                weight += 0.5 * b @ a
+    return tensors, merged
 
 
 @pytest.fixture(scope="module")
-def decoder() -> Decoder:
-    return Decoder(tiny_llama(257, seed=4, eos_token_id=256), Vocabulary.from_bytes())
+def engine() -> Engine:
+    return Engine()
 
 
-def alone(decoder: Decoder, request: Any, sample: int) -> list[int]:
-    """Decode one sample with nothing but the pieces themselves and full forward passes."""
-    plan = assemble(request, decoder._plan)
-    tokens: list[int] = []
-    states = plan.start()
-    constraint = plan.constraint.start() if plan.constraint else None
-    while len(tokens) < plan.limit:
-        history = [*plan.prompt, *tokens]
-        with torch.inference_mode():
-            law = Law(decoder.model(torch.tensor([history]), use_cache=False).logits[:, -1])
-        allowed = None
-        if plan.constraint:
-            words = with_end_tokens(plan, constraint, plan.limit - len(tokens))
-            allowed = torch.tensor([[bool(int(words[t >> 5]) >> (t & 31) & 1) for t in range(257)]])
-        for link, state in zip(plan.processors, states, strict=True):
-            if allowed is not None and link.stage > Stage.BAN:
-                law, allowed = law.keep(allowed), None
-            at = positions(
-                histories=[history],
-                prompt_lengths=[len(plan.prompt)],
-                seeds=[plan.seed],
-                samples=[sample],
-                states=[state],
-            )
-            law = link.piece(law, at)
-        if allowed is not None:
-            law = law.keep(allowed)
-        at = positions(histories=[history], prompt_lengths=[len(plan.prompt)], seeds=[plan.seed], samples=[sample])
-        token = int(plan.selector(law, at)[0])
-        tokens.append(token)
-        if token in plan.end_tokens:
-            break
-        states = plan.advance(states, token, law)
-        if plan.constraint:
-            constraint = plan.constraint.advance(constraint, token)
-            left = max(plan.limit - len(tokens), 1)
-            if plan.constraint.is_complete(constraint) and not plan.constraint.mask(constraint, left).any():
-                break
-    return tokens
-
-
-@pytest.mark.parametrize("drafted", [False, True], ids=["plain", "drafted"])
-@pytest.mark.parametrize("constraint", CONSTRAINTS)
-@pytest.mark.parametrize("processors", PROCESSORS)
-def test_a_ragged_batch_of_samples_equals_each_row_alone(decoder, processors, constraint, drafted):
-    techniques = (*PROCESSORS[processors], *CONSTRAINTS[constraint])
-    drafters = (Guess(tokens=3, vocab=257),) if drafted else ()
-    n = 2 if processors != "greedy" else 1
-
-    results = decoder.generate(PROMPTS[:3], *techniques, *drafters, max_new_tokens=LIMIT, seed=7, n=n)
-
-    for prompt, result in zip(PROMPTS, results, strict=False):
-        request = decoder.request(prompt, *techniques, max_new_tokens=LIMIT, seed=7)
-        assert [sample.tokens for sample in result.samples] == [alone(decoder, request, k) for k in range(n)]
-
-
-def test_a_batch_whose_requests_differ_in_everything_equals_each_row_alone(decoder):
-    requests = [
-        decoder.request(prompt, *PROCESSORS[processors], *CONSTRAINTS[constraint], max_new_tokens=LIMIT, seed=number)
-        for number, (prompt, processors, constraint) in enumerate(
-            (PROMPTS[number % 4], processors, constraint)
-            for number, (processors, constraint) in enumerate((p, c) for p in PROCESSORS for c in CONSTRAINTS)
-        )
+def techniques(cell: Cell, engine: Engine) -> list[Technique]:
+    """Give a cell's techniques."""
+    search = {
+        "greedy": [Argmax()],
+        "multinomial": [Multinomial()],
+        "beam": [BeamSearch(3, length_penalty=0.7)],
+        "diverse beam": [DiverseBeam(width=4, groups=2, diversity=0.4)],
+    }[cell["search"]]
+    draft = {
+        "no draft": [],
+        "prompt lookup": [PromptLookup(tokens=3, min_ngram=1)],
+        # Token for token the same text; the ratio rule, its default, follows the same law with other tokens.
+        "draft model": [DraftModel(engine.draft, tokens=3), Match()],
+        "forced tokens": [ForcedTokens()],
+    }[cell["draft"]]
+    constraint = {"free": [], "regex": [Regex("(yes|no|🐢), [0-9]{2,6}!")], "json": [JSONSchema(Short)]}
+    processor = {
+        "stateless": [Temperature(1.7), TopK(40), MinP(0.005)],
+        "history": [RepetitionPenalty(1.3), DRY(multiplier=0.8), Temperature(1.2)],
+        "stateful": [Mirostat(tau=4.0), XTC(probability=0.5, threshold=0.01)],
+    }
+    extra = {
+        "guidance": [Guidance(1.5, negative_prompt="zz")],
+        "lora": [Lora(engine.adapter, LORA)],
+    }
+    return [
+        *search,
+        *draft,
+        *constraint[cell["constraint"]],
+        *processor[cell["processor"]],
+        *extra.get(cell["extra"], []),
     ]
-    wanted = [alone(decoder, request, 0) for request in requests]
-    assert [result.tokens for result in decoder.generate(requests)] == wanted
-    narrow = Decoder(decoder.model, decoder.tokenizer, max_rows=5)
-    assert [result.tokens for result in narrow.generate(requests)] == wanted
 
 
-def test_guided_json_is_parsed_streamed_and_within_its_budget(decoder):
-    pieces = list(decoder.stream(PROMPTS, JSONSchema(Card), temperature=2.0, seed=1, max_new_tokens=LIMIT))
-    for number, result in enumerate(
-        decoder.generate(PROMPTS, json_schema=Card, temperature=2.0, seed=1, max_new_tokens=LIMIT)
+def stop_callable(row: Any) -> bool:
+    return len(row.tokens) >= 4 and sum(row.tokens) % 3 == 0
+
+
+def stops_of(cell: Cell, engine: Engine, prompt: tuple[int, ...], seed: int) -> tuple[Any, ...]:
+    """Give a stop that comes up in the text where there is one."""
+    if cell["extra"] == "stop callable":
+        return (stop_callable,)
+    if cell["extra"] != "stop string":
+        return ()
+    plain = expected(engine, {**cell, "extra": "nothing more"}, prompt, seed, 1)[0]
+    text = bytes(token for token in plain.tokens if token < 256).decode(errors="replace")
+    pairs = [text[i : i + 2] for i in range(2, len(text) - 1) if text[i : i + 2].isascii()]
+    return (pairs[0] if pairs else "\x00\x01",)
+
+
+def request_of(cell: Cell, engine: Engine, prompt: tuple[int, ...], seed: int, n: int, **more: Any) -> Request:
+    stop = stops_of(cell, engine, prompt, seed)
+    return engine.decoder.request(
+        prompt, *techniques(cell, engine), max_new_tokens=LIMIT, seed=seed, n=n, stop=stop, **more
+    )
+
+
+_KNOWN: dict[Any, list[Text]] = {}
+
+
+def expected(engine: Engine, cell: Cell, prompt: tuple[int, ...], seed: int, n: int) -> list[Text]:
+    """Decode with the oracle; drafts and caches must not matter, so they are left out."""
+    key = (*(cell[axis] for axis in ("search", "constraint", "processor", "extra")), prompt, seed, n)
+    if key not in _KNOWN:
+        bare = {**cell, "draft": "no draft"}
+        plan = assemble(request_of(bare, engine, prompt, seed, n), engine.decoder._plan)
+        _KNOWN[key] = Oracle(plan, lambda tokens: engine.logits(tokens, cell["extra"] == "lora")).texts()
+    return _KNOWN[key]
+
+
+def opening(cell: Cell, engine: Engine, text: str) -> tuple[tuple[int, ...], Any]:
+    """Give a prompt and the prefix that is handed in with it."""
+    prompt = tuple(text.encode())
+    if cell["cache"] == "prefix":
+        return prompt, engine.decoder.prefix(prompt[: max(1, len(prompt) - 2)])
+    if cell["cache"] == "transformers' cache handed in":
+        cache = DynamicCache(config=engine.model.config)
+        with torch.inference_mode():
+            engine.model(torch.tensor([prompt[: max(1, len(prompt) - 2)]]), past_key_values=cache)
+        return prompt, cache
+    if cell["cache"] == "second turn":
+        first = engine.decoder.generate(prompt, Multinomial(), seed=1, max_new_tokens=5, keep_prefix=True)
+        return (*prompt, *first.tokens, *b" and"), first.samples[0].prefix
+    return prompt, None
+
+
+def run(cell: Cell, engine: Engine) -> None:
+    """Run one cell and compare it with the oracle."""
+    n = 3 if cell["batch"] == "n = 3" else 1
+    texts = PROMPTS if cell["batch"] == "ragged batch" else PROMPTS[:1]
+    cells = [cell] * len(texts)
+    if cell["batch"] == "different requests":
+        cells = [cell, *others(cell)]
+        texts = [PROMPTS[i % 3] for i in range(len(cells))]
+    requests: list[Request] = []
+    wanted: list[list[Text]] = []
+    for seed, (each, text) in enumerate(zip(cells, texts, strict=True)):
+        prompt, prefix = opening(each, engine, text)
+        requests.append(request_of(each, engine, prompt, seed, n, prefix=prefix))
+        wanted.append(expected(engine, each, prompt, seed, n))
+    decoder = engine.theirs if cell["cache"] == "transformers' cache" else engine.decoder
+    if cell["extra"] == "streaming":
+        check_stream(decoder, requests, wanted)
+        return
+    for result, texts_of in zip(decoder.generate(requests), wanted, strict=True):
+        assert [sample.tokens for sample in result.samples] == [text.tokens for text in texts_of]
+        for sample, text in zip(result.samples, texts_of, strict=True):
+            assert close(sample.logprobs, text.logprobs)
+            assert close(sample.target_logprobs, text.target_logprobs)
+            assert sample.score is None or close([sample.score], [text.score])
+            assert sample.text == text.visible
+
+
+def check_stream(decoder: Decoder, requests: list[Request], wanted: list[list[Text]]) -> None:
+    tokens: dict[tuple[int, int], list[int]] = {}
+    texts: dict[tuple[int, int], str] = {}
+    for piece in decoder.stream(requests):
+        place = piece.request, piece.sample
+        tokens[place] = [*tokens.get(place, []), *piece.tokens]
+        texts[place] = texts.get(place, "") + piece.text
+    known = {(i, j): text for i, found in enumerate(wanted) for j, text in enumerate(found)}
+    assert tokens == {place: text.tokens for place, text in known.items()}
+    assert texts == {place: text.visible for place, text in known.items()}
+
+
+@pytest.mark.parametrize("cell", design(), ids=name)
+def test_the_cell_equals_the_oracle(engine, cell):
+    run(cell, engine)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(8))
+def test_every_cell_equals_the_oracle(engine, part):
+    cells = list(full())
+    step = 1 if os.environ.get("DECODEKIT_MATRIX") == "full" else 40
+    wrong: list[str] = []
+    for cell in cells[part :: 8 * step]:
+        try:
+            run(cell, engine)
+        except AssertionError as error:
+            wrong.append(f"{name(cell)}: {str(error)[:200]}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("search", ["beam", "diverse beam"])
+@pytest.mark.parametrize("draft", ["prompt lookup", "draft model"])
+def test_beams_with_a_draft_are_refused_by_name(engine, search, draft):
+    cell = {axis: values[0] for axis, values in AXES.items()} | {"search": search, "draft": draft}
+    with pytest.raises(
+        IncompatibleTechniquesError, match=r"cannot run with .* \(drafter\): a draft follows"
     ):
+        engine.decoder.generate("x", *techniques(cell, engine))
+
+
+def test_the_design_holds_every_three_options():
+    cells = design()
+    for axes in itertools.combinations(AXES, 3):
+        met = {tuple(cell[axis] for axis in axes) for cell in cells}
+        possible = {tuple(cell[axis] for axis in axes) for cell in full()}
+        assert met == possible
+
+
+@pytest.mark.parametrize("draft", AXES["draft"][1:])
+def test_drafts_are_kept_and_spare_forward_passes(engine, draft):
+    cell = {axis: values[0] for axis, values in AXES.items()} | {"draft": draft, "constraint": "regex"}
+    prompt = tuple(b"yes, 99999!" * 3)
+    result = engine.decoder.generate(request_of(cell, engine, prompt, 0, 1))
+    assert result.stats.accepted_tokens > 0
+    assert result.stats.steps < len(result.tokens)
+
+
+def test_forced_tokens_spare_forward_passes_of_beams(engine):
+    cell = {axis: values[0] for axis, values in AXES.items()} | {"search": "beam", "constraint": "json"}
+    plain = engine.decoder.generate(request_of(cell, engine, (1, 2), 0, 3))
+    forced = engine.decoder.generate(request_of({**cell, "draft": "forced tokens"}, engine, (1, 2), 0, 3))
+    assert [sample.tokens for sample in forced.samples] == [sample.tokens for sample in plain.samples]
+    assert forced.stats.steps < plain.stats.steps
+
+
+@pytest.mark.parametrize("constraint", ["free", "regex"])
+@pytest.mark.parametrize("processor", AXES["processor"])
+def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constraint, processor):
+    """The ratio rule takes other tokens than plain sampling does; their law is enumerated."""
+    model = tiny_llama(6, seed=8, eos_token_id=5)
+    vocabulary = Vocabulary((b"a", b"b", b"c", b"d", b"e", None), (5,))
+    decoder = Decoder(model, vocabulary, max_rows=4096)
+    draft = tiny_llama(6, seed=9, eos_token_id=5)
+    chosen = {
+        "stateless": [Temperature(0.8), TopK(4)],
+        "history": [RepetitionPenalty(1.5), Temperature(0.9)],
+        "stateful": [Mirostat(tau=1.5, eta=0.4)],
+    }[processor]
+    limits = [Regex("[abc]{1,2}d?")] if constraint == "regex" else []
+    options = {"max_new_tokens": 3, "seed": 3}
+    law = Oracle(
+        assemble(decoder.request([0, 1], Multinomial(), *chosen, *limits, **options), decoder._plan),
+        lambda tokens: model(torch.tensor([list(tokens)]), use_cache=False).logits[0, -1].detach(),
+    )
+    probabilities: dict[tuple[int, ...], float] = {}
+    open_texts: list[tuple[tuple[int, ...], float]] = [((), 1.0)]
+    while open_texts:
+        tokens, probability = open_texts.pop()
+        for token, p in enumerate(law.law(tokens, 0)[1].full(6).probs()[0].tolist()):
+            if p > 0:
+                longer = (*tokens, token)
+                if law._ended(list(longer)):
+                    probabilities[longer] = probability * p
+                else:
+                    open_texts.append((longer, probability * p))
+    drafted = decoder.generate([0, 1], Multinomial(), *chosen, *limits, DraftModel(draft, tokens=2), n=3000, **options)
+    assert drafted.stats.accepted_tokens > 300
+    chi_square(Counter(tuple(sample.tokens) for sample in drafted.samples), probabilities)
+
+
+def test_guided_json_is_parsed_streamed_and_within_its_budget(engine):
+    decoder, options = engine.decoder, {"json_schema": Card, "temperature": 2.0, "seed": 1, "max_new_tokens": 24}
+    pieces = list(decoder.stream(PROMPTS, **options))
+    for number, result in enumerate(decoder.generate(PROMPTS, **options)):
         assert isinstance(result.parsed, Card)
         assert Card.model_validate_json(result.text) == result.parsed
         assert "".join(piece.text for piece in pieces if piece.request == number) == result.text
@@ -135,20 +329,15 @@ class Picky(BaseModel):
         raise ValueError("nobody is that old")
 
 
-def test_a_validator_that_refuses_a_valid_text_loses_nothing(decoder):
-    result = decoder.generate(PROMPTS[0], json_schema=Picky, seed=1, max_new_tokens=LIMIT)
+def test_a_validator_that_refuses_a_valid_text_loses_nothing(engine):
+    result = engine.decoder.generate(PROMPTS[0], json_schema=Picky, seed=1, max_new_tokens=24)
     assert result.text.startswith("{")
     assert result.parsed is None
     assert "nobody is that old" in result.parse_error
 
 
-def test_two_constraints_of_a_plugin_are_intersected(decoder):
-    result = decoder.generate("n: ", Regex("[a-c]+[0-9]+"), Regex(".{5}"), multinomial=True, seed=2, max_new_tokens=9)
+def test_two_constraints_of_a_plugin_are_intersected(engine):
+    techniques = (Regex("[a-c]+[0-9]+"), Regex(".{5}"))
+    result = engine.decoder.generate("n: ", *techniques, multinomial=True, seed=2, max_new_tokens=9)
     assert re.fullmatch("[a-c]+[0-9]+", result.text)
     assert len(result.text) == 5
-
-
-def test_the_same_seed_gives_the_same_text_with_and_without_neighbours(decoder):
-    options = {"temperature": 1.5, "top_p": 0.9, "json_schema": Card, "seed": 3, "max_new_tokens": LIMIT}
-    first = decoder.generate(PROMPTS[0], **options)
-    assert decoder.generate(PROMPTS, **options)[0].tokens == first.tokens

@@ -88,10 +88,11 @@ def test_every_plugin_is_set_up_for_development_and_listed(folder: Path) -> None
 
 def test_extras_name_distributions_of_this_repository() -> None:
     extras = project(ROOT)["optional-dependencies"]
-    named = {re.split(r"[\[><=]", item)[0] for name in ("json", "sampling", "demo") for item in extras[name]}
+    single = [name for name in extras if name not in ("all", "testing")]
+    named = {re.split(r"[\[><=]", item)[0] for name in single for item in extras[name]}
     assert named == {folder.name for folder in PLUGINS}
     assert set(FIRST_PARTY.values()) <= {"decodekit", *named}
-    assert extras["all"] == ["decodekit[json,sampling,demo]"]
+    assert extras["all"] == [f"decodekit[{','.join(single)}]"]
 
 
 def test_torch_is_pinned_and_dev_uses_the_constraints() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from transformers import DynamicCache
 
-from decodekit import Decoder, RequestError
+from decodekit import Decoder, ModelHook, RequestError
 from decodekit.model import CausalModel
 from decodekit.testing import byte_vocabulary, tiny_llama
 from tests.families import build
@@ -81,6 +83,30 @@ def test_a_cache_of_transformers_is_taken_over_and_left_alone(decoder, name):
     assert cache.get_seq_length() == len(SHARED)
 
 
+class Loud(ModelHook, name="loud", changes_model=True):
+    """Makes the embeddings larger."""
+
+    @contextmanager
+    def around(self, run):
+        factor = torch.tensor([1.0 if piece is None else 2.0 for piece in run.pieces])[:, None, None]
+        embeddings = run.model.get_input_embeddings()
+        handle = embeddings.register_forward_hook(lambda module, given, output: output * factor.to(output.dtype))
+        try:
+            yield
+        finally:
+            handle.remove()
+
+
+def test_a_changed_model_neither_takes_nor_gives_a_prefix(decoder):
+    prompt = PROMPTS[0]
+    plain = decoder.generate(prompt, max_new_tokens=LIMIT)
+    loud = decoder.generate(prompt, Loud(), max_new_tokens=LIMIT, prefix=decoder.prefix(prompt), keep_prefix=True)
+    assert loud.tokens != plain.tokens
+    assert loud.tokens == decoder.generate(prompt, Loud(), max_new_tokens=LIMIT).tokens
+    assert loud.answer.prefix is None
+    assert loud.stats.cached_tokens == 0
+
+
 @pytest.mark.parametrize("family", ["phi3", "gemma2", "jamba", "mamba2", "rwkv", "gpt_neo"])
 def test_every_kind_of_memory_starts_from_its_own_prefix(family):
     decoder = Decoder(build(family), registry=registry_of_the_tests())
@@ -104,7 +130,7 @@ def test_what_cannot_be_a_prefix_is_refused():
     other = Decoder(tiny_llama(VOCAB, seed=3), registry=registry_of_the_tests())
     with pytest.raises(RequestError, match="read by another decoder"):
         decoder.generate(SHARED, prefix=other.prefix(SHARED))
-    with pytest.raises(RequestError, match="a prefix is what Decoder.prefix"):
+    with pytest.raises(RequestError, match="a prefix is what"):
         decoder.generate(SHARED, prefix="abc")
     with pytest.raises(RequestError, match="holds 6 tokens, and the prompt has 3"):
         decoder.generate(SHARED[:3], prefix=dynamic(decoder.model, SHARED))

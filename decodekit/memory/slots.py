@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from decodekit.cache import BUCKET_TOKENS, CacheFactory, Placement
+from decodekit.law import whole_numbers
 from decodekit.memory.base import ForwardOutput, Memory
 from decodekit.memory.bridge import BridgeCache
 from decodekit.memory.caller import Asked, Caller, Part, Run, merge, positions_of
@@ -186,7 +187,7 @@ class SlotMemory(Memory):
             here = [counts[row] if row in active else 0 for row in rows]
             asked = [wanted[row] if row in active else 0 for row in rows]
         output = self._run(
-            tokens[:, :width].index_select(0, torch.tensor(rows, device=tokens.device)),
+            tokens[:, :width].index_select(0, whole_numbers(rows, tokens.device)),
             Run(watch, rows, [self.lengths[row] for row in rows], here),
             asked,
             slots[0] if neighbours else None,
@@ -251,14 +252,14 @@ class SlotMemory(Memory):
                 length = max(longest, min(length, self.limit))
             place = Placement(starts, counts, query, length, False, first)
         device = self.caller.device
-        first_column = torch.tensor(starts, device=device)[:, None]
+        first_column = whole_numbers(starts, device)[:, None]
         place.positions = first_column + self._arange(query) if query > 1 else first_column
         place.seen = place.positions
         if min(counts) < query:
             last = torch.tensor([max(start + count - 1, 0) for start, count in zip(starts, counts, strict=True)])
             place.seen = torch.minimum(place.positions, last.to(device)[:, None])
         if slots is not None:
-            place.slots = torch.tensor(slots, device=device)
+            place.slots = whole_numbers(slots, device)
         else:
             place.slots = self._arange(rows)
         return place

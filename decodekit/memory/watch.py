@@ -87,6 +87,8 @@ class Watch:
 
 def cut(blocks: Sequence[Block], length: int) -> list[Block]:
     """Give the notes about a row's first `length` tokens."""
+    if not blocks or blocks[-1].start + blocks[-1].count <= length:
+        return list(blocks)
     kept: list[Block] = []
     for block in blocks:
         if block.start < length:

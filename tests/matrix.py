@@ -1,0 +1,89 @@
+"""The matrix of techniques: its axes, and a fixed covering design in which every three options of three axes meet."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+
+Cell = dict[str, str]
+
+AXES: dict[str, tuple[str, ...]] = {
+    "search": ("greedy", "multinomial", "beam", "diverse beam"),
+    "draft": ("no draft", "prompt lookup", "draft model", "forced tokens"),
+    "constraint": ("free", "regex", "json"),
+    "processor": ("stateless", "history", "stateful"),
+    "batch": ("one row", "ragged batch", "n = 3", "different requests"),
+    "cache": ("slots", "transformers' cache", "prefix", "transformers' cache handed in", "second turn"),
+    "extra": ("nothing more", "streaming", "stop string", "stop callable", "logprobs", "guidance", "lora"),
+}
+
+
+def refused(cell: Cell) -> bool:
+    """Say whether a cell is refused at assembly: beams cannot follow a draft, which has one path."""
+    return cell["search"] in ("beam", "diverse beam") and cell["draft"] in ("prompt lookup", "draft model")
+
+
+def full() -> Iterator[Cell]:
+    """Give every cell that runs."""
+    for values in itertools.product(*AXES.values()):
+        cell = dict(zip(AXES, values, strict=True))
+        if not refused(cell):
+            yield cell
+
+
+def design(strength: int = 3, seed: int = 0, candidates: int = 30) -> list[Cell]:
+    """Give cells such that each `strength` options of different axes that may meet do meet in one of them.
+
+    Greedy: of some random cells that hold a combination which is still missing, the one that holds most of them.
+    """
+    chance = random.Random(seed)
+    missing = {
+        combination
+        for axes in itertools.combinations(AXES, strength)
+        for values in itertools.product(*(AXES[axis] for axis in axes))
+        if _may_meet(combination := tuple(zip(axes, values, strict=True)))
+    }
+    order = sorted(missing)
+    chosen: list[Cell] = []
+    while missing:
+        wanted = next(combination for combination in order if combination in missing)
+        best = max(
+            (_around(wanted, chance) for _ in range(candidates)), key=lambda c: len(_held(c, strength) & missing)
+        )
+        missing -= _held(best, strength)
+        chosen.append(best)
+    return chosen
+
+
+def _may_meet(combination: tuple[tuple[str, str], ...]) -> bool:
+    cell = dict(combination)
+    return "search" not in cell or "draft" not in cell or not refused(cell)
+
+
+def _around(combination: tuple[tuple[str, str], ...], chance: random.Random) -> Cell:
+    while True:
+        cell = {axis: chance.choice(values) for axis, values in AXES.items()} | dict(combination)
+        if not refused(cell):
+            return cell
+
+
+def _held(cell: Cell, strength: int) -> set[tuple[tuple[str, str], ...]]:
+    return set(itertools.combinations(cell.items(), strength))
+
+
+def name(cell: Cell) -> str:
+    """Give a cell's name in reports."""
+    return ", ".join(cell.values())
+
+
+def others(cell: Cell, count: int = 3) -> list[Cell]:
+    """Give cells that differ from one in everything, for a batch of different requests; their cache is its own."""
+    found: list[Cell] = []
+    for shift in range(1, count + 1):
+        other = {axis: values[(values.index(cell[axis]) + shift) % len(values)] for axis, values in AXES.items()}
+        other |= {"cache": cell["cache"], "batch": "one row"}
+        if refused(other):
+            other["draft"] = "forced tokens"
+        found.append(other)
+    return found
