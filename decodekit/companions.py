@@ -56,7 +56,8 @@ class Track:
         pending = [list(texts[i][held[i] :]) if i in texts else [] for i in range(len(held))]
         counts = [len(part) for part in pending]
         asked = [wanted.get(i, 0) for i in range(len(held))]
-        padded = [part + [0] * (max(counts) - len(part)) for part in pending]
+        longest = max(counts)
+        padded = [part + [0] * (longest - len(part)) for part in pending]
         tokens = torch.tensor(padded, dtype=torch.int64, device=self.model.device)
         logits = wide(self.memory.forward(tokens, counts, asked, watch=watch if self.own else None).logits)
         # Vocabularies are padded to different widths; the ids beyond the narrower one are nobody's.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -49,7 +50,7 @@ class Scored:
 
     def owner(self, position: int) -> int:
         """Give the row that a position belongs to."""
-        return position if not self.drafted else int(np.searchsorted(self.first, position, side="right")) - 1
+        return position if not self.drafted else bisect_right(self.first, position) - 1
 
     def explain(self, position: int, token: int) -> DeadEndError:
         """Say which row, which step and which piece gave a law that its own token is impossible under."""

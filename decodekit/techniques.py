@@ -442,6 +442,11 @@ class ModelHook(Technique):
     remembers: ClassVar[bool] = False
     changes_model: ClassVar[bool] = False
 
+    def __init_subclass__(cls, **declarations: Any) -> None:
+        super().__init_subclass__(**declarations)
+        # What a hook is besides being one says more in messages and tables.
+        cls.role = next((role.role for role in ROLES if role is not ModelHook and issubclass(cls, role)), cls.role)
+
     def companion(self) -> Companion | None:
         """Give the second row that every row of the request needs; by default none."""
         return None

@@ -1,12 +1,10 @@
 """What a constraint forces, in tokens that nothing else could stand for and in text that could be spelled otherwise."""
 
-import re
 from dataclasses import replace
 
 import pytest
 
 from decodekit import Decoder, Vocabulary
-from decodekit.errors import IncompatibleTechniquesError
 from decodekit.testing import toy_context
 from decodekit.testing.oracle import Oracle
 from decodekit.testing.toys import tiny_llama
@@ -66,9 +64,12 @@ def test_optional_whitespace_and_values_are_a_choice():
     assert piece.run(compiled.index.automaton.walk(0, b'{"name":'), 16) == []
 
 
-def test_after_the_last_value_the_end_is_forced_and_then_nothing():
+def test_the_last_token_of_all_is_left_to_the_model():
     piece, compiled = runs(JSONSchema(SCHEMA, whitespace="compact"))
-    assert spelled(piece.run(compiled.index.automaton.walk(0, b'{"name":1'), 16)) == [b"}"]
+    assert piece.run(compiled.index.automaton.walk(0, b'{"name":1'), 16) == []
+    longer, compiled = runs(Regex("n(a1}|e2})"))
+    assert spelled(longer.run(compiled.index.automaton.walk(0, b"na"), 16)) == [b"1"]
+    piece, compiled = runs(JSONSchema(SCHEMA, whitespace="compact"))
     assert piece.run(compiled.index.automaton.walk(0, b'{"name":1}'), 16) == []
 
 
@@ -84,15 +85,23 @@ def test_no_more_than_the_limit_is_proposed(limit):
 
 
 def test_certain_leaves_out_what_could_be_spelled_in_other_tokens():
-    piece, compiled = runs(JSONSchema(SCHEMA, whitespace="compact"), certain=True)
+    piece, _ = runs(JSONSchema(SCHEMA, whitespace="compact"), certain=True)
     assert piece.run(piece.start(()), 16) == []
-    assert spelled(piece.run(compiled.index.automaton.walk(0, b'{"name":2'), 16)) == [b"}"]
+    piece, compiled = runs(Regex("{1: 2}"), certain=True)
+    assert spelled(piece.run(compiled.index.automaton.walk(0, b"{"), 16)) == [b"1", b":", b" ", b"2"]
 
 
-@pytest.mark.parametrize("pattern", ["1(2 )?n", "(12|1:)n{2}}", "(1|2)nn(a|e)"])
-def test_certain_tokens_are_the_only_ones_that_brute_force_allows(pattern):
-    piece, compiled = runs(Regex(re.sub("}$", r"\\}", pattern)), certain=True)
-    oracle = Oracle(WORDS, lambda text: re.fullmatch(pattern.encode(), text) is not None, lambda text: len(text) < 6)
+@pytest.mark.parametrize(
+    ("pattern", "language"),
+    [
+        ("1(2 )?n}", (b"1n}", b"12 n}")),
+        (r"(12|1:)n{2}\}", (b"12nn}", b"1:nn}")),
+        ("(1|2)nn(a|e)", (b"1nna", b"1nne", b"2nna", b"2nne")),
+    ],
+)
+def test_certain_tokens_are_the_only_ones_that_brute_force_allows(pattern, language):
+    piece, compiled = runs(Regex(pattern), certain=True)
+    oracle = Oracle(WORDS, lambda text: text in language, lambda text: any(word.startswith(text) for word in language))
     layer, seen = [b""], 0
     while layer:
         grown = []
@@ -108,12 +117,37 @@ def test_certain_tokens_are_the_only_ones_that_brute_force_allows(pattern):
     assert seen
 
 
-def test_a_request_without_a_constraint_is_refused_by_name():
+def test_without_a_constraint_nothing_is_forced():
     decoder = Decoder(tiny_llama(18), WORDS)
-    with pytest.raises(IncompatibleTechniquesError, match="'forced_tokens': it needs a constraint such as json_schema"):
-        decoder.generate([1, 2], forced_tokens=True)
-    with pytest.raises(IncompatibleTechniquesError, match="'forced_tokens': it needs a constraint"):
-        ForcedTokens().build(toy_context())
+    plain = decoder.generate([1, 2], max_new_tokens=8)
+    forced = decoder.generate([1, 2], max_new_tokens=8, forced_tokens=True)
+    assert forced.tokens == plain.tokens
+    assert forced.stats.drafted_tokens == 0
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"beam_search": 3},
+        {"beam_search": {"width": 2, "length_penalty": 0.5}},
+        {"diverse_beam": {"width": 4, "groups": 2}},
+    ],
+    ids=str,
+)
+def test_beams_find_the_texts_that_they_find_without_and_in_fewer_steps(search):
+    decoder = Decoder(tiny_llama(18, seed=1), WORDS)
+    options = {"json_schema": {"schema": SCHEMA, "whitespace": "compact"}, "max_new_tokens": 14, "n": 2, **search}
+    plain = decoder.generate([[1, 2], [3] * 5], **options)
+    forced = decoder.generate([[1, 2], [3] * 5], **options, forced_tokens={"certain": True})
+    spelled_too = decoder.generate([[1, 2], [3] * 5], **options, forced_tokens=True)
+    for fast in (forced, spelled_too):
+        assert [[(s.tokens, s.text, s.parsed) for s in r.samples] for r in fast] == [
+            [(s.tokens, s.text, s.parsed) for s in r.samples] for r in plain
+        ]
+        for a, b in zip(fast, plain, strict=True):
+            assert [s.score for s in a.samples] == pytest.approx([s.score for s in b.samples], abs=1e-9)
+            assert a.stats.steps <= b.stats.steps
+    assert sum(r.stats.steps for r in spelled_too) < sum(r.stats.steps for r in plain)
 
 
 @pytest.mark.parametrize("options", [{}, {"temperature": 2.0, "seed": 3, "n": 3}])
@@ -132,4 +166,4 @@ def test_certain_tokens_are_always_kept_and_the_text_stays_the_same(options, cer
 
 def test_choices_are_finished_once_they_are_decided():
     piece, compiled = runs(Choice(("name 1", "eem 2")))
-    assert spelled(piece.run(compiled.index.automaton.walk(0, b"n"), 16)) == [b"a", b"me", b" ", b"1"]
+    assert spelled(piece.run(compiled.index.automaton.walk(0, b"n"), 16)) == [b"a", b"me", b" "]

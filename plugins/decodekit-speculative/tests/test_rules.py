@@ -105,7 +105,7 @@ def test_the_token_rule_keeps_what_the_geometric_series_says_and_the_block_rule_
 @pytest.mark.parametrize("rule", [TokenRule, BlockRule])
 @pytest.mark.parametrize("pair", PAIRS)
 def test_as_much_is_kept_as_the_formula_says(rule, pair):
-    mean, error = kept_in_fact(rule(), *pair, 2, 8000)
+    mean, error = kept_in_fact(rule(), *pair, 2, 2500)
     assert abs(mean - float(kept_by_formula(rule, *pair, 2))) < 5 * error
 
 

@@ -33,4 +33,4 @@ def decodekit_commands() -> list[Command]:
     """Offer `decodekit demo`."""
     from decodekit import Command
 
-    return [Command("demo", "decodekit_demo.command:demo", "Show a story, and cards that fit a JSON Schema.")]
+    return [Command("demo", "decodekit_demo.command:demo", "Show a story, cards that fit a schema, what drafts save.")]

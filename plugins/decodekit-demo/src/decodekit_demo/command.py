@@ -1,4 +1,4 @@
-"""`decodekit demo`: a story, then JSON cards for the same request without and with a schema. Offline, some seconds."""
+"""`decodekit demo`: a story, JSON cards without and with a schema, a card with drafts. Offline, some seconds."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from decodekit_demo import model_path
+from decodekit import Observer, RowView, StepView
+from decodekit_demo import draft_path, model_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 STORY = "Once upon a time"
 PROMPT = "Describe my 33-year-old teddy bear who likes reading\n"
-NEEDED = {"temperature": "decodekit-sampling", "json_schema": "decodekit-outlines"}
+NEEDED = {
+    "temperature": "decodekit-sampling",
+    "json_schema": "decodekit-outlines",
+    "draft_model": "decodekit-speculative",
+}
 
 
 class Bear(BaseModel):
@@ -30,11 +35,25 @@ class Bear(BaseModel):
     hobby: str = Field(min_length=1, max_length=20)
 
 
+class Steps(Observer):
+    """Keeps what the first row was after each step."""
+
+    _rows: list[RowView] = PrivateAttr(default_factory=list)
+
+    @property
+    def rows(self) -> list[RowView]:
+        """The row after each step."""
+        return self._rows
+
+    def on_step(self, step: StepView) -> None:
+        self._rows.append(step.rows[0])
+
+
 def demo(
     seed: Annotated[int, typer.Option(help="Another seed, other texts.")] = 1,
     cards: Annotated[int, typer.Option(min=1, help="How many cards.")] = 4,
 ) -> None:
-    """Show a story, and cards that fit a JSON Schema next to cards that need not."""
+    """Show a story, cards that fit a JSON Schema next to cards that need not, and what drafts save."""
     from rich.console import Console
 
     from decodekit.plugins import plugins
@@ -46,6 +65,8 @@ def demo(
     sampling = {} if "temperature" in missing else {"temperature": 0.8, "min_p": 0.02}
     _tell(console, decoder, {**sampling, "seed": seed})
     _compare(console, decoder, {**sampling, "seed": seed, "n": cards if sampling else 1}, "json_schema" not in missing)
+    if "draft_model" not in missing:
+        _draft(console, decoder, {} if "json_schema" in missing else {"json_schema": Bear, "forced_tokens": True})
     for name, package in missing.items():
         console.print(f"{name} is not installed: pip install {package}", style="yellow")
     console.print(f"{time.perf_counter() - started:.1f} s on {decoder.describe().get('device', 'cpu')}", style="dim")
@@ -109,3 +130,25 @@ def _print_table(console: Console, titles: list[str], columns: list[list[tuple[s
         ]
         table.add_row(*cells)
     console.print(table)
+
+
+def _draft(console: Console, decoder: Decoder, schema: dict[str, Any]) -> None:
+    """Write one card with drafts, and show what of it was drafted; without drafts each token is a step."""
+    from rich.text import Text
+
+    steps = Steps()
+    options = {"max_new_tokens": 60, "draft_model": draft_path(), **schema}
+    stats = decoder.generate(PROMPT, steps, **options).stats
+    shown, before, done = Text(), "", 0
+    for row in steps.rows:
+        drafted = decoder.tokenizer.decode(row.tokens[done : done + row.accepted_tokens], skip_special_tokens=True)
+        fresh = row.text[len(before) :]
+        # A character may be spread over tokens of two steps; then it is shown as the model's.
+        size = len(drafted) if fresh.startswith(drafted) else 0
+        shown.append(fresh[:size], "green").append(fresh[size:])
+        before, done = row.text, len(row.tokens)
+    who = "the draft model and the schema" if schema else "the draft model"
+    console.print(f"A card with drafts: {who} propose, the model checks", style="bold", soft_wrap=True)
+    console.print(shown, soft_wrap=True)
+    kept = f"{stats.accepted_tokens} of {stats.drafted_tokens} drafted ones kept, in green"
+    console.print(f"{stats.new_tokens} tokens in {stats.steps} steps, not {stats.new_tokens}; {kept}", soft_wrap=True)

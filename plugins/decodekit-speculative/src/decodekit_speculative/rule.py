@@ -72,7 +72,7 @@ def token_probabilities(target: Law, drafts: Sequence[Draft]) -> tuple[list[list
     *Cost:* one pass over the target law of all positions and one over each draft law.
     """
     padded = [int(token) for draft in drafts for token in (*draft.tokens, 0)]
-    flat = _wide(target).logprob_of(_index(padded, target)).double().exp().tolist()
+    flat = _chances(target, padded)
     targets: list[list[float]] = []
     proposed: list[list[float]] = []
     first = 0
@@ -83,9 +83,18 @@ def token_probabilities(target: Law, drafts: Sequence[Draft]) -> tuple[list[list
         if draft.law is None or not count:
             proposed.append([1.0] * count)
         else:
-            tokens = _index([int(token) for token in draft.tokens], draft.law)
-            proposed.append(_wide(draft.law).logprob_of(tokens).double().exp().tolist())
+            proposed.append(_chances(draft.law, [int(token) for token in draft.tokens]))
     return targets, proposed
+
+
+def _chances(law: Law, tokens: Sequence[int]) -> list[float]:
+    """Give the probability of one token per position."""
+    law, chosen = _wide(law), _index(tokens, law)
+    if law.ids is not None:
+        return law.logprob_of(chosen).double().exp().tolist()
+    # One pass; the normaliser by itself is three.
+    found = law.logprobs().gather(-1, chosen[:, None]).squeeze(-1)
+    return found.double().exp().tolist()
 
 
 def excess(
@@ -150,9 +159,15 @@ def _replaced(law: Law, cuts: Sequence[Cut]) -> Law:
     logits = _wide(law).logits.clone()
     rows = _index([row for row, _ in chosen], law)
     given = torch.stack([left for _, left in chosen])
-    usable = given.sum(dim=-1, keepdim=True) > 0
-    logits[rows] = torch.where(usable, given.to(logits.dtype).log(), logits[rows])
+    left = _log(given).to(logits.dtype)
+    logits[rows] = torch.where(left.amax(dim=-1, keepdim=True) > -torch.inf, left, logits[rows])
     return Law(logits, law.ids)
+
+
+def _log(values: Tensor) -> Tensor:
+    """Give logarithms; -inf of 0, which by itself costs ten times as much on CPU as that of any other number."""
+    least = torch.finfo(values.dtype).tiny
+    return values.clamp(min=least).log_().masked_fill_(values < least, -torch.inf)
 
 
 def _narrowed(select: Callable[[Law, Positions], Tensor], places: Sequence[int]) -> Callable[[Law, Positions], Tensor]:
