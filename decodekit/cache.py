@@ -52,6 +52,12 @@ class Placement:
         """No row held anything: attention is over the new tokens alone."""
         return self.level and self.starts[0] == 0
 
+    @property
+    def neighbours(self) -> slice:
+        """The batch's slots, where they stand side by side."""
+        assert self.first is not None
+        return slice(self.first, self.first + len(self.starts))
+
     def at(self, device: torch.device) -> tuple[Int64[Tensor, "row 1"], Int64[Tensor, "row query"]]:
         """Give slots and positions on a layer's device (a model may be spread over several)."""
         assert self.slots is not None
@@ -143,9 +149,10 @@ class SlotLayer(LayerCache):
             self.keys = keys.new_zeros(self._slots, keys.shape[1], self._length, keys.shape[3])
             self.values = values.new_zeros(self._slots, values.shape[1], self._length, values.shape[3])
         if place.level and place.first is not None:
-            rows, start = len(place.starts), place.starts[0]
-            self.keys.narrow(0, place.first, rows).narrow(2, start, place.query).copy_(keys)
-            self.values.narrow(0, place.first, rows).narrow(2, start, place.query).copy_(values)
+            # One call each: per layer and step, what a call costs is more than what it copies.
+            slots, columns = place.neighbours, slice(place.starts[0], place.length)
+            self.keys[slots, :, columns] = keys
+            self.values[slots, :, columns] = values
             return
         where = place.at(keys.device)
         self.keys.transpose(1, 2).index_put_(where, keys.transpose(1, 2))
@@ -155,11 +162,8 @@ class SlotLayer(LayerCache):
         assert self.keys is not None
         assert self.values is not None
         if place.first is not None:
-            rows = len(place.starts)
-            return (
-                self.keys.narrow(0, place.first, rows).narrow(2, 0, place.length),
-                self.values.narrow(0, place.first, rows).narrow(2, 0, place.length),
-            )
+            slots, columns = place.neighbours, slice(place.length)
+            return self.keys[slots, :, columns], self.values[slots, :, columns]
         slots = place.at(self.keys.device)[0][:, 0]
         return (
             self.keys.narrow(2, 0, place.length).index_select(0, slots),

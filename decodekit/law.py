@@ -41,7 +41,11 @@ class Law:
 
     def keep(self, mask: Bool[Tensor, "position candidate"]) -> Law:
         """Make every column outside of `mask` impossible."""
-        return Law(self.logits.masked_fill(~mask, float("-inf")), self.ids)
+        return self.without(~mask)
+
+    def without(self, mask: Bool[Tensor, "position candidate"]) -> Law:
+        """Make every column in `mask` impossible."""
+        return Law(self.logits.masked_fill(mask, float("-inf")), self.ids)
 
     def logprobs(self) -> Float[Tensor, "position candidate"]:
         """Normalise; impossible columns stay -inf."""

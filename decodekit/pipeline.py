@@ -255,8 +255,8 @@ def mask_applier(packed: NDArray[np.int32], device: torch.device, vocab: int) ->
         ids[real] = columns
         narrow, padding = torch.from_numpy(ids).to(device), torch.from_numpy(~real).to(device)
         return lambda law: _narrow(law, narrow, padding)
-    allowed = torch.from_numpy(np.ascontiguousarray(bits)).view(torch.bool).to(device)
-    return lambda law: law.keep(allowed if law.ids is None else allowed.gather(-1, law.ids))
+    banned = torch.from_numpy(bits == 0).to(device)
+    return lambda law: law.without(banned if law.ids is None else banned.gather(-1, law.ids))
 
 
 def _narrow(law: Law, ids: Int64[Tensor, "position candidate"], padding: Bool[Tensor, "position candidate"]) -> Law:

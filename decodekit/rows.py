@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,10 @@ class Group:
         self.stats.time_s = time.perf_counter() - self.started if self.started else 0.0
 
 
+_OWN = frozenset(("tokens", "logprobs", "target_logprobs", "top_logprobs", "notes"))
+"""What grows in place in a row, so that a copy needs its own."""
+
+
 @dataclass(slots=True, eq=False)
 class Row:
     """One growing sequence.
@@ -155,15 +159,13 @@ class Row:
 
     def fork(self, sample: int | None = None) -> Row:
         """Copy the row; states are shared, being values."""
-        return replace(
-            self,
-            sample=self.sample if sample is None else sample,
-            tokens=list(self.tokens),
-            logprobs=list(self.logprobs),
-            target_logprobs=list(self.target_logprobs),
-            top_logprobs=list(self.top_logprobs),
-            notes=dict(self.notes),
-        )
+        # A search forks rows at every step, and `dataclasses.replace` takes three times as long.
+        twin = object.__new__(Row)
+        for name in Row.__slots__:
+            value = getattr(self, name)
+            setattr(twin, name, value.copy() if name in _OWN else value)
+        twin.sample = self.sample if sample is None else sample
+        return twin
 
     def visible_text(self) -> str:
         """Give the text without what a stop string cut off."""

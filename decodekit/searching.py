@@ -6,10 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-
 from decodekit.errors import GenerationError, blamed_on
-from decodekit.law import Law
+from decodekit.law import Law, whole_numbers
 from decodekit.pipeline import TargetLaw
 from decodekit.plan import name_of
 from decodekit.positions import Positions
@@ -66,7 +64,7 @@ def _expand(
 ) -> list[Path]:
     name = name_of(group.plan.search)
     whole = list(places) == list(range(len(target.law.logits)))
-    law = target.law if whole else target.law.index_select(torch.tensor(places, device=scored.logits.device))
+    law = target.law if whole else target.law.index_select(whole_numbers(places, scored.logits.device))
     with blamed_on(name):
         view = _view(group, scored, paths, target.at.index_select(places))
         found = group.plan.search(law, view)
@@ -109,7 +107,8 @@ def _check(name: str, found: Expansion, law: Law, group: Group) -> None:
             raise GenerationError(f"{name} gave a score that is not a number")
     if not taken:
         return
-    parents, tokens = torch.tensor([choice[:2] for choice in taken], device=law.logits.device).unbind(dim=1)
+    parents = whole_numbers([choice[0] for choice in taken], law.logits.device)
+    tokens = whole_numbers([choice[1] for choice in taken], law.logits.device)
     if not bool((law.logit_at(parents, tokens) > -math.inf).all()):
         raise GenerationError(f"{name} continued a row with a token that is impossible there")
 

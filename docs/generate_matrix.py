@@ -26,6 +26,19 @@ WORDS = {
 }
 
 
+ABOUT = """# What composes with what
+
+Every technique with every other. Each cell below was run and compared with a naive loop: full forward passes, no cache, no
+batch, no draft, states run from the prompt anew for each token (`tests/oracle.py`). Greedy texts and beams are equal to it
+exactly, in float64; sampled ones token for token, as a draw is a function of the seed and the place. Where a draft is judged
+by the ratio rule the tokens differ and the law is the same: that is tested by enumeration. A number is how many mixtures of
+the two with the other options were run, out of a design in which any three options of different kinds meet;
+`DECODEKIT_MATRIX=full pytest -m slow tests/test_composition.py` runs all 15120. Written by `docs/generate_matrix.py`.
+
+Refused, by name and before the first forward pass, are beams with a draft that follows one path.
+"""
+
+
 def outcomes() -> tuple[dict[tuple[str, str, str], Counter[str]], Counter[str]]:
     """Run every cell of the design; count what became of each feature under each search and draft, and of all cells."""
     from tests.matrix import AXES, design
@@ -67,32 +80,8 @@ def main() -> None:
     found, total = outcomes()
     theirs = (ROOT / "docs" / "composition_transformers.md").read_text(encoding="utf-8")
     page = ROOT / "docs" / "composition.md"
-    page.write_text(
-        "\n".join(
-            [
-                "# What composes with what",
-                "",
-                "Every technique with every other. Each cell below was run and compared with a naive loop: full forward passes,",
-                "no cache, no batch, no draft, states run from the prompt anew for each token (`tests/oracle.py`). Greedy texts and",
-                "beams are equal to it exactly, in float64; sampled ones token for token, as a draw is a function of the seed and",
-                "the place. Where a draft is judged by the ratio rule the tokens differ and the law is the same: that is tested by",
-                "enumeration. A number is how many mixtures of the two with the other options were run, out of a design in which",
-                "any three options of different kinds meet; `DECODEKIT_MATRIX=full pytest -m slow tests/test_composition.py` runs",
-                "all 15120.",
-                "",
-                "Refused, by name and before the first forward pass, are beams with a draft that follows one path.",
-                "",
-                *table(found),
-                "",
-                f"Cells run: {sum(total.values())}; right: {total['ok']}; wrong: {total['WRONG']}.",
-                "",
-                "Written by `docs/generate_matrix.py`.",
-                "",
-                theirs,
-            ]
-        ),
-        encoding="utf-8",
-    )
+    counts = f"Cells run: {sum(total.values())}; right: {total['ok']}; wrong: {total['WRONG']}."
+    page.write_text("\n".join([ABOUT, *table(found), "", counts, "", theirs]), encoding="utf-8")
     print(dict(total))
 
 

@@ -245,9 +245,7 @@ def test_every_cell_equals_the_oracle(engine, part):
 @pytest.mark.parametrize("draft", ["prompt lookup", "draft model"])
 def test_beams_with_a_draft_are_refused_by_name(engine, search, draft):
     cell = {axis: values[0] for axis, values in AXES.items()} | {"search": search, "draft": draft}
-    with pytest.raises(
-        IncompatibleTechniquesError, match=r"cannot run with .* \(drafter\): a draft follows"
-    ):
+    with pytest.raises(IncompatibleTechniquesError, match=r"cannot run with .* \(drafter\): a draft follows"):
         engine.decoder.generate("x", *techniques(cell, engine))
 
 

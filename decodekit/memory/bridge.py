@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -69,6 +70,8 @@ class BridgeCache(Cache):
             store.reserve(*self._room)
             self.stores.append(store)
             self.layers.append(_Attention())
+            for kind in ("is_sliding", "is_linear", "is_dummy"):
+                self.__dict__.pop(kind, None)
 
     def reserve(self, slots: int, length: int) -> None:
         """Make room in every layer."""
@@ -104,13 +107,17 @@ class BridgeCache(Cache):
         return -1
 
     # The base class builds these lists anew at each question, several times per forward pass.
-    @property
-    def is_sliding(self) -> list[bool]:
+    @cached_property
+    def is_sliding(self) -> list[bool]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return [False] * len(self.layers)
 
-    @property
-    def is_linear(self) -> list[bool]:
+    @cached_property
+    def is_linear(self) -> list[bool]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return [not isinstance(layer, _Attention) for layer in self.layers]
+
+    @cached_property
+    def is_dummy(self) -> list[bool]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return super().is_dummy
 
     @property
     def is_compileable(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from decodekit.law import Law
+from decodekit.law import Law, on_host
 from decodekit.types import Float, Int64, Tensor
 from decodekit_sampling.lazy import Divided
 
@@ -85,7 +85,9 @@ def trim(law: Law, kept: Tensor) -> Law:
     """Keep the columns in `kept` of a sorted law, and drop those at the end that no position keeps."""
     width = int(kept.sum(dim=-1).max())
     assert law.ids is not None
-    return Law(law.logits.masked_fill(~kept, float("-inf"))[:, :width], law.ids[:, :width])
+    kept, narrow = kept[:, :width], Law(law.logits[:, :width], law.ids[:, :width])
+    # The last column decides: a position that keeps it keeps all, since the law is sorted.
+    return narrow if bool(kept[:, -1].all()) else narrow.keep(kept)
 
 
 def count_at_least(logits: Float[Tensor, "position candidate"], floor: Float[Tensor, "position 1"]) -> Tensor:
@@ -98,10 +100,16 @@ def count_at_least(logits: Float[Tensor, "position candidate"], floor: Float[Ten
 
 
 def ranked(law: Law) -> Law:
-    """Sort downwards, equal values by token id, which is the order in which a prefix is taken. Cost: two sorts."""
+    """Sort downwards, equal values by token id, which is the order in which a prefix is taken.
+
+    Cost: two sorts, where the law is not in that order already.
+    """
     if law.ids is None:
         values, ids = law.logits.sort(dim=-1, descending=True, stable=True)
         return Law(values, ids)
+    values = on_host(law.logits)
+    if values is not None and (values[:, 1:] < values[:, :-1]).all():
+        return law
     by_id = law.ids.argsort(dim=-1)
     values, order = law.logits.gather(-1, by_id).sort(dim=-1, descending=True, stable=True)
     return Law(values, law.ids.gather(-1, by_id).gather(-1, order))

@@ -38,7 +38,7 @@ class Multinomial(
         if law.ids is None:
             return _draw_wide(logits, uniform)
         ids, order = law.ids.sort(dim=-1)
-        column = _invert(_weights(logits.gather(-1, order)).double(), uniform)
+        column = _invert(_weights(logits.gather(-1, order)), uniform)
         return ids.gather(-1, column[:, None]).squeeze(-1)
 
 
@@ -58,28 +58,27 @@ def _draw_wide(
     weights = padded.view(count, blocks, _BLOCK)
     masses = weights.sum(dim=-1, dtype=torch.float64)
     ends = masses.cumsum(dim=-1)
-    block = _invert(masses, uniform, ends)[:, None]
-    start = torch.where(block > 0, ends.gather(-1, (block - 1).clamp(min=0)), 0.0).squeeze(-1)
-    inside = weights.gather(1, block[:, :, None].expand(-1, -1, _BLOCK)).squeeze(1).double()
-    target = uniform * ends[:, -1] - start
-    return block.squeeze(-1) * _BLOCK + _first_beyond(inside, inside.cumsum(dim=-1), target)
+    target = ends[:, -1:] * uniform.clamp(max=_BELOW_ONE)[:, None]
+    block = _first_beyond(ends, target)
+    start = torch.where(block > 0, ends.gather(-1, (block - 1).clamp(min=0)), 0.0)
+    inside = weights.gather(1, block[:, :, None].expand(-1, -1, _BLOCK)).squeeze(1).cumsum(dim=-1, dtype=torch.float64)
+    # Sums of sums round differently: what is left of the target may be all of the block, which would be beyond it.
+    left = torch.minimum(target - start, inside[:, -1:] * _BELOW_ONE)
+    return (block * _BLOCK + _first_beyond(inside, left)).squeeze(-1)
 
 
 def _invert(
-    weights: Float[Tensor, "position candidate"],
-    uniform: Float[Tensor, "position"],
-    ends: Float[Tensor, "position candidate"] | None = None,
+    weights: Float[Tensor, "position candidate"], uniform: Float[Tensor, "position"]
 ) -> Int64[Tensor, "position"]:
-    ends = weights.cumsum(dim=-1) if ends is None else ends
-    total = ends[:, -1]
-    return _first_beyond(weights, ends, torch.minimum(uniform * total, total * _BELOW_ONE))
+    ends = weights.cumsum(dim=-1, dtype=torch.float64)
+    return _first_beyond(ends, ends[:, -1:] * uniform.clamp(max=_BELOW_ONE)[:, None]).squeeze(-1)
 
 
 def _first_beyond(
-    weights: Float[Tensor, "position candidate"],
-    ends: Float[Tensor, "position candidate"],
-    target: Float[Tensor, "position"],
-) -> Int64[Tensor, "position"]:
-    """Give the first possible column that ends beyond the target; where rounding leaves none, a possible one."""
-    possible = (weights > 0).to(torch.uint8)
-    return (possible + possible * (ends > target[:, None])).argmax(dim=-1)
+    ends: Float[Tensor, "position candidate"], target: Float[Tensor, "position 1"]
+) -> Int64[Tensor, "position 1"]:
+    """Give the first column that ends beyond the target, which is less than the last end.
+
+    Such a column is possible: an impossible one ends where the one before it does. NaN gives some column.
+    """
+    return torch.searchsorted(ends, target, right=True).clamp(max=ends.shape[-1] - 1)

@@ -51,11 +51,11 @@ class Temperature(
                 return _certain(law)
         heat = column(self.temperature, law.logits)
         on_host = heat.device.type == "cpu"
+        if on_host and bool((heat >= _COLD).all()):
+            return Divided(law.logits, heat) if narrows(law) else law.with_logits(law.logits / heat)
         zero = heat == 0
         heat = heat.clamp(min=torch.finfo(heat.dtype).tiny)
         cold = heat < _COLD
-        if on_host and not bool(cold.any()):
-            return Divided(law.logits, heat) if narrows(law) else law.with_logits(law.logits / heat)
         shift = torch.where(cold, _best(law.logits), 0)
         warm = law.with_logits((law.logits - shift) / heat)
         if on_host and not bool(zero.any()):

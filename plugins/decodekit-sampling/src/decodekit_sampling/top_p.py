@@ -8,6 +8,8 @@ best token: that is min-p.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from pydantic import Field
@@ -56,8 +58,11 @@ class TopP(
 
 
 def _wanted(p: float | Tensor, like: Tensor) -> Float[Tensor, "position 1"]:
-    mass = column(p, like).double()
     # A p of 1 means everything, also what would be lost to rounding.
+    if not isinstance(p, Tensor) and like.device.type == "cpu":
+        mass = column(p, like).item()
+        return torch.full((1, 1), math.inf if mass >= 1 else mass * (1 - slack(like)), dtype=torch.float64)
+    mass = column(p, like).double()
     return torch.where(mass >= 1, torch.inf, mass * (1 - slack(like)))
 
 
