@@ -28,12 +28,13 @@ WORDS = {
 
 ABOUT = """# What composes with what
 
-Every technique with every other. Each cell below was run and compared with a naive loop: full forward passes, no cache, no
-batch, no draft, states run from the prompt anew for each token (`tests/oracle.py`). Greedy texts and beams are equal to it
-exactly, in float64; sampled ones token for token, as a draw is a function of the seed and the place. Where a draft is judged
-by the ratio rule the tokens differ and the law is the same: that is tested by enumeration. A number is how many mixtures of
-the two with the other options were run, out of a design in which any three options of different kinds meet;
-`DECODEKIT_MATRIX=full pytest -m slow tests/test_composition.py` runs all 15120. Written by `docs/generate_matrix.py`.
+Every technique with every other. Each cell below was run and compared with a naive loop: full forward passes, no
+cache, no batch, no draft, states run from the prompt anew for each token (`tests/oracle.py`). Greedy texts and beams
+are equal to it exactly, in float64; sampled ones token for token, as a draw is a function of the seed and the place.
+Where a draft is judged by the ratio rule the tokens differ and the law is the same: that is tested by enumeration. A
+number is how many mixtures of the two with the other options were run, out of a design in which any three options of
+different kinds meet; `DECODEKIT_MATRIX=full pytest -m slow tests/test_composition.py` runs all 15120. Written by
+`docs/generate_matrix.py`.
 
 Refused, by name and before the first forward pass, are beams with a draft that follows one path.
 """
