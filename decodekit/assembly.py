@@ -262,10 +262,17 @@ def _constraint(techniques: Sequence[Technique], context: BuildContext, limit: i
 
 
 def _hook(technique: ModelHook, made: Sequence[Any], context: BuildContext) -> Hook:
-    """Find the working piece of a hook that is of a second role too, or build it; refuse a companion without room."""
+    """Find the working piece of a hook that is of a second role too, or build it; refuse what it cannot be given."""
+    if isinstance(technique, Verifier | StopCondition | Aggregator):
+        raise IncompatibleTechniquesError(f"{technique.name!r} is a {technique.role}, which sees nothing of the model")
     piece = next((p for p in made if p is not None and name_of(p) == technique.name), None)
     hook = Hook.of(technique, _build(technique, context) if piece is None else piece)
     companion = hook.companion
+    if companion is None and hook.drafts:
+        raise IncompatibleTechniquesError(
+            f"{technique.name!r} is a drafter without a companion: notes are about tokens that were read, and the last "
+            "one of a row is not when it drafts"
+        )
     if companion is None or hook.drafts:
         return hook
     model, prompt = companion.model or context.model, context.prompt if companion.prompt is None else companion.prompt

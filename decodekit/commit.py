@@ -10,7 +10,7 @@ from decodekit.errors import blamed_on
 from decodekit.law import Law
 from decodekit.likelihood import Likelihood
 from decodekit.results import Piece
-from decodekit.rows import Row, RowView, advance_drafters
+from decodekit.rows import Row, RowView, advance_drafters, count_broken
 from decodekit.scoring import Scored
 
 
@@ -53,7 +53,8 @@ def _take(row: Row, token: int, position: int, scored: Scored) -> str | None:
     if plan.constraint is not None:
         row.constraint = plan.advance_constraint(scored.states.constraints[position], token)
     if plan.drafters:
-        row.drafters = advance_drafters(plan.drafters, row.drafters, token)
+        before, row.drafters = row.drafters, advance_drafters(plan.drafters, row.drafters, token)
+        row.group.stats.failed_drafters += count_broken(before, row.drafters)
     if row.text is not None:
         _extend_text(row, token)
     if row.cut is not None or token in plan.request.stop_tokens:

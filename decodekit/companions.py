@@ -76,7 +76,7 @@ class Companions:
 
     def __init__(self, model: CausalModel) -> None:
         self.model = model
-        self.tracks: dict[tuple[str, int], Track] = {}
+        self.tracks: dict[tuple[str, int, bool], Track] = {}
         self.rows = 0
 
     def join(self, rows: Sequence[Row]) -> None:
@@ -86,10 +86,9 @@ class Companions:
         self.rows += len(rows)
         for hook in (hook for row in rows for hook in row.group.plan.hooks if hook.companion is not None):
             assert hook.companion is not None
-            model = hook.companion.model or self.model
-            key = (hook.name, id(model))
+            model, own = hook.companion.model or self.model, hook.companion.model is None
+            key = (hook.name, id(model), own)
             if key not in self.tracks:
-                own = hook.companion.model is None
                 track = Track(hook.name, model, own=own, drafts=hook.drafts, width=self.model.vocab_size)
                 track.memory.join(self.rows)
                 self.tracks[key] = track
@@ -145,7 +144,7 @@ class Companions:
     def track(self, hook: Hook) -> Track:
         """Give the track on which a hook's companion is."""
         assert hook.companion is not None
-        return self.tracks[hook.name, id(hook.companion.model or self.model)]
+        return self.tracks[hook.name, id(hook.companion.model or self.model), hook.companion.model is None]
 
 
 def wide(logits: Tensor) -> Tensor:

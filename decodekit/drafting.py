@@ -54,10 +54,7 @@ class Drafting:
                 if link < len(drafters) and self.rows.items[r].drafters[link] is not BROKEN:
                     waves.setdefault(piece_key(drafters[link]), []).append(r)
             for wave in waves.values():
-                try:
-                    self._ask(wave, link)
-                except Exception as error:
-                    self._leave_out(wave, link, error)
+                self._ask_safely(wave, link)
         self._level_searches()
         return self.drafts
 
@@ -72,6 +69,19 @@ class Drafting:
             length = shortest.get(row.group.index)
             if length is not None and len(self.drafts[r].tokens) > length:
                 self.drafts[r] = Draft(self.drafts[r].tokens[:length])
+
+    def _ask_safely(self, wave: list[int], link: int) -> None:
+        """Ask for some rows; where that fails find out for which of them, so that the others keep their drafts."""
+        try:
+            self._ask(wave, link)
+        except Exception as error:
+            if len(wave) == 1:
+                self._leave_out(wave[0], link, error)
+                return
+            # What went ahead before the failure is nobody's draft.
+            self.companions.rewind(self.rows.items)
+            for r in wave:
+                self._ask_safely([r], link)
 
     def _ask(self, wave: list[int], link: int) -> None:
         plan = self.rows.items[wave[0]].group.plan
@@ -122,12 +132,11 @@ class Drafting:
         before = {r: list(self.drafts[r].tokens) for r in wave}
         return DraftView(self.rows, list(wave), before, track, self.scorer, self.watch)
 
-    def _leave_out(self, wave: Sequence[int], link: int, error: Exception) -> None:
-        for r in wave:
-            row = self.rows.items[r]
-            row.drafters = (*row.drafters[:link], BROKEN, *row.drafters[link + 1 :])
-            row.group.stats.failed_drafters += 1
-        leave_out(name_of(self.rows.items[wave[0]].group.plan.drafters[link]), str(error))
+    def _leave_out(self, r: int, link: int, error: Exception) -> None:
+        row = self.rows.items[r]
+        row.drafters = (*row.drafters[:link], BROKEN, *row.drafters[link + 1 :])
+        row.group.stats.failed_drafters += 1
+        leave_out(name_of(row.group.plan.drafters[link]), str(error))
 
 
 class DraftView:

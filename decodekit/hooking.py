@@ -100,6 +100,8 @@ class Hooking:
         counts = [0] * rows + [1] * len(copies)
         self.memory.forward(fed, counts, counts, watch=watch)
         self.memory.gather(list(range(rows)))
+        if name not in watch.notes:
+            raise LookupError(f"{name!r} looks ahead, and has no around() to write notes")
         found = watch.notes[name]
         notes = [find(found.get(rows + j, ()), length) for j, length in enumerate(lengths)]
         return [notes[j : j + choices] for j in range(0, len(notes), choices)]

@@ -188,7 +188,7 @@ class Loop:
             self.memory.load(i, prefix.saved)
             common = prefix.common(row.tokens)
             self.memory.rewind([common if j == i else length for j, length in enumerate(self.memory.lengths)])
-            row.group.stats.cached_tokens = common
+            row.group.stats.cached_tokens = self.memory.computed(i)
 
     def _reserved(self) -> int:
         """Count the rows that run, and those that running searches may grow to."""
@@ -358,7 +358,8 @@ class Loop:
                 if not row.finish_reason or row.group.plan.keeps_prefix:
                     lengths[move.parent] = min(lengths[move.parent], len(row.tokens) - 1)
             self.memory.rewind(lengths)
-        self._keep(moves, touched)
+        for move, row in zip(moves, touched, strict=True):
+            self._keep(move.parent, row)
         if self.companions.tracks:
             going_on = dict(zip(parents, rows, strict=True))
             self.companions.rewind([going_on.get(i) for i in range(len(self.rows))])
@@ -368,18 +369,20 @@ class Loop:
             self.rows.write(i, start, row.tokens[start:])
         return touched
 
-    def _keep(self, moves: Sequence[Move], rows: Sequence[Row]) -> None:
-        """Keep what the model remembers of rows that have ended, where their requests ask for it."""
-        for move, row in zip(moves, rows, strict=True):
-            if row.finish_reason and row.group.plan.keeps_prefix:
-                held = tuple(row.tokens[: self.memory.lengths[move.parent]])
-                row.kept = Prefix(held, self.engine.model, self.memory.save(move.parent))
+    def _keep(self, i: int, row: Row) -> None:
+        """Keep what the model remembers of a row that has ended, where its request asks for it."""
+        if row.finish_reason and row.group.plan.keeps_prefix:
+            held = tuple(row.tokens[: self.memory.lengths[i]])
+            row.kept = Prefix(held, self.engine.model, self.memory.save(i))
 
     def _gather(self, index: list[int], rows: list[Row]) -> None:
         if index != list(range(len(self.rows))):
             self.memory.gather(index)
             self.companions.gather(index)
             self.rows.gather(index, rows)
+        else:
+            # The same places, but a search may go on with a copy of a row whose original has just ended.
+            self.rows.items = list(rows)
 
     def _report(self, scored: Scored, touched: list[Row]) -> None:
         """Close requests that are done or out of time; tell observers and the stream."""
@@ -394,7 +397,7 @@ class Loop:
             if number not in running and not group.waiting:
                 group.close()
             if group.plan.observers:
-                self._observe(group, rows)
+                self._observe(group, rows if group.error is None else self._ranked(group))
             if self.streaming and group.plan.search is None:
                 self.pieces += [next_piece(row) for row in rows]
             elif self.streaming and group.done:
@@ -408,6 +411,7 @@ class Loop:
         for i in late:
             row = self.rows.items[i]
             row.finish_reason = "time"
+            self._keep(i, row)
             row.group.finished.append(row)
             row.group.waiting = []
         if late:
@@ -430,11 +434,14 @@ class Loop:
         # When a step is cut short, rows that ended in it are still among the running ones.
         ended = {id(row) for row in group.finished}
         live = [row for row in self.rows.items if row.group is group and id(row) not in ended]
-        if group.plan.search is None or group.error is not None:
+        if group.plan.search is None:
             return sorted([*group.finished, *live], key=lambda row: row.sample)
         rows = group.finished or live
-        with blamed_on(name_of(group.plan.search)):
-            order = group.plan.search.rank([row.score for row in rows], [row.new_tokens for row in rows])
+        if group.error is not None:
+            order = sorted(range(len(rows)), key=lambda i: -rows[i].score)
+        else:
+            with blamed_on(name_of(group.plan.search)):
+                order = group.plan.search.rank([row.score for row in rows], [row.new_tokens for row in rows])
         ranked = [rows[i] for i in order]
         for place, row in enumerate(ranked):
             row.sample = place

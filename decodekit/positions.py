@@ -134,6 +134,8 @@ class Positions:
     @classmethod
     def concat(cls, parts: Sequence[Positions]) -> Positions:
         """Put the positions of several parts one after another."""
+        if any(part.view is not None or part.stream or part.ahead is not None for part in parts):
+            raise ValueError("positions with a view or a stream of their own cannot be joined")
         width = max(part.history_array.shape[1] for part in parts)
         padded = [np.pad(part.history_array, ((0, 0), (0, width - part.history_array.shape[1]))) for part in parts]
         return cls(

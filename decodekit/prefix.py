@@ -82,6 +82,9 @@ def _adopt(cache: Cache, tokens: list[int], model: CausalModel) -> Any:
     rows = max((int(keys.shape[0]) for keys in held), default=1)
     if rows != 1:
         raise RequestError(f"the cache holds {rows} rows", hint="give each request a cache with one row, its own")
+    other = next((keys.dtype for keys in held if keys.dtype != model.dtype), None)
+    if other is not None:
+        raise RequestError(f"the cache holds {other}, and the model computes in {model.dtype}")
     saved = model.memory().adopt(cache, tokens)
     if saved is None:
         return None

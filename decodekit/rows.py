@@ -75,13 +75,15 @@ class Group:
         self.started = self.started or time.perf_counter()
         self.stats.prompt_tokens = len(self.plan.prompt)
         plan = self.plan
+        drafters = start_drafters(plan.drafters, plan.prompt)
+        self.stats.failed_drafters += count_broken((), drafters)
         return Row(
             self,
             sample,
             list(plan.prompt),
             plan.start(),
             plan.start_constraint(),
-            start_drafters(plan.drafters, plan.prompt),
+            drafters,
             self.vocabulary.start_text() if self.vocabulary else None,
         )
 
@@ -293,6 +295,11 @@ def leave_out(name: str, what: str) -> None:
         PluginWarning,
         stacklevel=3,
     )
+
+
+def count_broken(before: Sequence[State], after: Sequence[State]) -> int:
+    """Count the drafters that failed in between."""
+    return sum(state is BROKEN for state in after) - sum(state is BROKEN for state in before)
 
 
 class Rows:

@@ -15,6 +15,7 @@ from decodekit.rows import Group, Row
 from decodekit.scoring import Scored
 from decodekit.techniques import Expansion, GroupView
 from decodekit.types import TokenIds
+from decodekit.views import ModelView
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ def _expand(
     whole = list(places) == list(range(len(target.law.logits)))
     law = target.law if whole else target.law.index_select(whole_numbers(places, scored.logits.device))
     with blamed_on(name):
-        view = _view(group, scored, paths, target.at.index_select(places))
+        view = _view(group, scored, paths, _seen(group, scored, paths, target.at.index_select(places)))
         found = group.plan.search(law, view)
         _check(name, found, law, group)
     group.search_state = found.state
@@ -111,6 +112,14 @@ def _check(name: str, found: Expansion, law: Law, group: Group) -> None:
     tokens = whole_numbers([choice[1] for choice in taken], law.logits.device)
     if not bool((law.logit_at(parents, tokens) > -math.inf).all()):
         raise GenerationError(f"{name} continued a row with a token that is impossible there")
+
+
+def _seen(group: Group, scored: Scored, paths: Sequence[Path], at: Positions) -> Positions:
+    """Show a search that is a model hook too what it may see."""
+    if scored.states.seen is None or not group.plan.sees_model(group.plan.search):
+        return at
+    positions = [scored.first[path.row] + len(path.tokens) for path in paths]
+    return at.with_view(ModelView(name_of(group.plan.search), positions, scored.states.seen))
 
 
 def _view(group: Group, scored: Scored, paths: Sequence[Path], at: Positions) -> GroupView:

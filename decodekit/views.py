@@ -51,6 +51,8 @@ class ModelView:
     @property
     def companion(self) -> Float[Tensor, "position vocab"]:
         """Logits of the companion after the same new tokens, in at least float32."""
+        if self.name not in self.seen.companions:
+            raise LookupError(f"{self.name!r} has no companion: its companion() gives none")
         logits, index = self.seen.companions[self.name]
         wanted = [index[place] for place in self.places]
         if wanted == list(range(len(logits))):

@@ -269,7 +269,46 @@ def test_a_drafter_that_fails_is_left_out_and_the_text_is_the_same(decoder, how)
     with pytest.warns(PluginWarning, match="drafter 'faulty' is left out"):
         results = decoder.generate(requests)
     assert [result.tokens for result in results] == plain
-    assert [result.stats.failed_drafters for result in results] == ([0, 1, 0] if how != "advance" else [0, 0, 0])
+    assert [result.stats.failed_drafters for result in results] == [0, 1, 0]
+
+
+class Allergic(Drafter, name="allergic"):
+    """Fails at texts that begin with 4."""
+
+    def __call__(self, at: Positions, limits: Sequence[int]) -> list[Draft]:
+        if 4 in at.history_array[:, 0]:
+            raise ZeroDivisionError("4")
+        return [Draft([7, 7][:limit]) for limit in limits]
+
+
+def test_a_row_at_which_a_drafter_fails_does_not_cost_others_their_drafts(decoder):
+    with pytest.warns(PluginWarning, match="drafter 'allergic' is left out"):
+        results = decoder.generate(PROMPTS, Allergic(), max_new_tokens=LIMIT)
+    assert [result.stats.failed_drafters for result in results] == [0, 1, 0]
+    assert [result.stats.drafted_tokens > 0 for result in results] == [True, False, True]
+
+
+class Heads(ModelHook, Drafter, name="heads"):
+    """Drafts from notes."""
+
+    def __call__(self, at: Positions, limits: Sequence[int]) -> list[Draft]:
+        return [Draft(()) for _ in limits]
+
+
+class Clumsy(ModelHook, name="clumsy_hook"):
+    """Fails after the pass."""
+
+    @contextmanager
+    def around(self, run: Pass) -> Iterator[None]:
+        yield
+        raise ZeroDivisionError("boom")
+
+
+def test_hooks_that_cannot_be_served_are_refused_and_faults_are_named(decoder):
+    with pytest.raises(IncompatibleTechniquesError, match="'heads' is a drafter without a companion"):
+        decoder.generate(PROMPTS[0], Heads())
+    with pytest.raises(GenerationError, match="clumsy_hook raised ZeroDivisionError: boom"):
+        decoder.generate(PROMPTS[0], Clumsy())
 
 
 @pytest.mark.parametrize(("how", "what"), [("raise", "ZeroDivision"), ("parents", "row 7 of 2"), ("short", "tokens")])
@@ -282,6 +321,7 @@ def test_a_search_that_fails_fails_alone(decoder, how, what):
     results = caught.value.results
     assert [results[i].tokens for i in (0, 2)] == [plain[0], plain[2]]
     assert results[1].finish_reason == "error"
+    assert len(results[1].samples) == 1
     assert len(results[1].tokens) == 3
 
 

@@ -46,7 +46,8 @@ def test_a_prefix_changes_no_text(decoder, name):
     for _ in range(2):
         given = decoder.generate(PROMPTS, *TECHNIQUES[name], prefix=prefix, **options)
         assert [[s.tokens for s in r.samples] for r in given] == [[s.tokens for s in r.samples] for r in plain]
-        spared = [0] * 5 if name == "notes" else [6, 5, 2, 6, 0]
+        whole = {"replay": [6, 0, 0, 6, 0], "uncached": [0] * 5}
+        spared = [0] * 5 if name == "notes" else whole.get(decoder.describe()["path"], [6, 5, 2, 6, 0])
         assert [r.stats.cached_tokens for r in given] == spared
 
 
@@ -61,7 +62,8 @@ def test_a_second_turn_goes_on_from_the_first(decoder, name):
     ]
     second = decoder.generate(requests)
     assert [r.tokens for r in second] == [r.tokens for r in plain]
-    assert all(r.stats.cached_tokens == len(turn) - 3 for r, turn in zip(second, turns, strict=True))
+    if decoder.describe()["path"] != "uncached":
+        assert all(r.stats.cached_tokens == len(turn) - 3 for r, turn in zip(second, turns, strict=True))
 
 
 def dynamic(model, tokens):
@@ -79,7 +81,9 @@ def test_a_cache_of_transformers_is_taken_over_and_left_alone(decoder, name):
         plain = decoder.generate(prompt, *TECHNIQUES[name], **options)
         given = decoder.generate(prompt, *TECHNIQUES[name], prefix=cache, **options)
         assert given.tokens == plain.tokens
-        assert given.stats.cached_tokens == (0 if name == "notes" else min(6, len(prompt) - 1))
+        usable = min(6, len(prompt) - 1)
+        lost = decoder.describe()["path"] == "uncached" or (decoder.describe()["path"] == "replay" and usable < 6)
+        assert given.stats.cached_tokens == (0 if name == "notes" or lost else usable)
     assert cache.get_seq_length() == len(SHARED)
 
 
@@ -116,7 +120,9 @@ def test_every_kind_of_memory_starts_from_its_own_prefix(family):
     plain = decoder.generate(prompts, Guess(vocab=30), max_new_tokens=12)
     given = decoder.generate(prompts, Guess(vocab=30), max_new_tokens=12, prefix=prefix)
     assert [r.tokens for r in given] == [r.tokens for r in plain]
-    assert [r.stats.cached_tokens for r in given] == [10, 7, 9]
+    # A state goes only forward: where the prompt leaves the prefix, all is read again.
+    forward = decoder.describe()["path"] in ("hybrid", "replay")
+    assert [r.stats.cached_tokens for r in given] == ([10, 0, 0] if forward else [10, 7, 9])
     taken = (
         decoder.generate(prompts[0], max_new_tokens=12, prefix=dynamic(decoder.model, shared))
         if family not in ("rwkv",)
@@ -141,6 +147,8 @@ def test_what_cannot_be_a_prefix_is_refused():
     cache = DynamicCache(config=decoder.model.config)
     with torch.inference_mode():
         decoder.model(torch.tensor([SHARED, SHARED]), past_key_values=cache, use_cache=True)
+    with pytest.raises(RequestError, match=r"the cache holds torch.float32, and the model computes in torch.float64"):
+        decoder.generate(SHARED, prefix=dynamic(tiny_llama(VOCAB, dtype=torch.float32), SHARED))
     with pytest.raises(RequestError, match="the cache holds 2 rows"):
         decoder.generate(SHARED, prefix=cache)
     with pytest.raises(RequestError, match="cannot be written as JSON"):

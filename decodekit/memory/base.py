@@ -64,6 +64,10 @@ class Memory(ABC):
     def rewind(self, lengths: Sequence[int]) -> None:
         """Forget what each row holds beyond its new length (at most the current one)."""
 
+    def computed(self, row: int) -> int:
+        """Count the tokens of a row that need not be read again; by default all that it holds."""
+        return self.lengths[row]
+
     @abstractmethod
     def save(self, row: int) -> Any:
         """Give what a row holds as a value, which later forward passes do not change."""

@@ -80,6 +80,9 @@ class RewindingMemory(Memory):
                     trace.saved, trace.saved_length = None, 0
                 self.inner.restore(row, trace.saved, trace.saved_length)
 
+    def computed(self, row: int) -> int:
+        return self.inner.lengths[row]
+
     def save(self, row: int) -> Any:
         return list(self.traces[row].tokens), self.inner.save(row)
 

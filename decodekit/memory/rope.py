@@ -112,6 +112,9 @@ class BoundedMemory(Memory):
             held[row] = min(held[row], length)
         self.inner.rewind(held)
 
+    def computed(self, row: int) -> int:
+        return self.inner.lengths[row]
+
     def save(self, row: int) -> Any:
         return list(self.rows[row]), self.long[row], self.inner.save(row)
 

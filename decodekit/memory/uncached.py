@@ -36,6 +36,9 @@ class UncachedMemory(Memory):
     def rewind(self, lengths: Sequence[int]) -> None:
         self.rows = [row[:length] for row, length in zip(self.rows, lengths, strict=True)]
 
+    def computed(self, row: int) -> int:
+        return 0
+
     def save(self, row: int) -> Any:
         return self.rows[row]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -77,12 +77,28 @@ class Watch:
                 piece = next((one for one in here if one is not None), None)
                 if piece is not None:
                     own = replace(run, pieces=here, written=self.notes[name])
-                    with blamed_on(name):
-                        stack.enter_context(piece.around(own))
+                    stack.enter_context(_blaming(name, piece.around(own)))
         except BaseException:
             stack.close()
             raise
         return stack
+
+
+@contextmanager
+def _blaming(name: str, inner: AbstractContextManager[Any]) -> Iterator[None]:
+    """Name the hook in what it raises itself, before or after the pass; what the model raises passes as it is."""
+    raised: BaseException | None = None
+    with blamed_on(name):
+        inner.__enter__()
+    try:
+        yield
+    except BaseException as error:
+        raised = error
+    if raised is None:
+        with blamed_on(name):
+            inner.__exit__(None, None, None)
+    elif not inner.__exit__(type(raised), raised, raised.__traceback__):
+        raise raised
 
 
 def cut(blocks: Sequence[Block], length: int) -> list[Block]:
