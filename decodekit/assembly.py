@@ -74,6 +74,11 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
     wrong = next((token for token in request.stop_tokens if not 0 <= token < engine.model.vocab_size), None)
     if wrong is not None:
         raise RequestError(f"stop token {wrong} is outside of the model's vocabulary of {engine.model.vocab_size}")
+    if engine.vocabulary is None and any(isinstance(stop, str) for stop in request.stop):
+        raise RequestError(
+            "a stop string is text, and this decoder has no tokenizer",
+            hint="Decoder(model, tokenizer), or stop_tokens",
+        )
     prompt = encode(request, engine)
     limit = _limit(request, engine, len(prompt))
     context = BuildContext(
@@ -205,6 +210,10 @@ def _check_roles(techniques: Sequence[Technique], engine: EnginePlan) -> None:
         if missing:
             raise IncompatibleTechniquesError(
                 f"{technique.name!r} needs {', '.join(sorted(missing))}, which this engine has not"
+            )
+        if "vocabulary" in technique.needs and engine.vocabulary is None:
+            raise IncompatibleTechniquesError(
+                f"{technique.name!r} reads text, and this decoder has no tokenizer", hint="Decoder(model, tokenizer)"
             )
         if "tokenizer" in technique.needs and (engine.tokenizer is None or isinstance(engine.tokenizer, Vocabulary)):
             raise IncompatibleTechniquesError(

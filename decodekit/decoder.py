@@ -147,8 +147,8 @@ class Decoder:
 
         Args:
             prompts: One prompt (text, chat messages, token ids), a `Request`, or a list of such. In a list a prompt
-                with options of its own is a `Request` or a dict such as `{"prompt": "…", "top_p": 0.9}`; what it sets
-                wins.
+                with options of its own is a dict such as `{"prompt": "…", "top_p": 0.9}`, where what it sets wins
+                (`"techniques": […]` holds objects); a `Request` stands for itself and takes no options beside it.
             techniques: Technique objects for every prompt.
             options: Options of `Request` and flat names of techniques, for every prompt.
 

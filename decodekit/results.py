@@ -133,6 +133,11 @@ class Result:
         return self.answer.parsed
 
     @property
+    def prefix(self) -> Prefix | None:
+        """What the model remembers of prompt and text, where `keep_prefix` asked for it."""
+        return self.answer.prefix
+
+    @property
     def parse_error(self) -> str | None:
         """Why `parsed` is None although the text satisfies its constraint."""
         return self.answer.parse_error

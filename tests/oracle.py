@@ -35,6 +35,7 @@ class Text:
         score: Of a search.
         ended: Why.
         visible: The text without what a stop string cut off.
+        top: Per token, the three likeliest ones under the model's law.
     """
 
     tokens: list[int]
@@ -43,6 +44,7 @@ class Text:
     score: float = 0.0
     ended: str = ""
     visible: str = ""
+    top: tuple[dict[int, float], ...] = ()
 
 
 @dataclass
@@ -118,7 +120,7 @@ class Oracle:
         plan = self.plan
         if tokens[-1] in plan.end_tokens:
             return "eos"
-        if any(stop in self._text(tokens) for stop in plan.stops):
+        if tokens[-1] in plan.request.stop_tokens or any(stop in self._text(tokens) for stop in plan.stops):
             return "stop"
         if any(condition(SimpleNamespace(tokens=tuple(tokens))) for _, condition in plan.stop_pieces):
             return "stop"
@@ -148,10 +150,18 @@ class Oracle:
         for stop in self.plan.stops:
             visible = visible.partition(stop)[0]
         models, targets = [*text.logprobs, model], [*text.target_logprobs, target]
-        return Text(tokens, models, targets, score, self._ended(tokens), visible)
+        values, ids = torch.log_softmax(logits, dim=-1).topk(3)
+        top = (*text.top, dict(zip(ids.tolist(), values.tolist(), strict=True)))
+        return Text(tokens, models, targets, score, self._ended(tokens), visible, top)
 
     def _text(self, tokens: Sequence[int]) -> str:
         return bytes(token for token in tokens if token < 256).decode(errors="replace")
+
+    def prompt_logprobs(self) -> list[float]:
+        """Give the log-probabilities of the prompt's tokens but the first."""
+        prompt = self.plan.prompt
+        laws = [torch.log_softmax(self.model(prompt[:i]), dim=-1) for i in range(1, len(prompt))]
+        return [float(law[token]) for law, token in zip(laws, prompt[1:], strict=True)]
 
     def _search(self) -> list[Text]:
         plan = self.plan
@@ -178,8 +188,10 @@ class Oracle:
                 (self._longer(running[parent], token, *known[parent][:2], score), ended)
                 for parent, token, score, ended in moves
             ]
-            finished += [text for text, ended in grown if ended or text.ended]
-            running = [text for text, ended in grown if not ended and not text.ended]
+            for text, ended in grown:
+                text.ended = text.ended or ("search" if ended else "")
+            finished += [text for text, _ in grown if text.ended]
+            running = [text for text, _ in grown if not text.ended]
         order = plan.search.rank([text.score for text in finished], [len(text.tokens) for text in finished])
         return [finished[i] for i in order]
 

@@ -163,6 +163,10 @@ def show(results: list[Result], as_json: bool) -> None:
             continue
         for sample in result.samples:
             typer.echo(f"[{sample.sample}] {sample.text}")
+        if result.answer.details or result.answer.sample != result.samples[0].sample:
+            typer.echo(f"answer: [{result.answer.sample}] {result.answer.text}")
+            for name, value in result.answer.details.items():
+                typer.echo(f"  {name}: {value}")
 
 
 def _finite(value: Any) -> Any:

@@ -51,8 +51,8 @@ class SelfConsistency(Aggregator, name="self_consistency", source="arXiv:2203.11
 
     @property
     def needs(self) -> frozenset[str]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Log-probabilities, where they are compared."""
-        return frozenset({"logprobs"} if self.weighted else ())
+        """The text, and log-probabilities where they are compared."""
+        return frozenset({"vocabulary", "logprobs"} if self.weighted else {"vocabulary"})
 
     @field_validator("pattern")
     @classmethod
