@@ -231,7 +231,7 @@ class FakeTokenizer:
 REFUSED = [
     ({"guidance": {"scale": 2, "negative_prompt": [3] * 250}}, "'guidance' reads a prompt of 250 tokens.*room for 6"),
     ({"guidance": {"scale": 2, "negative_prompt": [1, 99]}}, "token id 99 at position 1"),
-    ({"guidance": {"scale": 2, "negative_prompt": [{"role": "user", "content": "x"}]}}, "chat messages need"),
+    ({"guidance": {"scale": 2, "negative_prompt": [{"role": "user", "content": "x"}]}}, "chat messages, which need"),
     ({"guidance": {"scale": 2, "negative_prompt": 3.5}}, "a prompt is text, chat messages"),
     ({"guidance": float("nan")}, "finite number"),
     ({"guidance": True}, "needs a value|Field required"),
