@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from decodekit.law import whole_numbers
 from decodekit.types import Float, Int64, Tensor
 
 BUCKET_TOKENS = 16
@@ -173,8 +174,7 @@ class SlotLayer(LayerCache):
     def copy(self, sources: Sequence[int], targets: Sequence[int], length: int) -> None:
         if self.keys is None or self.values is None:
             return
-        source = torch.tensor(sources, device=self.keys.device)
-        target = torch.tensor(targets, device=self.keys.device)
+        source, target = whole_numbers(sources, self.keys.device), whole_numbers(targets, self.keys.device)
         for buffer in (self.keys, self.values):
             view = buffer.narrow(2, 0, length)
             view.index_copy_(0, target, view.index_select(0, source))

@@ -41,11 +41,11 @@ class Law:
 
     def keep(self, mask: Bool[Tensor, "position candidate"]) -> Law:
         """Make every column outside of `mask` impossible."""
-        return self.without(~mask)
+        return Law(torch.where(mask, self.logits, float("-inf")), self.ids)
 
     def without(self, mask: Bool[Tensor, "position candidate"]) -> Law:
         """Make every column in `mask` impossible."""
-        return Law(self.logits.masked_fill(mask, float("-inf")), self.ids)
+        return Law(torch.where(mask, float("-inf"), self.logits), self.ids)
 
     def logprobs(self) -> Float[Tensor, "position candidate"]:
         """Normalise; impossible columns stay -inf."""

@@ -73,12 +73,13 @@ def _target(scored: Scored, positions: list[int], tokens: Tensor, wanted: bool) 
         found = target.law.logit_at(rows, chosen)
         if wanted:
             found = found - target.law.normaliser()[rows]
-        elif not (part.selector is None or getattr(part.selector, "deterministic", False)):
-            # NaN and an empty law show in the best logit; a law's most likely token is that itself.
-            best = target.law.logits.amax(dim=-1)
-            found = found - (best if places == list(range(len(index))) else best[rows])
         for i, value in zip(mine, found.tolist(), strict=True):
             values[i] = value
+        if not (wanted or part.selector is None or getattr(part.selector, "deterministic", False)):
+            # NaN and an empty law show in the best logit; a law's most likely token is that itself.
+            best = target.law.logits.amax(dim=-1).tolist()
+            for i, row in zip(mine, places, strict=True):
+                values[i] -= best[row]
     return values
 
 

@@ -246,7 +246,9 @@ def with_end_tokens(plan: RequestPlan, state: State, remaining: int) -> PackedMa
 def mask_applier(packed: NDArray[np.int32], device: torch.device, vocab: int) -> Callable[[Law], Law]:
     """Unpack masks of shape [position, word] once, to apply them to one or two laws."""
     bits = np.unpackbits(packed.view(np.uint8), axis=1, bitorder="little")[:, :vocab]
-    counts = bits.sum(axis=1, dtype=np.int64)
+    allowed = bits.view(np.bool_)
+    # One row at a time, which numpy counts with wide vectors.
+    counts = np.array([np.count_nonzero(row) for row in allowed])
     most = int(counts.max())
     if most <= NARROW < vocab:
         ids = np.zeros((len(bits), most), dtype=np.int64)
@@ -255,8 +257,8 @@ def mask_applier(packed: NDArray[np.int32], device: torch.device, vocab: int) ->
         ids[real] = columns
         narrow, padding = torch.from_numpy(ids).to(device), torch.from_numpy(~real).to(device)
         return lambda law: _narrow(law, narrow, padding)
-    banned = torch.from_numpy(bits == 0).to(device)
-    return lambda law: law.without(banned if law.ids is None else banned.gather(-1, law.ids))
+    kept = torch.from_numpy(allowed).to(device)
+    return lambda law: law.keep(kept if law.ids is None else kept.gather(-1, law.ids))
 
 
 def _narrow(law: Law, ids: Int64[Tensor, "position candidate"], padding: Bool[Tensor, "position candidate"]) -> Law:

@@ -66,8 +66,9 @@ def _expand(
     name = name_of(group.plan.search)
     whole = list(places) == list(range(len(target.law.logits)))
     law = target.law if whole else target.law.index_select(whole_numbers(places, scored.logits.device))
+    at = target.at if whole else target.at.index_select(places)
     with blamed_on(name):
-        view = _view(group, scored, paths, _seen(group, scored, paths, target.at.index_select(places)))
+        view = _view(group, scored, paths, _seen(group, scored, paths, at))
         found = group.plan.search(law, view)
         _check(name, found, law, group)
     group.search_state = found.state
@@ -110,7 +111,7 @@ def _check(name: str, found: Expansion, law: Law, group: Group) -> None:
         return
     parents = whole_numbers([choice[0] for choice in taken], law.logits.device)
     tokens = whole_numbers([choice[1] for choice in taken], law.logits.device)
-    if not bool((law.logit_at(parents, tokens) > -math.inf).all()):
+    if not all(weight > -math.inf for weight in law.logit_at(parents, tokens).tolist()):
         raise GenerationError(f"{name} continued a row with a token that is impossible there")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from decodekit.law import whole_numbers
 from decodekit.types import Int64, Tensor
 
 
@@ -27,7 +28,7 @@ class SlotTable:
     def _index(self, name: str, values: list[int], device: torch.device) -> Tensor:
         found = self._indices.get((name, device))
         if found is None:
-            found = self._indices[name, device] = torch.tensor(values, device=device)
+            found = self._indices[name, device] = whole_numbers(values, device)
         return found
 
     def rows_index(self, device: torch.device) -> Int64[Tensor, "slot"]:

@@ -6,6 +6,8 @@ k blocks with the largest maxima hold them, so one reduction over the law and a 
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from decodekit.errors import DeadEndError
@@ -13,7 +15,7 @@ from decodekit.law import Law
 from decodekit.types import Float, Int64, Tensor
 
 _BLOCK = 16
-_DIRECT = 1024
+_DIRECT = 8192
 """Up to this width selecting through blocks gains nothing."""
 
 
@@ -25,7 +27,7 @@ def log_totals(law: Law) -> Float[Tensor, "row"]:
     """
     best = law.logits.amax(dim=-1, keepdim=True)
     totals = small_exp(law.logits - best).sum(dim=-1).log_() + best.squeeze(-1)
-    if not bool(totals.isfinite().all()):
+    if not all(map(math.isfinite, totals.tolist())):
         row = int((~totals.isfinite()).int().argmax())
         what = "has NaN" if bool(law.logits[row].isnan().any()) else "allows no token"
         raise DeadEndError(
@@ -62,8 +64,8 @@ def likeliest(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "
 
 
 def _tied(values: Float[Tensor, "row k"], k: int) -> list[int]:
-    last, beyond = values[:, k - 1], values[:, k]
-    return ((last == beyond) & (last > float("-inf"))).nonzero().squeeze(-1).tolist()
+    # Compared as plain numbers: there are two a row, and each call into torch costs more than all of them.
+    return [row for row, (last, beyond) in enumerate(values[:, k - 1 : k + 1].tolist()) if last == beyond > -math.inf]
 
 
 def _top(logits: Float[Tensor, "row candidate"], k: int) -> tuple[Tensor, Int64[Tensor, "row k"]]:

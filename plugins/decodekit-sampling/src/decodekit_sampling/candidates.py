@@ -83,11 +83,11 @@ def above(law: Law, floor: Callable[[Tensor], Tensor]) -> Law:
 
 def trim(law: Law, kept: Tensor) -> Law:
     """Keep the columns in `kept` of a sorted law, and drop those at the end that no position keeps."""
-    width = int(kept.sum(dim=-1).max())
+    sizes = kept.numpy().sum(axis=-1)
+    width = int(sizes.max())
     assert law.ids is not None
-    kept, narrow = kept[:, :width], Law(law.logits[:, :width], law.ids[:, :width])
-    # The last column decides: a position that keeps it keeps all, since the law is sorted.
-    return narrow if bool(kept[:, -1].all()) else narrow.keep(kept)
+    narrow = Law(law.logits[:, :width], law.ids[:, :width])
+    return narrow if int(sizes.min()) == width else narrow.keep(kept[:, :width])
 
 
 def count_at_least(logits: Float[Tensor, "position candidate"], floor: Float[Tensor, "position 1"]) -> Tensor:
@@ -118,8 +118,11 @@ def ranked(law: Law) -> Law:
 def prefix(law: Law, counts: Int64[Tensor, "position 1"]) -> Law:
     """Keep the first `counts` columns of each position."""
     if law.logits.device.type == "cpu":
-        width = int(counts.max())
+        sizes = counts.numpy()
+        width = int(sizes.max())
         law = Law(law.logits[:, :width], None if law.ids is None else law.ids[:, :width])
+        if int(sizes.min()) == width:
+            return law
     return law.keep(torch.arange(law.logits.shape[-1], device=law.logits.device) < counts)
 
 

@@ -64,6 +64,6 @@ def keep_top(law: Law, counts: int | Int64[Tensor, "position 1"]) -> Law:
     floor = likely.logits.gather(-1, counts - 1) if isinstance(counts, Tensor) else likely.logits[:, most - 1 : most]
     if not narrow:
         return law.keep(law.logits >= floor)
-    if bool((likely.logits[:, -1:] >= floor).any()):
-        return above(law, lambda _: floor)
-    return trim(likely, likely.logits >= floor)
+    kept = likely.logits >= floor
+    # Where the last one looked at stays, others as likely may have been overlooked.
+    return above(law, lambda _: floor) if kept.numpy()[:, -1].any() else trim(likely, kept)

@@ -8,7 +8,7 @@ best token: that is min-p.
 
 from __future__ import annotations
 
-import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -58,17 +58,24 @@ class TopP(
 
 
 def _wanted(p: float | Tensor, like: Tensor) -> Float[Tensor, "position 1"]:
-    # A p of 1 means everything, also what would be lost to rounding.
-    if not isinstance(p, Tensor) and like.device.type == "cpu":
-        mass = column(p, like).item()
-        return torch.full((1, 1), math.inf if mass >= 1 else mass * (1 - slack(like)), dtype=torch.float64)
-    mass = column(p, like).double()
-    return torch.where(mass >= 1, torch.inf, mass * (1 - slack(like)))
+    return _enough(column(p, like)) if isinstance(p, Tensor) else _enough_alone(p, like.dtype, like.device)
+
+
+def _enough(mass: Float[Tensor, "position 1"]) -> Float[Tensor, "position 1"]:
+    """Give the mass that is enough; a p of 1 means everything, also what would be lost to rounding."""
+    return torch.where(mass >= 1, torch.inf, mass.double() * (1 - slack(mass)))
+
+
+@lru_cache(maxsize=256)
+def _enough_alone(p: float, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "1 1"]:
+    """Give it for all positions alike, computed once: it is the same at every step."""
+    with torch.inference_mode(False):
+        return _enough(torch.full((1, 1), p, dtype=dtype, device=device))
 
 
 def _needed(masses: Float[Tensor, "position candidate"], wanted: Tensor) -> Tensor:
     """Count how many of the masses, sorted downwards, it takes to reach the wanted one: at least 1, at most all."""
-    return ((masses.cumsum(dim=-1) < wanted).sum(dim=-1, keepdim=True) + 1).clamp(max=masses.shape[-1])
+    return (masses[:, :-1].cumsum(dim=-1) < wanted).sum(dim=-1, keepdim=True) + 1
 
 
 def _keep(law: Law, total: Tensor, wanted: Tensor, tiers: tuple[int, ...]) -> Law:
