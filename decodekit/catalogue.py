@@ -9,7 +9,9 @@ _OFFERS = {
         "repetition_penalty frequency_penalty presence_penalty dry no_repeat_ngram logit_bias bad_words min_new_tokens "
         "suppress"
     ),
-    "decodekit-outlines": "regex choice json_schema",
+    "decodekit-json": "json_schema json regex choice",
+    "decodekit-outlines": "outlines_json_schema outlines_regex outlines_choice",
+    "decodekit-llguidance": "llguidance_json_schema llguidance_regex llguidance_grammar",
     "decodekit-adapters": "prefixes",
     "decodekit-beam": "beam_search diverse_beam stochastic_beam beam_sample",
     "decodekit-consensus": "self_consistency best_of",

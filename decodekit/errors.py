@@ -50,7 +50,24 @@ class SchemaError(RequestError):
 
 
 class UnsupportedSchemaError(SchemaError):
-    """A schema with a keyword that the engine would not honour exactly."""
+    """A schema with a keyword that the engine would not honour exactly; raised before the first forward pass.
+
+    Args:
+        message: What cannot be kept, with its value.
+        keyword: The keyword; "" where whoever raises does not know it, `at` adds it.
+        pointer: JSON pointer of the schema that has it, as a URI fragment.
+        hint: What to write instead.
+    """
+
+    def __init__(self, message: str, *, keyword: str = "", pointer: str = "#", hint: str | None = None) -> None:
+        super().__init__(f"{keyword} at {pointer}: {message}" if keyword else message, hint=hint)
+        self.message, self.keyword, self.pointer = message, keyword, pointer
+
+    def at(self, keyword: str, pointer: str) -> UnsupportedSchemaError:
+        """Give the same error with its place, unless it has one."""
+        if self.keyword:
+            return self
+        return UnsupportedSchemaError(self.message, keyword=keyword, pointer=pointer, hint=self.hint)
 
 
 class UnsatisfiableSchemaError(SchemaError):

@@ -16,7 +16,7 @@ from decodekit import Decoder, Draft, Drafter, Positions, Vocabulary, rng
 from decodekit.testing import tiny_llama
 from decodekit_beam import BeamSearch
 from decodekit_guidance import Contrastive, ContrastiveSearch, Dola, Guidance
-from decodekit_outlines import Regex
+from decodekit_json import Regex
 from decodekit_sampling import Multinomial, Temperature
 
 END, LIMIT, SEED = 256, 7, 11

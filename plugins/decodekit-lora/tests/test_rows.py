@@ -131,7 +131,7 @@ def test_beams_are_those_of_the_merged_models(zoo):
 
 
 def test_a_constraint_holds_with_and_without_drafts(zoo):
-    regex = pytest.importorskip("decodekit_outlines").Regex("[\x01-\x05]{2}[\x06-\x0a]{3}")
+    regex = pytest.importorskip("decodekit_json").Regex("[\x01-\x05]{2}[\x06-\x0a]{3}")
     zoo = zoo()
     expected = alone(zoo, regex)
     assert_same(mixed(zoo, decoder_of(zoo.model), regex), expected)

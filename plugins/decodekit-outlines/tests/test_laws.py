@@ -4,7 +4,7 @@ import re
 
 from decodekit.testing import ConstraintLaws
 from decodekit.vocabulary import Vocabulary
-from decodekit_outlines import Choice, JSONSchema, Regex
+from decodekit_outlines import OutlinesChoice, OutlinesJSONSchema, OutlinesRegex
 
 JSON_WORDS = Vocabulary(
     (b'{"', b'a"', b'": ', b":", b"1", b"12", b"}", b"{}", b", ", b'"b', b'"', b"true", None, b"", b" ", b"-"), (12,)
@@ -17,23 +17,23 @@ def card(text: bytes) -> bool:
 
 
 class TestRegex(ConstraintLaws):
-    make = staticmethod(lambda: Regex(pattern="(ab|a)*b?"))
+    make = staticmethod(lambda: OutlinesRegex(pattern="(ab|a)*b?"))
     accepts = staticmethod(lambda text: re.fullmatch(rb"(ab|a)*b?", text) is not None)
 
 
 class TestBoundedRegex(ConstraintLaws):
-    make = staticmethod(lambda: Regex(pattern="a{2,5}|b{3}"))
+    make = staticmethod(lambda: OutlinesRegex(pattern="a{2,5}|b{3}"))
     accepts = staticmethod(lambda text: re.fullmatch(rb"a{2,5}|b{3}", text) is not None)
 
 
 class TestChoice(ConstraintLaws):
-    make = staticmethod(lambda: Choice(choices=("ab", "abba", "b")))
+    make = staticmethod(lambda: OutlinesChoice(choices=("ab", "abba", "b")))
     accepts = staticmethod(lambda text: text in (b"ab", b"abba", b"b"))
 
 
 class TestJSONSchema(ConstraintLaws):
     make = staticmethod(
-        lambda: JSONSchema({"properties": {"a": {"type": "integer"}, "b": {"const": True}}, "required": ["a"]})
+        lambda: OutlinesJSONSchema({"properties": {"a": {"type": "integer"}, "b": {"const": True}}, "required": ["a"]})
     )
     accepts = staticmethod(card)
     may_continue = staticmethod(lambda text: b'{"a": '.startswith(text[:6]) or text[:5] == b'{"a":')
@@ -42,7 +42,7 @@ class TestJSONSchema(ConstraintLaws):
 
 
 class TestCharactersOfSeveralBytes(ConstraintLaws):
-    make = staticmethod(lambda: Regex(pattern='"🐢"|🐢a*'))
+    make = staticmethod(lambda: OutlinesRegex(pattern='"🐢"|🐢a*'))
     accepts = staticmethod(lambda text: re.fullmatch('"🐢"|🐢a*'.encode(), text) is not None)
     vocabulary = UTF8_WORDS
 
@@ -51,19 +51,19 @@ class TestIntersection(ConstraintLaws):
     accepts = staticmethod(lambda text: re.fullmatch(rb"(?=[ab]{2,4}$)a*b*", text) is not None)
 
     def compiled(self):
-        one, two = (Regex(pattern=p).build(self.context()) for p in ("a*b*", "[ab]{2,4}"))
+        one, two = (OutlinesRegex(pattern=p).build(self.context()) for p in ("a*b*", "[ab]{2,4}"))
         return one.intersect(two)
 
 
 def test_parse_gives_what_the_text_says():
     context = TestBytes().context()
-    assert JSONSchema({"const": {"a": 1}}).build(context).parse('{"a":1}') == {"a": 1}
-    assert Choice(choices=("a",)).build(context).parse("a") == "a"
-    assert Regex(pattern="1").build(context).parse("1") is None
+    assert OutlinesJSONSchema({"const": {"a": 1}}).build(context).parse('{"a":1}') == {"a": 1}
+    assert OutlinesChoice(choices=("a",)).build(context).parse("a") == "a"
+    assert OutlinesRegex(pattern="1").build(context).parse("1") is None
 
 
 class TestBytes(ConstraintLaws):
-    make = staticmethod(lambda: Regex(pattern="1|22"))
+    make = staticmethod(lambda: OutlinesRegex(pattern="1|22"))
     accepts = staticmethod(lambda text: text in (b"1", b"22"))
     vocabulary = Vocabulary.from_bytes()
     max_tokens = 2

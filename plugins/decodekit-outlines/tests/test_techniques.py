@@ -13,7 +13,7 @@ from decodekit.errors import SchemaError, UnsatisfiableSchemaError, UnsupportedS
 from decodekit.techniques import CompiledConstraint
 from decodekit.testing import toy_context
 from decodekit.vocabulary import Vocabulary
-from decodekit_outlines import Choice, JSONSchema, Regex, compiled, decodekit_constraints
+from decodekit_outlines import OutlinesChoice, OutlinesJSONSchema, OutlinesRegex, compiled, decodekit_constraints
 from decodekit_outlines.caching import BoundedCache
 from decodekit_outlines.tokens import distances
 
@@ -68,7 +68,7 @@ def write(constraint, budget, seed):
 @pytest.mark.parametrize("extra", [0, 1, 5, 40])
 def test_every_document_ends_within_its_budget(gpt2, extra):
     _, context = gpt2
-    constraint = JSONSchema(Bear).build(context)
+    constraint = OutlinesJSONSchema(Bear).build(context)
     budget = constraint.min_tokens(constraint.start()) + extra
     for seed in range(5):
         tokens, state = write(constraint, budget, seed)
@@ -80,7 +80,7 @@ def test_every_document_ends_within_its_budget(gpt2, extra):
 def test_every_tokenization_is_allowed(gpt2, text):
     tokenizer, context = gpt2
     schema = {"anyOf": [{"type": "string"}, {"properties": {"k": {"type": "string"}}, "required": ["k"]}]}
-    constraint = JSONSchema(schema).build(context)
+    constraint = OutlinesJSONSchema(schema).build(context)
     single = {piece: i for i, piece in enumerate(context.vocabulary.tokens) if piece and len(piece) == 1}
     for tokens in (tokenizer.encode(text), [single[bytes([byte])] for byte in text.encode()]):
         state = constraint.start()
@@ -92,7 +92,7 @@ def test_every_tokenization_is_allowed(gpt2, text):
 
 def test_half_a_character_is_never_followed_by_a_quote(gpt2):
     _, context = gpt2
-    constraint, pieces = JSONSchema({"type": "string"}).build(context), context.vocabulary.tokens
+    constraint, pieces = OutlinesJSONSchema({"type": "string"}).build(context), context.vocabulary.tokens
     quote = pieces.index(b'"')
     inside = constraint.advance(constraint.start(), quote)
     halves = [t for t in allowed(constraint, inside) if pieces[t].decode(errors="ignore").encode() != pieces[t]]
@@ -112,12 +112,12 @@ def test_half_a_character_is_never_followed_by_a_quote(gpt2):
 def test_a_schema_may_be_given_in_many_ways(context, source, tmp_path):
     (tmp_path / "schema.json").write_text('{"type": "integer"}')
     for given in (source, tmp_path / "schema.json", str(tmp_path / "schema.json")):
-        for technique in (JSONSchema(given), JSONSchema(schema=given)):
+        for technique in (OutlinesJSONSchema(given), OutlinesJSONSchema(schema=given)):
             assert technique.build(context).parse("12") == 12
 
 
 def test_a_class_gives_an_instance_and_is_written_as_its_schema(context):
-    technique = JSONSchema(Bear, whitespace="compact")
+    technique = OutlinesJSONSchema(Bear, whitespace="compact")
     text = '{"name":"Bo","kind":"polar","age":3,"tags":[],"den":{"place":"oak","depth_m":2.5}}'
     assert technique.build(context).parse(text).den == Den(place="oak", depth_m=2.5)
     plain = technique.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -128,14 +128,14 @@ def test_a_class_gives_an_instance_and_is_written_as_its_schema(context):
 @pytest.mark.parametrize(
     ("technique", "kind", "message"),
     [
-        (JSONSchema("{nonsense"), SchemaError, "json_schema: the schema is not JSON"),
-        (JSONSchema("no/such/file.json"), SchemaError, "is neither JSON nor a file"),
-        (JSONSchema({"type": {1}}), SchemaError, "the schema is not JSON"),
-        (JSONSchema(object()), SchemaError, "is not a schema"),
-        (JSONSchema({"not": {}}), UnsupportedSchemaError, "json_schema: 'not' at # is not supported"),
-        (JSONSchema(False), UnsatisfiableSchemaError, "json_schema: no text satisfies it"),
-        (Regex("a(?!b)"), SchemaError, "regex: .* look-around"),
-        (Regex("[^\\s\\S]"), UnsatisfiableSchemaError, "regex: no text satisfies it"),
+        (OutlinesJSONSchema("{nonsense"), SchemaError, "outlines_json_schema: the schema is not JSON"),
+        (OutlinesJSONSchema("no/such/file.json"), SchemaError, "is neither JSON nor a file"),
+        (OutlinesJSONSchema({"type": {1}}), SchemaError, "the schema is not JSON"),
+        (OutlinesJSONSchema(object()), SchemaError, "is not a schema"),
+        (OutlinesJSONSchema({"not": {}}), UnsupportedSchemaError, "outlines_json_schema: 'not' at # is not supported"),
+        (OutlinesJSONSchema(False), UnsatisfiableSchemaError, "outlines_json_schema: no text satisfies it"),
+        (OutlinesRegex("a(?!b)"), SchemaError, "outlines_regex: .* look-around"),
+        (OutlinesRegex("[^\\s\\S]"), UnsatisfiableSchemaError, "outlines_regex: no text satisfies it"),
     ],
 )
 def test_errors_say_what_and_where(context, technique, kind, message):
@@ -144,21 +144,23 @@ def test_errors_say_what_and_where(context, technique, kind, message):
 
 
 def test_a_vocabulary_that_cannot_write_it_is_an_error():
-    with pytest.raises(UnsatisfiableSchemaError, match=r"choice: no text .* such as 'xyz', can be written in tokens"):
-        Choice(["xyz"]).build(toy_context(vocabulary=Vocabulary((b"x", b"zz"))))
+    with pytest.raises(
+        UnsatisfiableSchemaError, match=r"outlines_choice: no text .* such as 'xyz', can be written in tokens"
+    ):
+        OutlinesChoice(["xyz"]).build(toy_context(vocabulary=Vocabulary((b"x", b"zz"))))
 
 
 def test_a_contradiction_of_two_constraints_is_an_error(context):
-    one, two = Regex("a+").build(context), Choice(["b", "c"]).build(context)
-    with pytest.raises(UnsatisfiableSchemaError, match="regex and choice: no text satisfies it"):
+    one, two = OutlinesRegex("a+").build(context), OutlinesChoice(["b", "c"]).build(context)
+    with pytest.raises(UnsatisfiableSchemaError, match="outlines_regex and outlines_choice: no text satisfies it"):
         one.intersect(two)
 
 
 def test_two_constraints_are_both_kept_and_parse_is_the_typed_one(context):
     joint = (
-        Regex(r"\{.{0,12}\}")
+        OutlinesRegex(r"\{.{0,12}\}")
         .build(context)
-        .intersect(JSONSchema({"properties": {"a": {"type": "integer"}}}).build(context))
+        .intersect(OutlinesJSONSchema({"properties": {"a": {"type": "integer"}}}).build(context))
     )
     tokens, state = write(joint, joint.min_tokens(0) + 20, 1)
     assert joint.is_complete(state)
@@ -168,15 +170,18 @@ def test_two_constraints_are_both_kept_and_parse_is_the_typed_one(context):
 
 
 def test_forced_tokens_stop_at_the_first_choice(context):
-    constraint = JSONSchema({"properties": {"ab": {"enum": [1, 2]}}, "required": ["ab"]}, whitespace="compact").build(
-        context
-    )
+    constraint = OutlinesJSONSchema(
+        {"properties": {"ab": {"enum": [1, 2]}}, "required": ["ab"]}, whitespace="compact"
+    ).build(context)
     assert bytes(constraint.forced(0)) == b'{"ab":'
     assert constraint.forced(constraint.index.automaton.walk(0, b'{"ab":1}')) == []
 
 
 def test_an_equal_schema_is_compiled_once(context):
-    assert JSONSchema(Bear).build(context).index is JSONSchema(Bear.model_json_schema()).build(context).index
+    assert (
+        OutlinesJSONSchema(Bear).build(context).index
+        is OutlinesJSONSchema(Bear.model_json_schema()).build(context).index
+    )
 
 
 def test_the_cache_keeps_to_its_bytes():
@@ -192,7 +197,7 @@ def test_the_cache_keeps_to_its_bytes():
 
 def test_distances_agree_with_a_walk_over_all_states(gpt2):
     _, context = gpt2
-    index = Regex(r'"([a-z ]{2,9}|é*)", [0-9]{1,12}(x|yy)').build(context).index
+    index = OutlinesRegex(r'"([a-z ]{2,9}|é*)", [0-9]{1,12}(x|yy)').build(context).index
     steps = [compiled.walk(index.automaton, index.tries.forward, state)[1] for state in range(index.automaton.size)]
     wanted = np.where(index.automaton.final, 0, 10**6)
     for _ in range(40):
@@ -201,4 +206,8 @@ def test_distances_agree_with_a_walk_over_all_states(gpt2):
 
 
 def test_the_hook_offers_three_techniques():
-    assert [technique.name for technique in decodekit_constraints()] == ["regex", "choice", "json_schema"]
+    assert [technique.name for technique in decodekit_constraints()] == [
+        "outlines_regex",
+        "outlines_choice",
+        "outlines_json_schema",
+    ]

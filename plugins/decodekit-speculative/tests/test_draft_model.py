@@ -15,7 +15,11 @@ VOCAB, LIMIT = 18, 16
 WORDS = Vocabulary((*(bytes([c]) for c in b'{"nam:12}, xyz'), b'{"', b"na", b'":', None), (17,))
 PROMPTS = [[1, 2, 3, 1, 2, 3, 1], [5] * 9, [7, 8]]
 TARGET, OTHER, THIRD = (tiny_llama(VOCAB, seed=seed, initializer_range=0.5) for seed in (5, 9, 11))
-SCHEMA = {"schema": {"properties": {"nam": {"enum": [1, 2, 12]}, "a": {"type": "integer"}}}, "whitespace": "compact"}
+CARD = {"nam": {"enum": [1, 2, 12]}, "a": {"type": "integer"}}
+SCHEMA = {
+    "schema": {"type": "object", "properties": CARD, "additionalProperties": False},
+    "whitespace": "compact",
+}
 
 
 def rwkv():

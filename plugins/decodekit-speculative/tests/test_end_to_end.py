@@ -8,7 +8,11 @@ from decodekit.testing import tiny_llama
 
 WORDS = Vocabulary((*(bytes([c]) for c in b'{"nam:12}, xyz'), b'{"', b"na", b'":', None), (17,))
 PROMPTS = [[1, 2, 3, 1, 2, 3, 1], [5] * 9, [7, 8], [4, 3, 2, 1, 0]]
-SCHEMA = {"schema": {"properties": {"nam": {"enum": [1, 2, 12]}, "a": {"type": "integer"}}}, "whitespace": "compact"}
+CARD = {"nam": {"enum": [1, 2, 12]}, "a": {"type": "integer"}}
+SCHEMA = {
+    "schema": {"type": "object", "properties": CARD, "additionalProperties": False},
+    "whitespace": "compact",
+}
 LOOKUP = {"prompt_lookup": {"tokens": 4, "min_ngram": 1}}
 FORCED = {"forced_tokens": True}
 CONSTRAINTS = [{}, {"regex": "(na|xy){3,9}m?"}, {"json_schema": SCHEMA}]

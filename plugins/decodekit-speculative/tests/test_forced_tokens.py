@@ -8,7 +8,9 @@ from decodekit import Decoder, Vocabulary
 from decodekit.testing import toy_context
 from decodekit.testing.oracle import Oracle
 from decodekit.testing.toys import tiny_llama
-from decodekit_outlines import Choice, JSONSchema, Regex
+from decodekit_outlines import OutlinesChoice as Choice
+from decodekit_outlines import OutlinesJSONSchema as JSONSchema
+from decodekit_outlines import OutlinesRegex as Regex
 from decodekit_speculative import ForcedTokens
 
 WORDS = Vocabulary(
@@ -34,7 +36,12 @@ WORDS = Vocabulary(
     ),
     (17,),
 )
-SCHEMA = {"properties": {"name": {"enum": [1, 2]}}, "required": ["name"]}
+SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"enum": [1, 2]}},
+    "required": ["name"],
+    "additionalProperties": False,
+}
 
 
 def runs(constraint, **fields):

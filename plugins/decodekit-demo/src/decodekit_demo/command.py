@@ -20,7 +20,7 @@ STORY = "Once upon a time"
 PROMPT = "Describe my 33-year-old teddy bear who likes reading\n"
 NEEDED = {
     "temperature": "decodekit-sampling",
-    "json_schema": "decodekit-outlines",
+    "json_schema": "decodekit-json",
     "draft_model": "decodekit-speculative",
 }
 

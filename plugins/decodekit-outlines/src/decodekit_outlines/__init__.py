@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from decodekit.hookspecs import hookimpl
 from decodekit.techniques import Constraint
-from decodekit_outlines.techniques import Choice, JSONSchema, Regex
+from decodekit_outlines.techniques import OutlinesChoice, OutlinesJSONSchema, OutlinesRegex
 
 
 @hookimpl
 def decodekit_constraints() -> list[type[Constraint]]:
-    """Offer `regex`, `choice` and `json_schema`."""
-    return [Regex, Choice, JSONSchema]
+    """Offer `outlines_regex`, `outlines_choice` and `outlines_json_schema`."""
+    return [OutlinesRegex, OutlinesChoice, OutlinesJSONSchema]
 
 
-__all__ = ["Choice", "JSONSchema", "Regex", "decodekit_constraints"]
+__all__ = ["OutlinesChoice", "OutlinesJSONSchema", "OutlinesRegex", "decodekit_constraints"]

@@ -1,26 +1,26 @@
-"""What a request asks for: `regex`, `choice`, `json_schema`."""
+"""What a request asks for: `outlines_regex`, `outlines_choice`, `outlines_json_schema`."""
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, TypeAdapter, field_serializer, field_validator
+from pydantic import Field, field_serializer, field_validator
 
 from decodekit.errors import SchemaError
+from decodekit.schemas import Parse, load_schema
 from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
 from decodekit.vocabulary import Vocabulary
 from decodekit_outlines.automaton import Automaton
-from decodekit_outlines.compiled import Parse, TokenConstraint, index_of
+from decodekit_outlines.compiled import TokenConstraint, index_of
 from decodekit_outlines.nodes import compile_node
 from decodekit_outlines.patterns import full
 from decodekit_outlines.schema import schema_node
 from decodekit_outlines.strings import literals
 
 
-class Regex(Constraint, name="regex", source="outlines, arXiv:2307.09702"):
+class OutlinesRegex(Constraint, name="outlines_regex", source="outlines, arXiv:2307.09702"):
     """Texts that `re.fullmatch(pattern, text)` accepts, over bytes. Exact, or refused.
 
     Args:
@@ -33,10 +33,10 @@ class Regex(Constraint, name="regex", source="outlines, arXiv:2307.09702"):
         def make() -> Automaton:
             return compile_node(full(self.pattern))
 
-        return _constraint(make, ("regex", self.pattern), "regex", context, None)
+        return _constraint(make, ("regex", self.pattern), self.name, context, None)
 
 
-class Choice(Constraint, name="choice"):
+class OutlinesChoice(Constraint, name="outlines_choice"):
     """Exactly one of some texts, which is also `.parsed`.
 
     Args:
@@ -49,10 +49,10 @@ class Choice(Constraint, name="choice"):
         def make() -> Automaton:
             return compile_node(literals(text.encode() for text in self.choices))
 
-        return _constraint(make, ("choice", self.choices), "choice", context, str)
+        return _constraint(make, ("choice", self.choices), self.name, context, str)
 
 
-class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 2020-12"):
+class OutlinesJSONSchema(Constraint, name="outlines_json_schema", source="json-schema.org, draft 2020-12"):
     """JSON that satisfies a schema and ends within the request's tokens; `.parsed` is the typed value.
 
     Args:
@@ -78,11 +78,11 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
         return str(value) if isinstance(value, Path) else value if isinstance(value, str) else load_schema(value)[0]
 
     def build(self, context: BuildContext) -> CompiledConstraint:
-        schema, parse = load_schema(self.schema_)
+        schema, parse = load_schema(self.schema_, self.name)
         try:
             text = json.dumps(schema, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise SchemaError(f"json_schema: the schema is not JSON: {error}") from error
+            raise SchemaError(f"{self.name}: the schema is not JSON: {error}") from error
 
         def make() -> Automaton:
             try:
@@ -90,53 +90,7 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
             except RecursionError:
                 raise SchemaError("the schema nests too deeply") from None
 
-        return _constraint(make, ("json_schema", text, self.whitespace, self.depth), "json_schema", context, parse)
-
-
-def load_schema(source: Any) -> tuple[Any, Parse]:
-    """Give a schema as Python data, and what turns a text into the result.
-
-    Raises:
-        SchemaError: For text that is not JSON, a file that cannot be read, or a type that pydantic does not understand.
-    """
-    if isinstance(source, dict | bool):
-        return source, json.loads
-    if isinstance(source, Path) or (isinstance(source, str) and not source.lstrip().startswith(("{", "true", "false"))):
-        try:
-            source = Path(source).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            hint = "give a dict, JSON text, a path to a file, or a pydantic model"
-            raise SchemaError(
-                f"json_schema: {str(source)[:80]!r} is neither JSON nor a file: {error}", hint=hint
-            ) from error
-    if isinstance(source, str):
-        try:
-            return json.loads(source), json.loads
-        except json.JSONDecodeError as error:
-            raise SchemaError(f"json_schema: the schema is not JSON: {error}") from error
-    adapter = source if isinstance(source, TypeAdapter) else _adapter(source)
-    try:
-        return adapter.json_schema(), adapter.validate_json
-    except Exception as error:  # pydantic raises several kinds, some of them plain
-        raise SchemaError(f"json_schema: pydantic has no schema for {source!r:.80}: {error}") from error
-
-
-def _adapter(source: Any) -> TypeAdapter[Any]:
-    try:
-        try:
-            return _kept_adapter(source)
-        except TypeError:  # a type that has no hash
-            return TypeAdapter(source)
-    except Exception as error:
-        raise SchemaError(
-            f"json_schema: {source!r:.80} is not a schema: {error}",
-            hint="give a dict, JSON text, a path to a file, or a pydantic model",
-        ) from error
-
-
-@lru_cache(maxsize=64)
-def _kept_adapter(source: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(source)
+        return _constraint(make, ("json_schema", text, self.whitespace, self.depth), self.name, context, parse)
 
 
 def _constraint(make: Any, key: Any, name: str, context: BuildContext, parse: Parse | None) -> CompiledConstraint:
@@ -148,4 +102,4 @@ def _constraint(make: Any, key: Any, name: str, context: BuildContext, parse: Pa
     return TokenConstraint(index_of(make, key, name, vocabulary, context.vocab_size), name, parse)
 
 
-__all__ = ["Choice", "JSONSchema", "Regex", "load_schema"]
+__all__ = ["OutlinesChoice", "OutlinesJSONSchema", "OutlinesRegex"]

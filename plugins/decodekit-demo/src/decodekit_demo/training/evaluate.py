@@ -1,7 +1,7 @@
 """Figures of the shipped models on held-out documents: `python -m decodekit_demo.training.evaluate`.
 
 Held out means: made with a seed that training never used. The share of valid JSON *with* a constraint is measured where
-decodekit-outlines is installed.
+decodekit-json is installed.
 """
 
 from __future__ import annotations

@@ -1,0 +1,149 @@
+"""The worst case: texts drawn at random under mask and budget, each judged by an independent validator.
+
+    OMP_NUM_THREADS=1 python benchmarks/json/random_logits.py --count 20000 --tokenizer gpt2
+
+Three kinds of logits in turn: new ones at every token; the same ones for a whole text, so that the favourites repeat
+wherever they may; and sharp ones, which differ a little from token to token. The budget is the fewest tokens of the
+schema and a number between 0 and 100 more. The judge is python-jsonschema with the schema's own draft; numbers are read
+as decimals, so that `multipleOf` is exact.
+"""
+
+from __future__ import annotations
+
+import argparse
+import decimal
+import json
+from collections import Counter
+from functools import cache
+from typing import Any
+
+import jsonschema
+import numpy as np
+from data import groups, tokenizer
+from engines import NAMES, compile_schema
+
+from decodekit.errors import SchemaError
+from decodekit.vocabulary import Vocabulary
+
+decimal.getcontext().prec = 5000
+decimal.getcontext().Emax, decimal.getcontext().Emin = decimal.MAX_EMAX, decimal.MIN_EMIN
+_BANK = 48
+_EXTRA = (0, 1, 3, 10, 30, 100)
+_KINDS = ("fresh", "same", "sharp")
+
+
+class Logits:
+    """Seeded logits: a bank of rows with Gumbel noise, so that the largest allowed one is a draw."""
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self.rows = self.random.gumbel(size=(_BANK, size)).astype(np.float32)
+
+    def text(self, kind: str) -> Any:
+        """Give a function of the position that gives logits."""
+        first = int(self.random.integers(_BANK))
+        if kind == "same":
+            return lambda: self.rows[first]
+        if kind == "sharp":
+            return lambda: 4 * self.rows[first] + self.rows[self.random.integers(_BANK)]
+        return lambda: self.rows[self.random.integers(_BANK)]
+
+
+def write(walk: Any, vocabulary: Vocabulary, budget: int, logits: Any, random: Any) -> tuple[list[int], bool]:
+    """Draw a text; give its tokens and whether it ended rightly."""
+    state, tokens = walk.start(), list[int]()
+    while len(tokens) < budget:
+        bits = walk.mask(state, budget - len(tokens))
+        allowed = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little"))
+        complete = walk.is_complete(state)
+        if not allowed.size or (complete and random.random() < 0.3):
+            return tokens, complete
+        values = logits()
+        tokens.append(int(allowed[values[allowed].argmax()]))
+        state = walk.advance(state, tokens[-1])
+    return tokens, bool(walk.is_complete(state))
+
+
+@cache
+def _kind(draft: Any) -> Any:
+    """Give the draft's validator with decimals as numbers."""
+
+    def number(_: Any, value: Any) -> bool:
+        return isinstance(value, int | float | decimal.Decimal) and not isinstance(value, bool)
+
+    def integer(_: Any, value: Any) -> bool:
+        return number(_, value) and value == int(value)
+
+    checker = draft.TYPE_CHECKER.redefine("number", number).redefine("integer", integer)
+    return jsonschema.validators.extend(draft, type_checker=checker)
+
+
+def validator_of(schema: Any) -> Any:
+    """Give the judge of a schema."""
+    draft = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    exact = json.loads(json.dumps(schema), parse_float=decimal.Decimal)
+    return _kind(draft)(exact)
+
+
+def judge(validator: Any, raw: bytes) -> str:
+    """Give what is wrong with a text, or nothing."""
+    try:
+        value = json.loads(raw.decode(), parse_float=decimal.Decimal)
+    except ValueError as error:
+        return f"not JSON: {error}"
+    error = next(validator.iter_errors(value), None)
+    return "" if error is None else f"{'/'.join(map(str, error.absolute_schema_path))}: {error.message[:120]}"
+
+
+def run(engine: str, name: str, count: int, seed: int) -> None:
+    """Write `count` texts over all dev schemas that compile, and print what is wrong with them."""
+    vocabulary = Vocabulary.from_tokenizer(tokenizer(name))
+    logits, random = Logits(vocabulary.size, seed), np.random.default_rng(seed)
+    found, compiled, every = list[tuple[Any, ...]](), 0, groups("dev")
+    done, wrong, lengths, turn = 0, Counter[str](), 0, 0
+    while done < count and (found or turn == 0):
+        kind = _KINDS[turn % len(_KINDS)]
+        for number in range(len(every) if turn == 0 else len(found)):
+            if done == count:
+                break
+            if turn == 0:  # compiled when their turn comes, so that few texts need few schemas
+                one = _compiled(engine, every[number], vocabulary)
+                if one is None:
+                    continue
+                found.append(one)
+                compiled += 1
+            group, walk, validator, fewest = found[-1 if turn == 0 else number]
+            budget = max(1, fewest + int(random.choice(_EXTRA)))
+            tokens, ended = write(walk, vocabulary, budget, logits.text(kind), random)
+            raw = vocabulary.bytes_of(tokens)
+            fault = judge(validator, raw) if ended else "dead end or no end within the budget"
+            done, lengths = done + 1, lengths + len(tokens)
+            if fault:
+                wrong[kind] += 1
+                print(f"{group.name} ({kind}, {len(tokens)} of {budget} tokens): {fault}\n  {raw[:300]!r}", flush=True)
+        turn += 1
+    failed = sum(wrong.values())
+    print(f"{engine}, {name}: {compiled} schemas, {done} texts, {lengths / max(1, done):.0f} tokens on average")
+    print(f"valid {done - failed} ({(done - failed) / max(1, done):.2%}); wrong by kind {dict(wrong)}")
+
+
+def _compiled(engine: str, group: Any, vocabulary: Vocabulary) -> tuple[Any, ...] | None:
+    try:
+        walk = compile_schema(engine, group.schema, vocabulary)
+    except SchemaError:
+        return None
+    return group, walk, validator_of(group.schema), walk.min_tokens(walk.start())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--engine", choices=[e for e in NAMES if e.startswith("decodekit")], default="decodekit-json")
+    parser.add_argument("--tokenizer", choices=["tekken-131k", "gpt2"], default="gpt2")
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    run(given.engine, given.tokenizer, given.count, given.seed)
+
+
+if __name__ == "__main__":
+    main()

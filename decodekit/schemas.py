@@ -1,0 +1,66 @@
+"""What users give as a schema (a dict, JSON text, a file, a pydantic type), as data and with what reads the result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pydantic import TypeAdapter
+
+from decodekit.errors import SchemaError
+
+Parse: TypeAlias = Callable[[str], Any]
+_HINT = "give a dict, JSON text, a path to a file, or a pydantic model"
+
+
+def load_schema(source: Any, what: str = "json_schema") -> tuple[Any, Parse]:
+    """Give a schema as Python data, and what turns a document's text into the typed result.
+
+    Args:
+        source: A schema as a dict, true or false; JSON text; a path to a file; a pydantic model, dataclass or any other
+            type that pydantic understands; or a `TypeAdapter`.
+        what: Who asks, for messages.
+
+    Raises:
+        SchemaError: For text that is not JSON, a file that cannot be read, or a type that pydantic does not understand.
+    """
+    if isinstance(source, dict | bool):
+        return source, json.loads
+    if isinstance(source, Path) or (isinstance(source, str) and not source.lstrip().startswith(("{", "true", "false"))):
+        try:
+            source = Path(source).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise SchemaError(
+                f"{what}: {str(source)[:80]!r} is neither JSON nor a file: {error}", hint=_HINT
+            ) from error
+    if isinstance(source, str):
+        try:
+            return json.loads(source), json.loads
+        except json.JSONDecodeError as error:
+            raise SchemaError(f"{what}: the schema is not JSON: {error}") from error
+    adapter = source if isinstance(source, TypeAdapter) else _adapter(source, what)
+    try:
+        return adapter.json_schema(), adapter.validate_json
+    except Exception as error:  # pydantic raises several kinds, some of them plain
+        raise SchemaError(f"{what}: pydantic has no schema for {source!r:.80}: {error}") from error
+
+
+def _adapter(source: Any, what: str) -> TypeAdapter[Any]:
+    try:
+        try:
+            return _kept_adapter(source)
+        except TypeError:  # a type that has no hash
+            return TypeAdapter(source)
+    except Exception as error:
+        raise SchemaError(f"{what}: {source!r:.80} is not a schema: {error}", hint=_HINT) from error
+
+
+@lru_cache(maxsize=64)
+def _kept_adapter(source: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(source)
+
+
+__all__ = ["Parse", "load_schema"]

@@ -1,0 +1,40 @@
+"""JSON Schema, regular expressions and choices: texts that always fit, or a refusal by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from decodekit.hookspecs import hookimpl
+from decodekit.techniques import Command, Constraint
+from decodekit_json.techniques import AnyJSON, Choice, JSONSchema, Regex
+
+if TYPE_CHECKING:
+    from decodekit_json.compiled import Compiled
+    from decodekit_json.compiler import compile
+
+_ENGINE = {"Compiled": "decodekit_json.compiled", "compile": "decodekit_json.compiler"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the engine where it is asked for."""
+    if name not in _ENGINE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_ENGINE[name]), name)
+
+
+@hookimpl
+def decodekit_constraints() -> list[type[Constraint]]:
+    """Offer `json_schema`, `json`, `regex` and `choice`."""
+    return [JSONSchema, AnyJSON, Regex, Choice]
+
+
+@hookimpl
+def decodekit_commands() -> list[Command]:
+    """Offer `decodekit explain-schema`."""
+    help_line = "Say what a JSON Schema allows, what it costs, and what is refused."
+    return [Command("explain-schema", "decodekit_json.commands:explain_schema", help_line)]
+
+
+__all__ = ["AnyJSON", "Choice", "Compiled", "JSONSchema", "Regex", "compile"]

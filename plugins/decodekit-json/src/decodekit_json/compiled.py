@@ -1,0 +1,110 @@
+"""The working piece: a schema seen through a vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from decodekit.errors import UnsatisfiableSchemaError
+from decodekit.techniques import CompiledConstraint
+from decodekit.types import PackedMask
+from decodekit.vocabulary import Vocabulary
+from decodekit_json.budget import Budget
+from decodekit_json.machine import Thread, Threads
+from decodekit_json.masks import Walk
+from decodekit_json.states import POOL, State, stepped
+from decodekit_json.summaries import Summaries
+from decodekit_json.terminal import INFINITE
+from decodekit_json.trie import VocabularyTrie
+
+if TYPE_CHECKING:
+    from decodekit_json.compiler import CompiledSchema
+
+_MAX_STATES = 20_000
+"""States that are kept, so that equal ones are one; past that all are forgotten, and made anew when needed."""
+
+
+class Compiled(CompiledConstraint):
+    """A language of documents over the tokens of a vocabulary.
+
+    Exact: `mask(state, remaining)` has the tokens after which the document can still end within `remaining` tokens; the
+    search for a way that is shorter than the known one is bounded, and what it does not find is not allowed.
+    *Cost:* a mask seen before is a look-up; see docs/performance.md for new ones.
+
+    Args:
+        start: The thread before the first byte, or all of them.
+        vocabulary: The tokens.
+        width: Width of the model's logits.
+        name: What to call it in messages.
+        parse: Turns a complete text into the result.
+    """
+
+    lowered: CompiledSchema | None = None
+    """The schema that it was made from, where it is one."""
+
+    def __init__(
+        self,
+        start: Thread | Threads,
+        vocabulary: Vocabulary,
+        width: int,
+        name: str,
+        parse: Callable[[str], Any] | None = None,
+    ) -> None:
+        self.vocabulary, self.name, self._parse = vocabulary, name, parse
+        self.trie = VocabularyTrie.of(vocabulary, width)
+        self.budget = Budget(self.trie)
+        self._summaries = Summaries(self.trie)
+        self._first = (start,) if isinstance(start, Thread) else tuple(start)
+        self._states: dict[State, State] = {}
+        self._start = self._kept(State(self._first))
+        if min(thread.distance for thread in self._first) >= INFINITE:
+            raise UnsatisfiableSchemaError(f"{name}: no text satisfies it")
+
+    def start(self) -> State:
+        return self._start
+
+    def advance(self, state: State, token: int) -> State:
+        found = state.following.get(token)
+        if found is None:
+            raw = self.vocabulary.piece(token)
+            found = self._kept(State(stepped(state.threads, raw) if raw else ()))
+            state.following[token] = found
+        return found
+
+    def _kept(self, state: State) -> State:
+        if len(self._states) > _MAX_STATES:
+            self._states = {}
+            self._start = State(self._first)
+        return self._states.setdefault(state, state)
+
+    def mask(self, state: State, remaining: int = INFINITE) -> PackedMask:
+        found = state.mask
+        if found is None:
+            found = self._summaries.mask(state.threads)
+            POOL.keep(state, found)
+        if remaining > found.most and self.trie.spells:
+            return found.bits
+        return self._tight(state, remaining)
+
+    def _tight(self, state: State, remaining: int) -> PackedMask:
+        bits = np.zeros(-(-self.trie.width // 32) * 32, np.uint8)
+        for threads, ids in Walk(self.trie, state.threads, exact=self.budget.searches).targets():
+            if threads and self.budget.fits(self._kept(State(threads)), remaining - 1):
+                bits[np.asarray(ids)] = 1
+        packed = np.packbits(bits, bitorder="little").view(np.int32)
+        packed.setflags(write=False)
+        return packed
+
+    def is_complete(self, state: State) -> bool:
+        return state.complete
+
+    def min_tokens(self, state: State) -> int:
+        return self.budget.fewest(state)
+
+    def parse(self, text: str) -> Any:
+        return self._parse(text) if self._parse else None
+
+
+__all__ = ["Compiled"]

@@ -1,0 +1,173 @@
+"""From a schema to a constraint, with what was compiled before reused."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from decodekit.errors import SchemaError, UnsatisfiableSchemaError, UnsupportedSchemaError
+from decodekit.vocabulary import Vocabulary
+from decodekit_json.compiled import Compiled
+from decodekit_json.located import DRAFTS, Documents
+from decodekit_json.lowering import Lowering
+from decodekit_json.machine import End, Thread, Value
+from decodekit_json.nodes import Node, Nodes
+from decodekit_json.survey import Survey
+from decodekit_json.terminal import INFINITE
+from decodekit_json.whitespace import Policy, Whitespace
+
+KeyOrder = Literal["schema", "any"]
+_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a schema is to be read.
+
+    Attributes:
+        key_order: "schema": keys that the schema names come in its order; "any": in any order.
+        whitespace: "flexible" or "compact".
+        formats: Whether `format` is asserted; otherwise it is an annotation.
+        unsupported: "refuse" a keyword that cannot be kept exactly, or "check" it at the end.
+        draft: What the schema is where it has no `$schema`: "4", "6", "7", "2019-09", "2020-12"; "" reads it as
+            2020-12 with the older spellings too.
+    """
+
+    key_order: KeyOrder = "schema"
+    whitespace: Policy = "flexible"
+    formats: bool = False
+    unsupported: Literal["refuse", "check"] = "refuse"
+    draft: str = ""
+
+
+@dataclass(slots=True)
+class CompiledSchema:
+    """A schema that was lowered, for any vocabulary; it grows as documents are written.
+
+    Attributes:
+        root: What the document must satisfy.
+        start: The thread before the first byte.
+        loosened: What is not kept while writing, and has to be checked at the end.
+    """
+
+    root: Node
+    start: Thread
+    loosened: list[UnsupportedSchemaError] = field(default_factory=list)
+
+
+def lower(schema: Any, options: Options, documents: Mapping[str, Any] | None = None) -> CompiledSchema:
+    """Lower a schema as far as its first byte needs, and as far as something of it can be refused.
+
+    Raises:
+        SchemaError: For a schema that is not valid.
+        UnsupportedSchemaError: For a keyword that cannot be kept exactly.
+        UnsatisfiableSchemaError: Where no document satisfies it.
+    """
+    if options.draft and options.draft not in DRAFTS:
+        raise SchemaError(f"unknown draft {options.draft!r}", hint=f"drafts are {', '.join(DRAFTS)}")
+    loosened: list[UnsupportedSchemaError] = []
+
+    def loosen(error: UnsupportedSchemaError) -> bool:
+        loosened.append(error)
+        return True
+
+    found = Documents(schema, documents, options.draft)
+    lowering = Lowering(found, options.formats, loosen if options.unsupported == "check" else None)
+    nodes = Nodes(lowering, options.key_order == "any")
+    try:
+        survey = Survey(found, options.formats)
+        root = nodes.node(frozenset([(found.root, True)]))
+        survey.walk(root)
+        if root.distance >= INFINITE:
+            raise UnsatisfiableSchemaError("no document satisfies the schema")
+    except RecursionError:
+        raise UnsupportedSchemaError(
+            "the schema nests too deeply", hint="fewer than about 200 schemas inside one another can be read"
+        ) from None
+    start = Thread(Value(root, 0, 0, Whitespace(options.whitespace)), Thread(End(), None))
+    return CompiledSchema(root, start, loosened)
+
+
+class _Kept:
+    """The schemas that were used last."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[Any, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Any, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            if key in self._found:
+                self._found.move_to_end(key)
+                return self._found[key]
+        made = make()
+        with self._lock:
+            found = self._found.setdefault(key, made)
+            while len(self._found) > _KEPT:
+                self._found.popitem(last=False)
+        return found
+
+
+KEPT = _Kept()
+"""What was compiled, by what it was compiled from."""
+
+
+def compile(
+    schema: Any,
+    vocabulary: Vocabulary,
+    *,
+    width: int | None = None,
+    documents: Mapping[str, Any] | None = None,
+    key_order: KeyOrder = "schema",
+    whitespace: Policy = "flexible",
+    formats: bool = False,
+    unsupported: Literal["refuse", "check"] = "refuse",
+    draft: str = "",
+    name: str = "json_schema",
+    parse: Callable[[str], Any] | None = None,
+) -> Compiled:
+    """Compile a schema for a vocabulary; the same schema again gives what was compiled before.
+
+    Args:
+        schema: A dict, true or false.
+        vocabulary: The tokens.
+        width: Width of the model's logits; by default the vocabulary's size.
+        documents: Other schemas by URI, for `$ref`.
+        key_order: See `Options`, as the next four.
+        whitespace: "flexible" or "compact".
+        formats: Whether `format` is asserted.
+        unsupported: "refuse" or "check".
+        draft: The draft where the schema has no `$schema`.
+        name: What to call it in messages.
+        parse: Turns a complete text into the result; by default `json.loads`.
+
+    Raises:
+        SchemaError: For a schema that is not valid.
+        UnsupportedSchemaError: For a keyword that cannot be kept exactly.
+        UnsatisfiableSchemaError: Where no document satisfies it, or none in tokens of this vocabulary.
+    """
+    chosen = Options(key_order, whitespace, formats, unsupported, draft)
+    width = vocabulary.size if width is None else width
+    try:
+        text = json.dumps([schema, documents], allow_nan=False)
+    except RecursionError:
+        raise UnsupportedSchemaError(
+            f"{name}: the schema nests too deeply", hint="fewer than about 200 schemas inside one another can be read"
+        ) from None
+    except (TypeError, ValueError) as error:
+        raise SchemaError(f"{name}: the schema is not JSON: {error}") from error
+
+    def make() -> Compiled:
+        lowered = lower(json.loads(text)[0], chosen, documents)
+        made = Compiled(lowered.start, vocabulary, width, name, parse or json.loads)
+        made.lowered = lowered
+        return made
+
+    return KEPT.get((text, chosen, vocabulary.fingerprint, width, name, parse), make)
+
+
+__all__ = ["KEPT", "CompiledSchema", "KeyOrder", "Options", "compile", "lower"]

@@ -1,0 +1,364 @@
+"""Values that must differ from others: items of an array with `uniqueItems`, keys of one object.
+
+The text of such a value is recorded while it is written. A thread goes on only while a value that is not taken can
+still come of it; equal are values, not texts (1 and 1.0).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from decodekit.errors import UnsupportedSchemaError
+from decodekit_json.machine import Place, Reading, Thread, Threads, Value, finished
+from decodekit_json.terminal import INFINITE
+from decodekit_json.whitespace import Whitespace
+
+if TYPE_CHECKING:
+    from decodekit_json.arrays import ArrayPlace
+    from decodekit_json.nodes import Node
+
+_MANY = 1000
+"""More values than this count as infinitely many: no text has so many items."""
+_MAX_TRIED = 20_000
+"""Most steps of a search for the values of an item, when a schema is compiled."""
+_KEPT = 5_000
+FAR = INFINITE >> 8
+"""More bytes than a budget has: the shortest ways to go on may be taken."""
+PLENTY = object()
+"""More values than are taken."""
+UNKNOWN, ANOTHER = "\udc00", "\udc01"
+"""Stand for a value that is taken and not known; no JSON text has these values. It is an error to compare with the
+first; the second counts as different from all others."""
+
+
+class Undecided(Exception):
+    """It matters which value an unknown one is."""
+
+
+def frozen(value: Any) -> Any:
+    """Give a hashable form of a JSON value; equal for equal values."""
+    if isinstance(value, bool):
+        return ("boolean", value)
+    if isinstance(value, dict):
+        return ("object", frozenset((key, frozen(item)) for key, item in value.items()))
+    return ("array", tuple(frozen(item) for item in value)) if isinstance(value, list) else value
+
+
+class Item(Place):
+    """Below an item that must differ from those before it.
+
+    Args:
+        after: Where the array goes on, without this item among those seen.
+        start: Where the item's text begins in what is recorded.
+    """
+
+    curious = True
+    __slots__ = ("after", "start")
+
+    def __init__(self, after: ArrayPlace, start: int) -> None:
+        super().__init__(after, start)
+        self.after, self.start = after, start
+
+    def step(self, thread: Thread, byte: int) -> Threads:
+        raise NotImplementedError("an item is being written above")
+
+    def bytes(self) -> Iterable[int]:
+        return ()
+
+    def distance(self) -> int:
+        return self.after.distance()
+
+    def ceiling(self) -> int:
+        plan, counts = self.after.plan, self.after.counts
+        return self.after.ceiling() + (FAR if plan.group.unique and not plan.apart.endless and counts.seen else 0)
+
+    @property
+    def bans(self) -> int:
+        """Give how many values, at most, may not come."""
+        plan = self.after.plan
+        return plan.apart.bans(self.after.counts) if plan.group.unique else 0
+
+    def accepts(self, value: Any) -> bool:
+        """Say whether a value may come."""
+        plan = self.after.plan
+        return not plan.group.unique or plan.apart.accepts(self.after.counts, value)
+
+    def resume(self, thread: Thread, inner: Place | None) -> Threads:
+        assert thread.text is not None
+        if UNKNOWN in self.after.counts.seen:
+            raise Undecided
+        value = frozen(json.loads(thread.text[self.start :]))
+        if not self.accepts(value):
+            return ()
+        return self._going_on(thread, value, thread.text if self.start else None)
+
+    def unknown(self, thread: Thread, value: str) -> Threads:
+        return self._going_on(thread, value, None)
+
+    def taken_texts(self) -> frozenset[bytes] | None:
+        plan = self.after.plan
+        if self.start or (plan.group.unique and not plan.apart.endless):
+            return None
+        seen = self.after.counts.seen if plan.group.unique else ()
+        return frozenset(b'"%b"' % value.encode() for value in seen if isinstance(value, str))
+
+    def is_taken(self, text: bytes) -> bool:
+        return not self.accepts(frozen(json.loads(text)))
+
+    def _going_on(self, thread: Thread, value: Any, text: bytes | None) -> Threads:
+        from decodekit_json.arrays import ArrayPlace
+
+        old, counts = self.after, self.after.counts
+        paid = counts.paid or (old.plan.group.repeated and value in counts.seen)
+        seen = counts.seen | {value} if old.plan.group.unique or not paid else frozenset()
+        place = ArrayPlace(old.plan, old.whitespace, old.depth, old.stage, counts.with_seen(seen, paid), old.gap)
+        return (Thread(place, thread.below, text),)
+
+
+class _Bottom(Place):
+    """Below a value that is tried out."""
+
+    __slots__ = ()
+
+    def step(self, thread: Thread, byte: int) -> Threads:
+        return ()
+
+    def bytes(self) -> Iterable[int]:
+        return ()
+
+    def distance(self) -> int:
+        return 0
+
+
+def possible(thread: Thread) -> bool:
+    """Say whether every part of a thread that is being recorded can still become something that is not taken."""
+    from decodekit_json.objects import FreeKey
+
+    place, below, text = thread.place, thread.below, thread.text
+    if text is None or below is None:
+        return True
+    bans, bottom, under = 0, None, below.place
+    if isinstance(under, FreeKey):
+        assert isinstance(place, Reading)
+        if not _another(place, text[under.start :], under.taken_keys, lambda key: not under.taken(key)):
+            return False
+        bans = under.taken_keys
+    while below is not None:
+        under = below.place
+        if isinstance(under, Item):
+            more = under.bans
+            if more:
+                bans, bottom = bans + more, below
+        if isinstance(under, FreeKey | Item) and not under.start:
+            break
+        below = below.below
+    return bottom is None or _reaches(thread, bottom, bans)
+
+
+def _reaches(thread: Thread, bottom: Thread, bans: int) -> bool:
+    item = bottom.place
+    assert isinstance(item, Item) and thread.text is not None
+    if thread.below is bottom and isinstance(thread.place, Reading):
+        return _another(thread.place, thread.text[item.start :], bans, lambda value: item.accepts(frozen(value)))
+    if _plenty(thread, bottom, bans):
+        return True
+    known = item.after.plan.reached
+    key = cut(thread, bottom, Thread(item, None))
+    found = known.get(key)
+    if found is None:
+        if len(known) > _KEPT:
+            known.clear()
+        start = cut(thread, bottom, Thread(_Bottom(), None))
+        values = _outcomes([start], item.start, bans, INFINITE)
+        found = known[key] = any(value is PLENTY or item.accepts(value) for value in values)
+    return found
+
+
+def cut(thread: Thread, bottom: Thread, instead: Thread) -> Thread:
+    """Give a thread with another one where `bottom` was."""
+    if thread is bottom:
+        return instead
+    assert thread.below is not None
+    return Thread(thread.place, cut(thread.below, bottom, instead), thread.text)
+
+
+def watched(thread: Thread, whole: bool = False) -> Thread | None:
+    """Give the outermost item on which it depends how a thread may go on, None where it does not.
+
+    With `whole`, any item that is being recorded.
+    """
+    found, below = None, thread.below
+    while below is not None:
+        place = below.place
+        if isinstance(place, Item) and (whole or (place.bans and place.after.plan.apart.nested)):
+            found = below
+        if below.place.curious and getattr(place, "start", 1) == 0:
+            break
+        below = below.below
+    return found
+
+
+def _plenty(thread: Thread, bottom: Thread | None, bans: int) -> bool:
+    """Say whether more than `bans` values can still come of what stands above `bottom`; False where that is not known."""
+    at: Thread | None = thread
+    while at is not None and at is not bottom:
+        if isinstance(at.place, Reading):
+            if _more(at.place, bans):
+                return True
+        elif at.place.endless():
+            return True
+        at = at.below
+    return False
+
+
+def _outcomes(threads: Iterable[Thread], start: int, bans: int, limit: int) -> Iterator[Any]:
+    """Give the different values that can come of threads, the shortest first; `PLENTY` for more than `bans` of them.
+
+    A search by the length of the text (A*): distances are those that threads have, blanks are left out, and of a string
+    or a number one writing of each value is tried.
+    """
+    order = count()
+    queue = [(len(t.text or b"") + t.distance, next(order), t) for t in threads]
+    heapify(queue)
+    tried, given = set[Hashable](), set[Any]()
+    while queue:
+        _, number, thread = heappop(queue)
+        text = thread.text
+        assert text is not None
+        if number > limit:
+            raise UnsupportedSchemaError(
+                f"items have more forms than {limit} to keep apart",
+                keyword="uniqueItems",
+                hint="leave additionalProperties open, or list the items with enum",
+            )
+        if isinstance(thread.place, _Bottom):
+            value = frozen(json.loads(text[start:]))
+            if value not in given:
+                given.add(value)
+                yield value
+            continue
+        if _plenty(thread, None, bans + _passed(thread)):
+            yield PLENTY
+            continue
+        for after in _further(thread, bans):
+            key = _same(after, start)
+            if key not in tried:
+                tried.add(key)
+                assert after.text is not None
+                heappush(queue, (len(after.text) + after.distance, next(order), after))
+
+
+def _passed(thread: Thread) -> int:
+    from decodekit_json.objects import FreeKey
+
+    found, at = 0, thread.below
+    while at is not None:
+        if isinstance(at.place, Item):
+            found += at.place.bans
+        elif isinstance(at.place, FreeKey):
+            found += at.place.taken_keys
+        at = at.below
+    return found
+
+
+def _further(thread: Thread, bans: int) -> Iterator[Thread]:
+    place, text = thread.place, thread.text
+    if not isinstance(place, Reading):
+        for byte in place.bytes():
+            if byte not in b" \n\r\t":
+                yield from thread.step(byte)
+        return
+    for rest in place.terminal.completions(place.state):
+        if not rest:
+            yield from finished(thread.below, text, place)
+            continue
+        ways: Threads = (thread,)
+        for byte in rest:
+            ways = [after for way in ways for after in way.step(byte)]
+        yield from (
+            way for way in ways if not (isinstance(way.place, Reading) and way.place.terminal is place.terminal)
+        )
+
+
+def _same(thread: Thread, start: int) -> Hashable:
+    """Give a key that is equal for threads with the same values to come: the order of an object's keys is left out."""
+    from decodekit_json.arrays import ArrayPlace
+    from decodekit_json.objects import AFTER, ObjectPlace
+
+    if not isinstance(thread.place, ObjectPlace) or thread.place.stage != AFTER:
+        return thread
+    assert thread.text is not None
+    closing, places, at = b"", list[Place](), thread
+    while True:
+        places.append(at.place)
+        if isinstance(at.place, ObjectPlace):
+            closing += b"}"
+        elif isinstance(at.place, ArrayPlace | Item):
+            closing += b"]"
+        if at.below is None:
+            return (tuple(places), frozen(json.loads(thread.text[start:] + closing)))
+        at = at.below
+
+
+def _started(node: Node) -> list[Thread]:
+    place = Value(node, 0, 0, Whitespace("compact"))
+    return [Thread(place, Thread(_Bottom(), None), b"")]
+
+
+def values_of(node: Node, enough: int) -> frozenset[Any] | None:
+    """Give the values of a node, None where there are `enough`.
+
+    Raises:
+        UnsupportedSchemaError: For a search past its bound.
+    """
+    if node.distance >= INFINITE:
+        return frozenset()
+    found = set[Any]()
+    for value in _outcomes(_started(node), 0, enough, _MAX_TRIED):
+        found.add(value)
+        if value is PLENTY or len(found) >= enough:
+            return None
+    return frozenset(found)
+
+
+def has_value(node: Node, bans: int, accepts: Callable[[Any], bool]) -> bool:
+    """Say whether a node has an acceptable value, where at most `bans` are not."""
+    return any(value is PLENTY or accepts(value) for value in _outcomes(_started(node), 0, bans, INFINITE))
+
+
+def endless(node: Node) -> bool:
+    """Say whether a node has so many values that no text takes them all; False where that is not known."""
+    found = node.__dict__.get("endless")
+    if found is None:
+        node.__dict__["endless"] = False  # a schema that contains itself
+        found = node.__dict__["endless"] = node.distance < INFINITE and any(plan.endless() for plan in node.plans)
+    return bool(found)
+
+
+def many(place: Reading) -> bool:
+    """Say whether so many values can still come of a terminal that no text takes them all."""
+    plain = place.terminal.plain(place.state)
+    if (plain is not None and plain[1] > 2) or place.terminal.endless(place.state):
+        return True
+    return place.terminal.count(place.state, _MANY) >= _MANY
+
+
+def _more(place: Reading, bans: int) -> bool:
+    terminal, state = place.terminal, place.state
+    plain = terminal.plain(state)
+    if (plain is not None and plain[1] > 2 and bans < _MANY) or terminal.endless(state):
+        return True
+    return terminal.count(state, bans + 1) > bans
+
+
+def _another(place: Reading, text: bytes, bans: int, accepts: Callable[[Any], bool]) -> bool:
+    if not bans or _more(place, bans):
+        return True
+    return any(accepts(json.loads(text + rest)) for rest in place.terminal.completions(place.state))
+
+
+__all__ = ["Item", "Undecided", "cut", "endless", "frozen", "has_value", "many", "possible", "values_of", "watched"]

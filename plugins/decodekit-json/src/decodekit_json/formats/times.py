@@ -1,0 +1,46 @@
+"""Dates, times and durations of RFC 3339."""
+
+from __future__ import annotations
+
+from decodekit_json.formats.format import Format
+
+_DAY_OF_MONTH = (
+    "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8])"
+)
+_YEAR = "(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"  # no year 0000 for readers
+_LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+_DATE = f"(?:{_YEAR}-(?:{_DAY_OF_MONTH})|{_LEAP_YEAR}-02-29)"
+_FRACTION = r"(?:\.[0-9]+)?"
+_HOUR, _MINUTE = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
+_OFFSET = f"(?:[Zz]|[+-]{_HOUR}:{_MINUTE})"
+_TIME = f"{_HOUR}:{_MINUTE}:{_MINUTE}{_FRACTION}{_OFFSET}"
+_QUARTERS = (0, 15, 30, 45)
+
+
+def _leap(sign: int) -> str:
+    """Give the times of leap seconds, 23:59:60 in UTC, with offsets of whole quarters of an hour on one side of zero."""
+    found: list[str] = []
+    for minutes in (60 * hour + quarter for hour in range(24) for quarter in _QUARTERS):
+        if minutes or sign < 0:
+            local = (23 * 60 + 59 + sign * minutes) % (24 * 60)
+            offset = f"{minutes // 60:02}:{minutes % 60:02}"
+            found.append(f"{local // 60:02}:{local % 60:02}:60{_FRACTION}[{'+' if sign > 0 else '-'}]{offset}")
+    if sign < 0:
+        found.append(f"23:59:60{_FRACTION}(?:[Zz]|[+]00:00)")
+    return "(?:" + "|".join(found) + ")"
+
+
+# A leap second ends June or December, in UTC: with an offset above zero it is written on the day after.
+_LEAP_DATE_TIME = f"{_YEAR}-(?:(?:06-30|12-31)[Tt]{_leap(-1)}|(?:07-01|01-01)[Tt]{_leap(1)})"
+_SECONDS = "(?:[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
+_DURATION_TIME = f"T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|{_SECONDS})"
+_DURATION_DATE = "(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)"
+
+FORMATS = {
+    "date": Format((f"^{_DATE}$",)),
+    "time": Format((f"^(?:{_TIME}|{_leap(-1)}|{_leap(1)})$",)),
+    "date-time": Format((f"^(?:{_DATE}[Tt]{_TIME}|{_LEAP_DATE_TIME})$",)),
+    "duration": Format((f"^P(?:{_DURATION_DATE}(?:{_DURATION_TIME})?|{_DURATION_TIME}|[0-9]+W)$",)),
+}
+
+__all__ = ["FORMATS"]

@@ -1,0 +1,274 @@
+"""Which tokens stay within a terminal, and which run past an end of it; found once, and shared between schemas.
+
+States that the next bytes of one token cannot tell apart share what is found, and so do all free strings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from decodekit.types import PackedMask
+from decodekit_json.plain import Plain, plain_of
+from decodekit_json.suffixes import SuffixNode
+from decodekit_json.terminal import Terminal, TerminalState
+from decodekit_json.trie import Array, VocabularyTrie
+from decodekit_json.walking import Walk, free, reach
+
+_MANY_PARTS = 12
+
+Exits = tuple[tuple[bytes, SuffixNode], ...]
+Targets = list[tuple[TerminalState, Array]]
+
+
+class Inside:
+    """What the tokens do that are read by a terminal from a state on.
+
+    Attributes:
+        bits: Tokens whose bytes all are steps of the terminal.
+    """
+
+    __slots__ = ("_contents", "_end", "_ended", "_ends", "_escaped", "_exits", "_most", "bits", "depth", "node", "state", "terminal", "trie")
+
+    def __init__(
+        self,
+        where: tuple[VocabularyTrie, Terminal, TerminalState, int, int],
+        bits: PackedMask,
+        ended: list[tuple[int, TerminalState]],
+        most: int,
+    ) -> None:
+        self.trie, self.terminal, self.state, self.node, self.depth = where
+        self.bits, self._ended, self._most = bits, ended, most
+        self._exits: Exits | None = None
+        self._ends: tuple[tuple[TerminalState, SuffixNode], ...] | None = None
+        self._end: SuffixNode | None = None
+        self._contents: dict[bytes, SuffixNode] | None = None
+        self._escaped: tuple[bytes, ...] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the mask, and about that of the exits."""
+        return self.bits.nbytes + 300 + 300 * len(self._ended)
+
+    @property
+    def most(self) -> int:
+        """A bound on the bytes to a final state after any token in `bits`, for this very state; exact but in free strings.
+
+        States that share a mask may differ in it: it is then found by another walk, when it is asked for.
+        """
+        if self._most < 0:
+            self._most = self._walk().most()
+        return self._most
+
+    @property
+    def exits(self) -> Exits:
+        """Beginnings of tokens that lead to a final state, and what follows them; none is empty.
+
+        They are relative to the node that the tokens were read from.
+        """
+        found = self._exits
+        if found is None:
+            bytes_to, depth, trie = self.trie.bytes_to, self.depth, self.trie
+            found = tuple([(bytes_to(node)[depth:], SuffixNode.of(trie, (node,))) for node, _ in self._ended])
+            self._exits = found
+        return found
+
+    @property
+    def ends(self) -> tuple[tuple[TerminalState, SuffixNode], ...]:
+        """The final states that tokens reach and run past, each with what is left of them."""
+        found = self._ends
+        if found is None:
+            groups: dict[TerminalState, list[int]] = {}
+            for node, state in self._final_states():
+                groups.setdefault(state, []).append(node)
+            found = tuple([(state, SuffixNode.of(self.trie, nodes)) for state, nodes in groups.items()])
+            self._ends = found
+        return found
+
+    @property
+    def end(self) -> SuffixNode | None:
+        """What follows an end, all ends put together; None where no token runs past one."""
+        if self._end is None and self._ended:
+            self._end = SuffixNode.together([SuffixNode.of(self.trie, (node,)) for node, _ in self._ended])
+        return self._end
+
+    @property
+    def contents(self) -> dict[bytes, SuffixNode]:
+        """The exits by their beginnings."""
+        if self._contents is None:
+            self._contents = dict(self.exits)
+        return self._contents
+
+    @property
+    def escaped(self) -> tuple[bytes, ...]:
+        """The beginnings that have a backslash."""
+        if self._escaped is None:
+            self._escaped = tuple(content for content in self.contents if b"\\" in content)
+        return self._escaped
+
+    def targets(self) -> Targets:
+        """Give the tokens in `bits` by the state that they lead to.
+
+        In free strings tokens are together whose states have the same future, and one of the states stands for them.
+        """
+        key = (self.terminal, self.state, self.node)
+        return self.trie.kept_targets.get(key, lambda: _Targets(self._targets())).found
+
+    def _walk(self) -> Walk:
+        return Walk(self.trie, self.terminal, self.state, self.node)
+
+    def _targets(self) -> Targets:
+        return self._walk().targets()
+
+    def _final_states(self) -> list[tuple[int, TerminalState]]:
+        return self._ended
+
+    def like(self, state: TerminalState) -> Inside:
+        """Give the same for a state that the next bytes cannot tell from this one."""
+        return _Alike((self.trie, self.terminal, state, self.node, self.depth), self.bits, self._ended, -1)
+
+
+class _Alike(Inside):
+    """For a state that another one stood for: final states from which nothing goes on have the same future here too."""
+
+    __slots__ = ()
+
+    def _final_states(self) -> list[tuple[int, TerminalState]]:
+        found: list[tuple[int, TerminalState]] = []
+        closed: dict[TerminalState, bool] = {}
+        for node, state in self._ended:
+            if state not in closed:
+                closed[state] = self.terminal.closed(state)
+            if not closed[state]:
+                state = self.state
+                for byte in self.trie.bytes_to(node)[self.depth :]:
+                    state = self.terminal.step(state, byte)
+            found.append((node, state))
+        return found
+
+
+class _Free(Inside):
+    """For free strings."""
+
+    __slots__ = ()
+
+    def _targets(self) -> Targets:
+        bounds = free(self.terminal, self.state)
+        assert bounds is not None
+        groups = plain_of(self.trie, self.node).groups(*bounds)
+        return [(reach(self.trie, self.terminal, self.state, int(ids[0]), self.depth), ids) for ids in groups]
+
+    def _final_states(self) -> list[tuple[int, TerminalState]]:
+        if not self._ended:
+            return []
+        end = self.state
+        for byte in self.trie.bytes_to(self._ended[0][0])[self.depth :]:
+            end = self.terminal.step(end, byte)
+        return [(node, end) for node, _ in self._ended]
+
+
+class _Union(Inside):
+    """For alternatives: what one of them reads."""
+
+    __slots__ = ("parts",)
+
+    def __init__(
+        self, where: tuple[VocabularyTrie, Terminal, TerminalState, int, int], states: list[TerminalState]
+    ) -> None:
+        trie, terminal, _, node, depth = where
+        self.parts = [inside_from(trie, terminal, state, node, depth) for state in states]
+        bits = self.parts[0].bits.copy()
+        for part in self.parts[1:]:
+            bits |= part.bits
+        bits.setflags(write=False)
+        ended = dict(entry for part in self.parts for entry in part._ended)
+        super().__init__(where, bits, list(ended.items()), -1)
+
+    @property
+    def most(self) -> int:
+        return max(part.most for part in self.parts)
+
+    def _final_states(self) -> list[tuple[int, TerminalState]]:
+        return list(dict(entry for part in self.parts for entry in part._final_states()).items())
+
+
+class _Targets:
+    """Targets with their size."""
+
+    __slots__ = ("found", "nbytes")
+
+    def __init__(self, found: Targets) -> None:
+        self.found = found
+        self.nbytes = 200 + sum(ids.nbytes + 200 for _, ids in found)
+
+
+class _Shared:
+    """What free strings with the same bounds have together."""
+
+    __slots__ = ("bits", "ended", "exits", "nbytes")
+
+    def __init__(self, view: Plain, needed: int, possible: int) -> None:
+        self.bits = view.bits(needed, possible)
+        nodes = view.exits_between(needed, possible)
+        self.ended: list[tuple[int, Any]] = [(node, None) for node in nodes]
+        depth = view.trie.depth(view.node)
+        trie = view.trie
+        self.exits = tuple([(trie.bytes_to(node)[depth:], SuffixNode.of(trie, (node,))) for node in nodes])
+        self.nbytes = self.bits.nbytes + 600 * len(nodes) + 300
+
+
+def inside(trie: VocabularyTrie, terminal: Terminal, state: TerminalState) -> Inside:
+    """Find what tokens do from their first byte on."""
+    return inside_from(trie, terminal, state, 0, 0)
+
+
+def inside_from(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, node: int, depth: int) -> Inside:
+    """Find what the tokens below a node do, read from there on.
+
+    Args:
+        trie: The vocabulary.
+        terminal: What reads them.
+        state: Its state at the node.
+        node: Where the terminal began, or was, when the token began something else.
+        depth: How many bytes lead to the node.
+    """
+    key = (terminal, state, node)
+    found = trie.kept_inside.look_up(key)
+    if found is not None:
+        return found
+    return trie.kept_inside.get(key, lambda: _find(trie, terminal, state, node, depth))
+
+
+def _find(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, node: int, depth: int) -> Inside:
+    bounds = free(terminal, state)
+    if bounds is not None:
+        return _find_free((trie, terminal, state, node, depth), *bounds)
+    parts = terminal.alternatives(state)
+    if 1 < len(parts) <= _MANY_PARTS:
+        return _Union((trie, terminal, state, node, depth), parts)
+    alike = terminal.alike(state, trie.longest)
+    if alike == state:
+        return _read((trie, terminal, state, node, depth))
+    key = (terminal, alike, node, "alike")
+    found = trie.kept_inside.get(key, lambda: _read((trie, terminal, state, node, depth)))
+    return found if found.state == state else found.like(state)
+
+
+def _read(where: tuple[VocabularyTrie, Terminal, TerminalState, int, int]) -> Inside:
+    trie, terminal, state, node, _ = where
+    walk = Walk(trie, terminal, state, node)
+    return Inside(where, trie.pack(walk.all_tokens()), walk.all_exits(), walk.most())
+
+
+def _find_free(
+    where: tuple[VocabularyTrie, Terminal, TerminalState, int, int], needed: int, possible: int
+) -> Inside:
+    trie, node = where[0], where[3]
+    view = plain_of(trie, node)
+    low, high = min(needed, trie.longest + 1), min(possible, trie.longest + 1)
+    shared = trie.kept_inside.get((node, low, high), lambda: _Shared(view, low, high))
+    found = _Free(where, shared.bits, shared.ended, view.most(needed))
+    found._exits = shared.exits
+    return found
+
+
+__all__ = ["Exits", "Inside", "Targets", "inside", "inside_from"]

@@ -1,0 +1,231 @@
+"""An object's keys that have no name in the schema: which kinds there are, and how many of them must or may come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from decodekit.errors import UnsupportedSchemaError
+from decodekit_json import distinct, patterns
+from decodekit_json.expressions import ANYTHING, alt, both, complement
+from decodekit_json.expressions import Node as Expression
+from decodekit_json.groups import KeySet, Literal, Literals, ObjectGroup, StringGroup
+from decodekit_json.located import Schema
+from decodekit_json.strings import string_terminal
+from decodekit_json.terminal import INFINITE, Terminal
+from decodekit_json.languages import is_empty
+from decodekit_json.subsets import bits, subsets
+from decodekit_json.texts import expression_of, found
+
+if TYPE_CHECKING:
+    from decodekit_json.nodes import Distances, Nodes
+    from decodekit_json.objects import ObjectPlan, Progress
+
+_MANY = 2000
+_MAX_CLASSES = 64
+_MAX_CASES = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class KeyClass:
+    """Keys that match the same patterns.
+
+    Attributes:
+        terminal: Their texts, those of named keys among them.
+        literals: What their values must satisfy.
+        fulfils: The obligations that one of them could fulfil, as bits.
+    """
+
+    terminal: Terminal
+    literals: Literals
+    fulfils: int
+
+    @cached_property
+    def endless(self) -> bool:
+        """Say whether there are more such keys than any object has."""
+        start = self.terminal.start()
+        return self.terminal.endless(start) or self.terminal.count(start, _MANY) >= _MANY
+
+    @cached_property
+    def distance(self) -> int:
+        """Give the bytes of the shortest such key."""
+        return self.terminal.distance(self.terminal.start())
+
+
+def classes_of(nodes: Nodes, group: ObjectGroup) -> Iterator[KeyClass]:
+    """Split the keys without a name by the patterns that they match.
+
+    Raises:
+        UnsupportedSchemaError: Where patterns overlap in too many ways.
+    """
+    tests: list[tuple[object, Expression]] = [(("pattern", p), patterns.search(p)) for p in group.patterns]
+    known = {p for p in group.patterns}
+    for some in group.some:
+        for p in (*some.keys.inside, *some.keys.outside):
+            if p not in known:
+                known.add(p)
+                tests.append((("pattern", p), patterns.search(p)))
+        if some.keys.literals:
+            tests.append((("literals", some.keys.literals), _expression(nodes, some.keys.literals)))
+    found: list[tuple[Expression, frozenset[object]]] = [(_expression(nodes, group.keys), frozenset())]
+    for test, expression in tests:
+        split: list[tuple[Expression, frozenset[object]]] = []
+        for one, matched in found:
+            inside, outside = both(one, expression), both(one, complement(expression))
+            split += [(inside, matched | {test})] if not is_empty(inside) else []
+            split += [(outside, matched)] if not is_empty(outside) else []
+        if len(split) > _MAX_CLASSES:
+            raise UnsupportedSchemaError(
+                f"{len(tests)} patterns of keys overlap in more than {_MAX_CLASSES} ways",
+                keyword="patternProperties",
+                hint="begin the patterns with different fixed letters",
+            )
+        found = split
+    for expression, matched in found:
+        if is_empty(expression):
+            continue
+        literals = _values(group, matched)
+        if nodes.lowering.hopeful(literals):
+            fulfils = sum(1 << i for i, s in enumerate(group.some) if _covers(s.keys, matched))
+            yield KeyClass(string_terminal(expression), literals, fulfils)
+
+
+def _values(group: ObjectGroup, matched: frozenset[object]) -> Literals:
+    found: list[Literal] = []
+    for rule in group.rules:
+        hits = [extra for pattern, extra in rule.patterns if ("pattern", pattern) in matched]
+        for extra in hits or [rule.rest]:
+            found += extra
+    return frozenset(found)
+
+
+def _covers(keys: KeySet, matched: frozenset[object]) -> bool:
+    return (
+        all(("pattern", p) in matched for p in keys.inside)
+        and not any(("pattern", p) in matched for p in keys.outside)
+        and (not keys.literals or ("literals", keys.literals) in matched)
+    )
+
+
+def _expression(nodes: Nodes, literals: Literals) -> Expression:
+    """Give the strings that satisfy literals."""
+    if not literals:
+        return ANYTHING
+    groups = nodes.lowering.groups("string", literals) if "string" in nodes.lowering.types(literals) else ()
+    return alt(*(expression_of(group) for group in groups if isinstance(group, StringGroup)))
+
+
+def satisfies(nodes: Nodes, literals: Literals, key: str) -> bool:
+    """Say whether a key, as a string, satisfies literals."""
+    constant = Schema({"const": key}, "2020-12", "#", None)
+    return nodes.node(literals | {(nodes.lowering.documents.constant(key, constant), True)}).distance < INFINITE
+
+
+def has(nodes: Nodes, keys: KeySet, name: str) -> bool:
+    """Say whether a named key is in a set."""
+    return (
+        name not in keys.names
+        and all(found(p, name) for p in keys.inside)
+        and not any(found(p, name) for p in keys.outside)
+        and (not keys.literals or satisfies(nodes, keys.literals, name))
+    )
+
+
+def has_another(plan: ObjectPlan, c: KeyClass, progress: Progress) -> bool:
+    """Say whether a class has a key that is neither named nor written."""
+    return _others(plan, c, progress, 1) >= 1
+
+
+def _others(plan: ObjectPlan, c: KeyClass, progress: Progress, limit: int) -> int:
+    """Give how many keys of a class are neither named nor written, at most `limit`."""
+    start, taken = c.terminal.start(), len(plan.names) + len(progress.free)
+    if c.endless:
+        return limit
+    count = c.terminal.count(start, taken + limit)
+    if count >= taken + limit:
+        return limit
+    left = (json.loads(text) for text in islice(c.terminal.completions(start), count))
+    return min(limit, sum(1 for key in left if key not in plan.place_of and key not in progress.free))
+
+
+def cheapest(plan: ObjectPlan, progress: Progress, needed: int, distance_of: Distances) -> int:
+    """Give the fewest bytes of members that meet `minProperties` and all obligations; `INFINITE` where none do.
+
+    Named keys are gone through in order: needed ones are written, others may be; other keys follow.
+    """
+    group, low, high = plan.group, plan.group.low, plan.group.high
+    if not progress.owed:
+        return _cheapest_without_obligations(plan, progress, needed, distance_of)
+    names = [i for i in range(len(plan.names)) if not progress.seen >> i & 1 and plan.permitted(i)]
+    if (needed & ~sum(1 << i for i in names)) or len(names) * (low + 1) << len(group.some) > _MAX_CASES:
+        if needed & ~sum(1 << i for i in names):
+            return INFINITE
+        raise UnsupportedSchemaError(
+            f"minProperties {low} over {len(names)} properties is too much to decide", keyword="minProperties"
+        )
+    best: dict[tuple[int, int], int] = {(progress.count, progress.owed): 0}
+    cap = low if high is None else high
+
+    def add(into: dict[tuple[int, int], int], count: int, owed: int, cost: int) -> None:
+        if cost < INFINITE and (high is None or count + 1 <= high):
+            key = (min(count + 1, cap), owed)
+            into[key] = min(into.get(key, INFINITE), cost)
+
+    for i in names:
+        reached: dict[tuple[int, int], int] = {} if needed >> i & 1 else dict(best)
+        for (count, owed), cost in best.items():
+            for subset in (0, *subsets(plan.fulfils(i, owed))):
+                add(reached, count, owed & ~subset, cost + plan.cost(i, distance_of(plan.child(i, subset))))
+        best = reached
+    for c in plan.classes:
+        most = max(low - progress.count, 0) + len(group.some)
+        for _ in range(_others(plan, c, progress, most) if most else 0):
+            reached = dict(best)
+            for (count, owed), cost in best.items():
+                for subset in (0, *subsets(c.fulfils & owed)):
+                    member = c.distance + 2 + distance_of(plan.value_of(c, subset))
+                    add(reached, count, owed & ~subset, cost + member)
+            if reached == best:
+                break
+            best = reached
+    return min((cost for (count, owed), cost in best.items() if count >= low and not owed), default=INFINITE)
+
+
+def _cheapest_without_obligations(plan: ObjectPlan, progress: Progress, needed: int, distance_of: Distances) -> int:
+    """Give the fewest bytes of the needed members and of the cheapest others up to `minProperties`."""
+    low, high = plan.group.low, plan.group.high
+    costs: list[tuple[int, int]] = []
+    total, missing = 0, low - progress.count
+    for i in range(len(plan.names)):
+        if not progress.seen >> i & 1 and (missing > 0 or needed >> i & 1):
+            cost = plan.cost(i, distance_of(plan.child(i)))
+            if needed >> i & 1:
+                total, missing = min(total + cost, INFINITE), missing - 1
+            elif cost < INFINITE:
+                costs.append((cost, 1))
+    if high is not None and progress.count + needed.bit_count() > high:
+        return INFINITE
+    if missing <= 0 or total >= INFINITE:
+        return total
+    for c in plan.classes:
+        value = distance_of(plan.value_of(c))
+        if value < INFINITE:
+            costs.append((c.distance + 2 + value, _others(plan, c, progress, missing)))
+    for cost, number in sorted(costs):
+        taken = min(number, missing)
+        total, missing = total + taken * cost, missing - taken
+    return min(total, INFINITE) if missing <= 0 else INFINITE
+
+
+def endless(plan: ObjectPlan, progress: Progress) -> bool:
+    """Say whether an object can still become more different values than any text has; False where that is not known."""
+    if any(c.endless for c in plan.open_classes(progress)):
+        return True
+    return any(distinct.endless(node) for i in bits(plan.open_keys(progress)) for node, _ in plan.going_on(progress, i))
+
+
+__all__ = ["KeyClass", "cheapest", "classes_of", "has", "has_another", "endless", "satisfies"]

@@ -1,0 +1,289 @@
+"""The machine: a document is read byte by byte by threads, each a stack of places, the innermost on top.
+
+A thread is a value. Where a schema leaves a choice that the bytes so far do not decide, several threads go on side by
+side; a document is accepted where one of them has reached the end. Every thread that exists can be completed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from decodekit_json.terminal import Terminal, TerminalState
+from decodekit_json.whitespace import Whitespace
+
+if TYPE_CHECKING:
+    from decodekit_json.nodes import Node, Plan
+
+Threads: TypeAlias = "Sequence[Thread]"
+
+
+class Place(ABC):
+    """Where a thread stands in one part of a document. A value: compared by `key`."""
+
+    __slots__ = ("_hash", "key")
+    curious: ClassVar[bool] = False
+    """Whether `resume` asks what stands above."""
+    passing: ClassVar[bool] = False
+    """Whether this part may end without a further byte once the one above has: `resume` then says where it goes on."""
+
+    def __init__(self, *key: Hashable) -> None:
+        self.key = key
+        self._hash = hash((type(self), key))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (type(self) is type(other) and self.key == other.key)  # type: ignore[attr-defined]
+
+    @abstractmethod
+    def step(self, thread: Thread, byte: int) -> Threads:
+        """Give the threads after one byte."""
+
+    @abstractmethod
+    def bytes(self) -> Iterable[int]:
+        """Give the bytes that may follow; more than those is fine."""
+
+    def readings(self, thread: Thread) -> Threads:
+        """Give the terminals that may begin here, before their first byte; `marks` leaves those bytes out."""
+        return ()
+
+    def marks(self) -> Iterable[int]:
+        """Give the bytes that may follow and do not begin one of `readings`."""
+        return self.bytes()
+
+    @abstractmethod
+    def distance(self) -> int:
+        """Give the fewest bytes to the end of this part, or fewer."""
+
+    def distance_below(self, inner: Place) -> int:
+        """Give the fewest bytes to the end of this part and of the one above, or fewer; for curious places."""
+        return inner.distance() + self.distance()
+
+    def ceiling(self) -> int:
+        """Give a number of bytes that is enough to end this part."""
+        return self.distance()
+
+    def resume(self, thread: Thread, inner: Place | None) -> Threads:
+        """Give the threads that go on once the part above is finished.
+
+        Args:
+            thread: The thread of this place, with the text that was recorded so far.
+            inner: Where the part above ended, for keys.
+        """
+        return (thread,)
+
+    def unknown(self, thread: Thread, value: str) -> Threads:
+        """Give the threads that go on once a value above is finished that is not taken, whichever it is.
+
+        Args:
+            thread: The thread of this place.
+            value: What stands for it: `distinct.UNKNOWN` or `distinct.ANOTHER`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not tell values apart")
+
+    def taken_texts(self) -> frozenset[bytes] | None:
+        """Give the strings that may not come above, as JSON texts without escapes; None where that is not known."""
+        return None
+
+    def apart(self, text: bytes) -> bool:
+        """Say whether no value that is taken begins with a recorded text, whichever free string it becomes."""
+        return False
+
+    def is_taken(self, text: bytes) -> bool:
+        """Say whether a JSON text is a value that may not come above."""
+        return False
+
+    def endless(self) -> bool:
+        """Say whether more values can still come of this part than any text has; False where that is not known."""
+        return False
+
+
+class Thread:
+    """A place, what it stands on, and the text since something began that has to be remembered (None where nothing)."""
+
+    __slots__ = ("_ceiling", "_distance", "_hash", "below", "place", "text")
+
+    def __init__(self, place: Place, below: Thread | None, text: bytes | None = None) -> None:
+        self.place, self.below, self.text = place, below, text
+        self._hash = hash((place, below, text))
+        self._distance = self._ceiling = -1
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return (
+            isinstance(other, Thread)
+            and self._hash == other._hash
+            and self.place == other.place
+            and self.text == other.text
+            and self.below == other.below
+        )
+
+    @property
+    def distance(self) -> int:
+        """Give the fewest bytes to the end of the document, or fewer."""
+        if self._distance < 0:
+            below = self.below
+            if below is None:
+                self._distance = self.place.distance()
+            elif below.place.curious:
+                assert below.below is not None
+                self._distance = below.place.distance_below(self.place) + below.below.distance
+            else:
+                self._distance = self.place.distance() + below.distance
+        return self._distance
+
+    @property
+    def ceiling(self) -> int:
+        """Give a number of bytes that is enough to end the document, but where a recorded text must be avoided."""
+        if self._ceiling < 0:
+            self._ceiling = self.place.ceiling() + (self.below.ceiling if self.below is not None else 0)
+        return self._ceiling
+
+    def step(self, byte: int) -> Threads:
+        """Give the threads after one byte."""
+        if self.text is None:
+            return self.place.step(self, byte)
+        return _kept(self.place.step(self, byte))
+
+
+class End(Place):
+    """Behind the document."""
+
+    __slots__ = ()
+
+    def step(self, thread: Thread, byte: int) -> Threads:
+        return ()
+
+    def bytes(self) -> Iterable[int]:
+        return ()
+
+    def distance(self) -> int:
+        return 0
+
+
+class Reading(Place):
+    """Inside a terminal, which may go on. Where it may also end, another thread stands behind it."""
+
+    __slots__ = ("state", "terminal")
+
+    def __init__(self, terminal: Terminal, state: TerminalState) -> None:
+        super().__init__(terminal, state)
+        self.terminal, self.state = terminal, state
+
+    def step(self, thread: Thread, byte: int) -> Threads:
+        state = self.terminal.step(self.state, byte)
+        return () if state is None else self.reached(state, thread.below, grown(thread.text, byte))
+
+    def reached(self, state: TerminalState, below: Thread | None, text: bytes | None) -> Threads:
+        """Give the threads after the terminal has come to `state`."""
+        terminal = self.terminal
+        place = Reading(terminal, state)
+        if not terminal.final(state):
+            return (Thread(place, below, text),)
+        behind = finished(below, text, place)
+        return behind if terminal.closed(state) else (Thread(place, below, text), *behind)
+
+    def bytes(self) -> Iterable[int]:
+        return range(256)
+
+    def distance(self) -> int:
+        return self.terminal.distance(self.state)
+
+
+class Value(Place):
+    """Before a value, after a colon."""
+
+    __slots__ = ("depth", "gap", "node", "whitespace")
+
+    def __init__(self, node: Node, depth: int, gap: int, whitespace: Whitespace) -> None:
+        super().__init__(node, depth, gap)
+        self.node, self.depth, self.gap, self.whitespace = node, depth, gap, whitespace
+
+    def step(self, thread: Thread, byte: int) -> Threads:
+        gap = self.whitespace.step(self.gap, byte, 0, False) if self.depth else -1
+        if gap >= 0:
+            place = Value(self.node, self.depth, gap, self.whitespace)
+            return (Thread(place, thread.below, grown(thread.text, byte)),)
+        return begin(self.node, byte, self.depth, thread.below, thread.text, self.whitespace)
+
+    def bytes(self) -> Iterable[int]:
+        gap = self.whitespace.bytes(self.gap, 0, False) if self.depth else ()
+        return (*gap, *(byte for byte, _ in self.node.openings))
+
+    def readings(self, thread: Thread) -> Threads:
+        return [Thread(reading, thread.below, thread.text) for reading in self.node.readings]
+
+    def marks(self) -> Iterable[int]:
+        gap = self.whitespace.bytes(self.gap, 0, False) if self.depth else ()
+        return (*gap, *self.node.brackets)
+
+    def distance(self) -> int:
+        return self.node.distance
+
+    def endless(self) -> bool:
+        from decodekit_json.distinct import endless
+
+        return endless(self.node)
+
+
+def begin(
+    node: Node, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace
+) -> Threads:
+    """Give the threads that begin a value with one byte."""
+    found: list[Thread] = []
+    for first, plans in node.openings:
+        if first == byte:
+            for plan in plans:
+                found += plan.begin(byte, depth, below, grown(text, byte), whitespace)
+            break
+    return found
+
+
+def begin_terminal(terminal: Terminal, byte: int, below: Thread | None, text: bytes | None) -> Threads:
+    """Give the threads that begin a terminal; `text` has the byte already."""
+    state = terminal.step(terminal.start(), byte)
+    return () if state is None else Reading(terminal, state).reached(state, below, text)
+
+
+def finished(below: Thread | None, text: bytes | None, inner: Place | None = None) -> Threads:
+    """Give the threads that go on after a part is finished."""
+    assert below is not None
+    if text is None:
+        return below.place.resume(below, inner)
+    return below.place.resume(Thread(below.place, below.below, text), inner)
+
+
+def grown(text: bytes | None, byte: int) -> bytes | None:
+    """Add a byte to a recorded text."""
+    return None if text is None else text + bytes((byte,))
+
+
+def _kept(threads: Threads) -> Threads:
+    """Leave out threads that something below them rules out; only recorded texts can be ruled out."""
+    if not threads or all(thread.text is None for thread in threads):
+        return threads
+    from decodekit_json.distinct import possible
+
+    return tuple(thread for thread in threads if possible(thread))
+
+
+__all__ = [
+    "End",
+    "Place",
+    "Plan",
+    "Reading",
+    "Thread",
+    "Threads",
+    "Value",
+    "begin",
+    "begin_terminal",
+    "finished",
+    "grown",
+]

@@ -1,0 +1,187 @@
+"""Where tokens lead from a state: the vocabulary's trie is walked together with the machine.
+
+Inside a terminal the tokens come from `inside`, which is shared between schemas; what runs past its end, and
+everything between terminals, is walked byte by byte, only as far as both go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from decodekit_json import distinct
+from decodekit_json.inside import Exits, Inside, inside, inside_from
+from decodekit_json.machine import Reading, Thread, Threads, finished
+from decodekit_json.states import stepped
+from decodekit_json.suffixes import SuffixNode
+from decodekit_json.trie import VocabularyTrie
+
+Ids: TypeAlias = Any
+_FEW_TOKENS = 1024
+
+
+class Walk:
+    """One walk of the vocabulary from a state.
+
+    Args:
+        trie: The vocabulary.
+        threads: The state.
+        exact: Whether `ends` are to be just the threads that the tokens lead to; otherwise values that must differ from
+            others may be unknown in them.
+
+    Attributes:
+        within: Tokens that stay inside a terminal: how they were found, and the thread that they continue.
+        ends: Tokens that end elsewhere, with the threads that they lead to.
+    """
+
+    def __init__(self, trie: VocabularyTrie, threads: Iterable[Thread], *, exact: bool = False) -> None:
+        self.trie, self.exact = trie, exact
+        self.within: list[tuple[Inside, Thread]] = []
+        self.ends: list[tuple[Threads, Ids]] = []
+        for thread in threads:
+            self._below(0, (thread,), 0)
+
+    def _below(self, node: int, threads: Threads, depth: int) -> None:
+        """Take the tokens below a node of the trie, `threads` having read up to it."""
+        children = self.trie.children(node)
+        if not children:
+            return
+        between: dict[int, list[Thread]] = {}
+        for thread in threads:
+            place = thread.place
+            if isinstance(place, Reading):
+                if thread.text is None or distinct.many(place):
+                    self._inside(node, depth, thread, place)
+                    continue
+                allowed: Iterable[int] = children
+            else:
+                allowed = place.bytes()
+            for byte in allowed:
+                if byte in children:
+                    after = thread.step(byte)
+                    if after:
+                        between.setdefault(byte, []).extend(after)
+        for byte, after in between.items():
+            child = children[byte]
+            ids = self.trie.tokens_at(child)
+            if len(ids):
+                self.ends.append((after, ids))
+            self._below(child, after, depth + 1)
+
+    def _inside(self, node: int, depth: int, thread: Thread, place: Reading) -> None:
+        if node == 0:
+            found = inside(self.trie, place.terminal, place.state)
+        else:
+            found = inside_from(self.trie, place.terminal, place.state, node, depth)
+        self.within.append((found, thread))
+        assert thread.below is not None
+        if thread.text is None and not thread.below.place.curious:  # it does not matter how the terminal ended
+            if found.end is not None:
+                self._past(found.end, finished(thread.below, None))
+            return
+        if thread.text is None:
+            for state, root in found.ends:
+                self._past(root, finished(thread.below, None, Reading(place.terminal, state)))
+        elif self.exact or not self._unknown_end(found, thread, place):
+            self._each_end(found.exits, thread, place)
+
+    def _unknown_end(self, found: Inside, thread: Thread, place: Reading) -> bool:
+        """Take what follows a value that must differ from others, without telling which value it is.
+
+        False where that cannot be done: where a single token writes two such values.
+        """
+        assert thread.below is not None and thread.text is not None
+        below, text = thread.below, thread.text
+        taken = below.place.taken_texts()
+        if taken is None or b"\\" in text or place.terminal.plain(place.state) is None:
+            return False
+        left, escaped = list[SuffixNode](), list[tuple[bytes, SuffixNode]]()
+        for content, root in found.exits:
+            if b"\\" in content:
+                escaped.append((content, root))
+            elif text + content not in taken:
+                left.append(root)
+        ends, within = len(self.ends), len(self.within)
+        try:
+            if left:
+                root = found.end if len(left) == len(found.exits) else SuffixNode.together(left)
+                self._past(root, below.place.unknown(below, distinct.ANOTHER))
+            self._each_end(escaped, thread, place)
+        except distinct.Undecided:
+            del self.ends[ends:], self.within[within:]
+            return False
+        return True
+
+    def _each_end(self, exits: Exits, thread: Thread, place: Reading) -> None:
+        for content, root in exits:
+            after = stepped((thread,), content)
+            behind = [t for t in after if not (isinstance(t.place, Reading) and t.place.terminal is place.terminal)]
+            if behind:
+                self._past(root, behind)
+
+    def _past(self, root: SuffixNode, threads: Threads) -> None:
+        """Take the tokens that go on past the end of a terminal."""
+        between: dict[int, list[Thread]] = {}
+        for thread in threads:
+            place = thread.place
+            for byte in root.letters if isinstance(place, Reading) else place.bytes():
+                if root.child(byte) is not None:
+                    after = thread.step(byte)
+                    if after:
+                        between.setdefault(byte, []).extend(after)
+        for byte, after in between.items():
+            child = root.child(byte)
+            assert child is not None
+            if len(child.tokens):
+                self.ends.append((after, child.tokens))
+            if child.letters:
+                self._past(child, after)
+
+    def targets(self) -> Iterable[tuple[Threads, Ids]]:
+        """Give where each token leads, tokens that lead to the same place together."""
+        yield from self.ends
+        for found, thread in self.within:
+            place = thread.place
+            assert isinstance(place, Reading)
+            if thread.text is not None:
+                yield from self._recorded_targets(found, thread, place)
+                continue
+            for state, ids in found.targets():
+                yield place.reached(state, thread.below, None), ids
+
+    def _recorded_targets(self, found: Inside, thread: Thread, place: Reading) -> Iterable[tuple[Threads, Ids]]:
+        """Give where tokens lead that grow a recorded text: one stands for all from which no taken value can come."""
+        assert thread.below is not None and thread.text is not None
+        tokens = self.trie.tokens
+        near = self._near(thread)
+        for _, ids in found.targets():
+            others = [token for token in ids if near is None or token in near]
+            for token in others:
+                yield stepped((thread,), tokens[token] or b""), (token,)
+            if near is not None:
+                skipped = near | self.trie.escapes  # a key that is spelled with escapes is not looked into
+                rest = [token for token in np.asarray(ids).tolist() if token not in skipped]
+                if len(rest):
+                    yield stepped((thread,), tokens[rest[0]] or b""), rest
+
+    def _near(self, thread: Thread) -> set[int] | None:
+        """Give the tokens after which a taken value can still come; None where each has to be looked at."""
+        assert thread.below is not None and thread.text is not None
+        taken, text = thread.below.place.taken_texts(), thread.text
+        if self.trie.width <= _FEW_TOKENS or taken is None or b"\\" in text:
+            return None
+        found = set[int]()
+        for key in taken:
+            if key.startswith(text):
+                node = 0
+                for byte in key[len(text) :]:
+                    node = self.trie.children(node).get(byte, -1)
+                    if node < 0:
+                        break
+                    found.update(self.trie.tokens_at(node))
+        return found
+
+
+__all__ = ["Walk"]

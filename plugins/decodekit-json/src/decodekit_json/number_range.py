@@ -1,0 +1,221 @@
+"""What a JSON number must satisfy, in exact arithmetic: no value ever passes through a float."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from typing import TypeAlias
+
+from decodekit.errors import SchemaError, UnsupportedSchemaError
+
+Exact: TypeAlias = "Fraction | Decimal | int | float | str"
+
+MAX_DIGITS = 1000
+
+
+def exact(value: Exact) -> Fraction:
+    """Give the value that a JSON number has as it is written: a float means its shortest decimal.
+
+    Raises:
+        SchemaError: For infinities and not-a-number.
+        UnsupportedSchemaError: For more than 1000 digits, or values that no decimal writes.
+    """
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise SchemaError(f"{value!r} is not a JSON number")
+        value = repr(value)
+    if isinstance(value, str):
+        value = Decimal(value)
+    if isinstance(value, Decimal) and value and abs(value.adjusted()) > MAX_DIGITS:
+        raise _too_long()
+    found = Fraction(value)
+    if found.denominator != 1:
+        places_of(found)
+    if abs(found.numerator).bit_length() > 3.3 * MAX_DIGITS:
+        raise _too_long()
+    return found
+
+
+def places_of(value: Fraction) -> int:
+    """Give how many digits after the point `value` needs.
+
+    Raises:
+        UnsupportedSchemaError: Where it has no end, as 1/3, or comes after 1000 digits.
+    """
+    rest, twos, fives = value.denominator, 0, 0
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    if rest != 1 or max(twos, fives) > MAX_DIGITS:
+        raise _too_long()
+    return max(twos, fives)
+
+
+def _too_long() -> UnsupportedSchemaError:
+    return UnsupportedSchemaError(
+        f"a number has more than {MAX_DIGITS} digits", hint="write it shorter, or leave the keyword out"
+    )
+
+
+def common_multiple(values: Iterable[Fraction]) -> Fraction | None:
+    """Give the smallest number that all values divide, None for none."""
+    found: Fraction | None = None
+    for value in values:
+        if found is None:
+            found = value
+        else:
+            above = math.lcm(found.numerator * value.denominator, value.numerator * found.denominator)
+            found = Fraction(above, found.denominator * value.denominator)
+    return found
+
+
+@dataclass(frozen=True)
+class NumberRange:
+    """A set of numbers.
+
+    Attributes:
+        low: Least value, None for none.
+        low_excluded: Whether `low` itself is left out.
+        high: Greatest value, None for none.
+        high_excluded: Whether `high` itself is left out.
+        integer: True for integers only, False for all but integers, None for both.
+        multiples: Every value is a multiple of each.
+        not_multiples: No value is a multiple of any.
+        excluded: Values that are left out.
+        values: The only values, None for all.
+        plain_integers: An integer is a number written without point and exponent (draft 4), whatever its value.
+    """
+
+    low: Fraction | None = None
+    low_excluded: bool = False
+    high: Fraction | None = None
+    high_excluded: bool = False
+    integer: bool | None = None
+    multiples: tuple[Fraction, ...] = ()
+    not_multiples: tuple[Fraction, ...] = ()
+    excluded: frozenset[Fraction] = frozenset()
+    values: frozenset[Fraction] | None = None
+    plain_integers: bool = False
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        for name in ("low", "high"):
+            value = getattr(self, name)
+            if value is None:
+                put(self, f"{name}_excluded", False)
+            elif type(value) is not Fraction:
+                put(self, name, exact(value))
+        for name in ("multiples", "not_multiples"):
+            numbers = tuple(sorted({exact(value) for value in getattr(self, name)}))
+            if numbers and numbers[0] <= 0:
+                raise SchemaError(f"multipleOf {numbers[0]} is not above 0")
+            put(self, name, numbers)
+        if self.excluded:
+            put(self, "excluded", frozenset(map(exact, self.excluded)))
+        if self.values is not None:
+            put(self, "values", frozenset(map(exact, self.values)))
+        put(self, "plain_integers", self.plain_integers and self.integer is not None)
+
+    def meet(self, other: NumberRange) -> NumberRange | None:
+        """Keep what both have; None where no value is left."""
+        if self.integer is not None and other.integer is not None and self.integer != other.integer:
+            return None
+        low, low_excluded = _tighter((self.low, self.low_excluded), (other.low, other.low_excluded), 1)
+        high, high_excluded = _tighter((self.high, self.high_excluded), (other.high, other.high_excluded), -1)
+        values = self.values if other.values is None else other.values
+        if self.values is not None and other.values is not None:
+            values = self.values & other.values
+        found = NumberRange(
+            low,
+            low_excluded,
+            high,
+            high_excluded,
+            other.integer if self.integer is None else self.integer,
+            self.multiples + other.multiples,
+            self.not_multiples + other.not_multiples,
+            self.excluded | other.excluded,
+            values,
+            self.plain_integers or other.plain_integers,
+        )
+        return None if found.empty else found
+
+    def __contains__(self, value: Fraction) -> bool:
+        """Say whether the value is in the set; with `plain_integers`, whether some writing of it is."""
+        if self.low is not None and (value <= self.low if self.low_excluded else value < self.low):
+            return False
+        if self.high is not None and (value >= self.high if self.high_excluded else value > self.high):
+            return False
+        if self.integer and value.denominator != 1:
+            return False
+        if self.integer is False and value.denominator == 1 and not self.plain_integers:
+            return False
+        if value in self.excluded or (self.values is not None and value not in self.values):
+            return False
+        if any((value / multiple).denominator != 1 for multiple in self.multiples):
+            return False
+        return all((value / multiple).denominator != 1 for multiple in self.not_multiples)
+
+    @cached_property
+    def kept(self) -> tuple[Fraction, ...]:
+        """Give those of `values` that satisfy the rest."""
+        return tuple(value for value in self.values or () if value in self)
+
+    @cached_property
+    def lattice(self) -> Fraction | None:
+        """Give the number whose multiples the values are, None where they are dense."""
+        return common_multiple([*self.multiples, *([Fraction(1)] if self.integer else [])])
+
+    @cached_property
+    def holes(self) -> tuple[Fraction, ...]:
+        """Give the numbers whose multiples are left out."""
+        whole = self.integer is False and not self.plain_integers
+        return (*self.not_multiples, *([Fraction(1)] if whole else []))
+
+    @cached_property
+    def empty(self) -> bool:
+        """Say whether there is no such number. Exact."""
+        if self.values is not None:
+            return not self.kept
+        step = self.lattice
+        if step is not None and any((step / hole).denominator == 1 for hole in self.holes):
+            return True
+        if self.low is None or self.high is None:
+            return False
+        if self.low > self.high:
+            return True
+        if self.low == self.high:
+            return self.low not in self
+        if step is None:
+            return False
+        return self._no_multiple(step, self.low, self.high)
+
+    def _no_multiple(self, step: Fraction, low: Fraction, high: Fraction) -> bool:
+        first, last = math.ceil(low / step), math.floor(high / step)
+        while first <= last:
+            if first * step in self:
+                return False
+            first += 1
+        return True
+
+
+def _tighter(
+    one: tuple[Fraction | None, bool], two: tuple[Fraction | None, bool], sign: int
+) -> tuple[Fraction | None, bool]:
+    if one[0] is None or two[0] is None:
+        return two if one[0] is None else one
+    if one[0] == two[0]:
+        return one[0], one[1] or two[1]
+    return max(one, two) if sign > 0 else min(one, two)
+
+
+def intersect(one: NumberRange, two: NumberRange) -> NumberRange | None:
+    """Give what both have; None where no value is left."""
+    return one.meet(two)
+
+
+__all__ = ["MAX_DIGITS", "Exact", "NumberRange", "common_multiple", "exact", "intersect", "places_of"]

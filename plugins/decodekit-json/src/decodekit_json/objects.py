@@ -1,0 +1,577 @@
+"""Objects: which keys may follow, what their values must satisfy, and when the object may end.
+
+Keys that the schema names are fixed texts; other keys are free strings, told apart by the patterns that they match.
+What has been written is a small value, `Progress`; what no longer matters is left out of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from decodekit.errors import UnsupportedSchemaError
+from decodekit_json import distinct, keys, keywords
+from decodekit_json.fixed import FixedTerminal, fixed_strings
+from decodekit_json.groups import Literals, ObjectGroup
+from decodekit_json.machine import Place, Reading, Thread, Threads, Value, begin_terminal, finished, grown
+from decodekit_json.subsets import bits, subsets
+from decodekit_json.terminal import INFINITE, TerminalState
+from decodekit_json.whitespace import Whitespace
+
+if TYPE_CHECKING:
+    from decodekit_json.nodes import Distances, Node, Nodes
+
+OPEN, COMMA, AFTER = 0, 1, 2
+_QUOTE, _COLON, _SEPARATOR, _CLOSE = 0x22, 0x3A, 0x2C, 0x7D
+_NO_KEYS: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What an object has so far.
+
+    Attributes:
+        seen: The schema's keys that are written or, in the schema's order, passed over, as bits.
+        written: Those of them that are written, where others depend on that.
+        count: How many members there are, where a limit counts them.
+        owed: The obligations (`some`) that are still open, as bits.
+        free: The other keys.
+    """
+
+    seen: int = 0
+    written: int = 0
+    count: int = 0
+    owed: int = 0
+    free: frozenset[str] = frozenset()
+
+
+class ObjectPlan:
+    """The way to write the objects of one group.
+
+    Args:
+        nodes: All nodes of the schema.
+        group: What must hold.
+    """
+
+    def __init__(self, nodes: Nodes, group: ObjectGroup) -> None:
+        self.nodes, self.group = nodes, group
+        self.names = group.names
+        self.place_of = {name: i for i, name in enumerate(self.names)}
+        self.required = self._mask(group.required)
+        self.before = [0] * len(self.names) if nodes.any_order else self._before()
+        self.dependent = [(self.place_of[key], self._mask(needed)) for key, needed in group.dependent]
+        self.tied = sum({1 << i for i, _ in self.dependent})
+        for _, others in self.dependent:
+            self.tied |= others
+        self.counted = group.low > 0 or group.high is not None
+        self.simple = not (self.counted or group.some or self.dependent)
+        if self.dependent and (group.some or group.low > len(group.required)):
+            raise UnsupportedSchemaError(
+                "dependencies together with minProperties or with a negated rule about values are not supported",
+                hint="list the keys in required, or write the cases out with anyOf",
+            )
+        self._rest: dict[tuple[int, int, int, int, frozenset[str]], int] = {}
+        self._costs: dict[int, int] = {}
+        self._open: dict[tuple[int, int, int, int], int] = {}
+        self._starts: dict[int, TerminalState | None] = {}
+
+    def _before(self) -> list[int]:
+        """Give, for each named key, those that come before it.
+
+        Keys come in the order of the schema that names them; those of several schemas may mix, and required keys may
+        come before optional ones.
+        """
+        found, placed = [0] * len(self.names), set[str]()
+        for rule in self.group.rules:
+            passed = 0
+            for name, _ in rule.names:
+                if name not in placed:
+                    placed.add(name)
+                    place = self.place_of[name]
+                    found[place] = passed & self.required if self.required >> place & 1 else passed
+                    passed |= 1 << place
+        return found
+
+    def _mask(self, names: Iterable[str]) -> int:
+        found = 0
+        for name in names:
+            found |= 1 << self.place_of[name]
+        return found
+
+    @cached_property
+    def start(self) -> Progress:
+        """Give the progress of an empty object."""
+        return Progress(owed=(1 << len(self.group.some)) - 1)
+
+    def child(self, index: int, fulfilling: int = 0) -> Node:
+        """Give what the value of a named key must satisfy, and obligations that it is to fulfil."""
+        literals = keywords.value_of(self.group, self.names[index])
+        return self.nodes.node(literals | self._extra(fulfilling))
+
+    def _extra(self, fulfilling: int) -> Literals:
+        found: Literals = frozenset()
+        for i, some in enumerate(self.group.some):
+            if fulfilling >> i & 1:
+                found |= some.literals
+        return found
+
+    @cached_property
+    def names_terminal(self) -> FixedTerminal:
+        """Give the terminal of the schema's keys."""
+        return fixed_strings(self.names)
+
+    @cached_property
+    def name_texts(self) -> frozenset[bytes]:
+        """Give the schema's keys as JSON texts without escapes."""
+        return frozenset(b'"%b"' % name.encode("utf-8", "replace") for name in self.names)
+
+    @cached_property
+    def name_prefixes(self) -> frozenset[bytes]:
+        """Give the beginnings of the schema's keys as JSON texts."""
+        return frozenset(text[:i] for text in self.name_texts for i in range(len(text)))
+
+    def start_of(self, mask: int) -> TerminalState | None:
+        """Give the state before one of some named keys."""
+        found = self._starts.get(mask)
+        if found is None:
+            numbers = self.names_terminal.numbers
+            members = sum(1 << numbers[self.names[i]] for i in bits(mask) if self.names[i] in numbers)
+            found = self._starts[mask] = self.names_terminal.start_with(members)
+        return found
+
+    def index_of(self, state: TerminalState) -> int:
+        """Give the named key that a state of the terminal has read."""
+        number = self.names_terminal.which(state)
+        assert number is not None
+        return self.place_of[self.names_terminal.members[number]]
+
+    @cached_property
+    def classes(self) -> tuple[keys.KeyClass, ...]:
+        """Give the kinds of keys that have no name here."""
+        return tuple(keys.classes_of(self.nodes, self.group))
+
+    def fulfils(self, index: int, owed: int) -> int:
+        """Give which of the open obligations a named key could fulfil."""
+        if not owed:
+            return 0
+        name = self.names[index]
+        return sum(1 << i for i, s in enumerate(self.group.some) if owed >> i & 1 and keys.has(self.nodes, s.keys, name))
+
+    def mandatory(self) -> Iterable[Node]:
+        """Give the nodes on which the fewest bytes of such an object depend."""
+        needed = self._needed(self.start)
+        everything = self.group.low > needed.bit_count() or bool(self.group.some)
+        for i in range(len(self.names)) if everything else bits(needed):
+            for subset in (0, *subsets(self.fulfils(i, self.start.owed))):
+                yield self.child(i, subset)
+        if everything:
+            for c in self.classes:
+                for subset in (0, *subsets(c.fulfils)):
+                    yield self.value_of(c, subset)
+
+    def inside(self) -> Iterator[Node]:
+        """Give the nodes of all values that such an object may have; what cannot be counted is refused."""
+        owed = self.start.owed
+        for i in range(len(self.names)):
+            if self.permitted(i):
+                for subset in (0, *subsets(self.fulfils(i, owed))):
+                    yield self.child(i, subset)
+        for c in self.classes:
+            keys.has_another(self, c, self.start)
+            for subset in (0, *subsets(c.fulfils & owed)):
+                yield self.value_of(c, subset)
+
+    def least(self, distance_of: Distances) -> int:
+        """Give the fewest bytes of such an object."""
+        rest = self._remaining(self.start, distance_of, {})
+        return INFINITE if rest >= INFINITE else 2 + max(rest - 1, 0)
+
+    def remaining(self, progress: Progress) -> int:
+        """Give the fewest bytes of the members that must still come, each with a comma; `INFINITE` where they cannot.
+
+        Fewer, where other keys must come and the shortest are taken.
+        """
+        if self.simple:
+            key = (self.required & ~progress.seen, 0, 0, 0, _NO_KEYS)
+        else:
+            free = progress.free if self.counted or self.group.some else _NO_KEYS
+            key = (progress.seen, progress.written, progress.count, progress.owed, free)
+        found = self._rest.get(key)
+        if found is None:
+            found = self._rest[key] = self._remaining(progress, lambda node: node.distance, self._costs)
+        return found
+
+    def _needed(self, progress: Progress) -> int:
+        """Give the named keys that must still come: the required ones, and what the written ones depend on."""
+        needed = self.required & ~progress.seen
+        there = progress.written | (self.required & progress.seen)
+        before = -1
+        while needed != before:
+            before = needed
+            for index, others in self.dependent:
+                if (needed | there) >> index & 1:
+                    needed |= others & ~there
+        return needed
+
+    def _remaining(self, progress: Progress, distance_of: Distances, costs: dict[int, int]) -> int:
+        needed = self._needed(progress)
+        if needed & progress.seen:
+            return INFINITE  # the schema's order has left it behind
+        if progress.owed or self.group.low:
+            return keys.cheapest(self, progress, needed, distance_of)
+        total, most = 0, self.group.high
+        if most is not None and progress.count + needed.bit_count() > most:
+            return INFINITE
+        for i in bits(needed):
+            if i not in costs:
+                costs[i] = self.cost(i, distance_of(self.child(i)))
+            total += costs[i]
+        return min(total, INFINITE)
+
+    def cost(self, index: int, value: int) -> int:
+        """Give the bytes of a member with a value of so many bytes, with its comma."""
+        if value >= INFINITE or not self.permitted(index):
+            return INFINITE
+        return len(json.dumps(self.names[index], ensure_ascii=False).encode()) + 2 + value
+
+    def permitted(self, index: int) -> bool:
+        """Say whether `propertyNames` allows a named key."""
+        return not self.group.keys or keys.satisfies(self.nodes, self.group.keys, self.names[index])
+
+    def open_keys(self, progress: Progress) -> int:
+        """Give the named keys that may come next, as bits."""
+        key = (progress.seen, progress.written, progress.count, progress.owed)
+        found = self._open.get(key)
+        if found is None:
+            needed = self._needed(progress)
+            found = self._possible & ~progress.seen
+            if needed or not self.simple:
+                found = sum(1 << i for i in bits(found) if not needed & self.before[i] and self._may_come(progress, i))
+            self._open[key] = found
+        return found
+
+    @cached_property
+    def _possible(self) -> int:
+        """Give the named keys that may come at all, as bits."""
+        alive = (self.permitted(i) and self.child(i).distance < INFINITE for i in range(len(self.names)))
+        return sum(1 << i for i, one in enumerate(alive) if one)
+
+    def _may_come(self, progress: Progress, index: int) -> bool:
+        return self.simple or any(True for _ in self.going_on(progress, index))
+
+    def going_on(self, progress: Progress, index: int) -> Iterator[tuple[Node, Progress]]:
+        """Give the ways to go on after a named key: its value, and the progress after it."""
+        for subset in (0, *subsets(self.fulfils(index, progress.owed))):
+            node = self.child(index, subset)
+            if node.distance < INFINITE:
+                seen = progress.seen | self.before[index] | 1 << index
+                written = progress.written | (1 << index & self.tied)
+                after = Progress(seen, written, self._counted(progress), progress.owed & ~subset, progress.free)
+                if self.remaining(after) < INFINITE:
+                    yield node.canonical, after
+
+    def going_on_free(self, progress: Progress, c: keys.KeyClass, key: str) -> Iterator[tuple[Node, Progress]]:
+        """Give the ways to go on after another key."""
+        for subset in (0, *subsets(c.fulfils & progress.owed)):
+            node = self.value_of(c, subset)
+            if node.distance < INFINITE:
+                free = progress.free | {key}
+                after = Progress(
+                    progress.seen, progress.written, self._counted(progress), progress.owed & ~subset, free
+                )
+                if self.remaining(after) < INFINITE:
+                    yield node.canonical, after
+
+    def value_of(self, c: keys.KeyClass, fulfilling: int = 0) -> Node:
+        """Give what the value of another key must satisfy, and obligations that it is to fulfil."""
+        return self.nodes.node(c.literals | self._extra(fulfilling))
+
+    def _counted(self, progress: Progress) -> int:
+        if not self.counted:
+            return 0
+        return min(progress.count + 1, (self.group.low if self.group.high is None else self.group.high) + 1)
+
+    def may_close(self, progress: Progress) -> bool:
+        """Say whether the object may end."""
+        return self.remaining(progress) == 0
+
+    def may_continue(self, progress: Progress) -> bool:
+        """Say whether a further member may come."""
+        return bool(self.open_keys(progress)) or any(True for _ in self.open_classes(progress))
+
+    def open_classes(self, progress: Progress) -> Iterator[keys.KeyClass]:
+        """Give the kinds of other keys that may come next."""
+        for c in self.classes:
+            if any(True for _ in self.going_on_free(progress, c, "\0")) and keys.has_another(self, c, progress):
+                yield c
+
+    def member(self, progress: Progress) -> int:
+        """Give the fewest bytes of one more member and of what must come after it, without its comma."""
+        found = INFINITE
+        for i in bits(self.open_keys(progress)):
+            for node, after in self.going_on(progress, i):
+                found = min(found, self.cost(i, node.distance) - 1 + self.remaining(after))
+        for c in self.open_classes(progress):
+            for node, after in self.going_on_free(progress, c, "\0"):
+                found = min(found, c.distance + 1 + node.distance + self.remaining(after))
+        return found
+
+    @cached_property
+    def widest(self) -> int:
+        """Give the most bytes that one more member, and what it depends on, takes at least."""
+        costs = [self.cost(i, self.child(i).distance) for i in range(len(self.names))]
+        costs += [c.distance + 2 + self.value_of(c).distance for c in self.classes]
+        finite = [cost for cost in costs if cost < INFINITE]
+        tied = sum(costs[i] for i in bits(self.tied) if costs[i] < INFINITE)
+        return max(finite, default=0) * (1 + self.group.low + len(self.group.some)) + tied
+
+    def open_ended(self) -> bool:
+        """Say whether a further member with another key may always come."""
+        if self.group.high is not None or self.dependent or self.group.some:
+            return False
+        return any(c.endless for c in self.open_classes(self.start))
+
+    def endless(self) -> bool:
+        """Say whether there are more such objects than any text has; False where that is not known."""
+        return keys.endless(self, self.start)
+
+    def begin(
+        self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace
+    ) -> Threads:
+        """Give the threads after the opening bracket."""
+        return (Thread(ObjectPlace(self, whitespace, depth + 1, OPEN, self.start, 0), below, text),)
+
+
+class ObjectPlace(Place):
+    """Inside an object, between its members."""
+
+    __slots__ = ("depth", "gap", "plan", "progress", "stage", "whitespace")
+
+    def __init__(
+        self, plan: ObjectPlan, whitespace: Whitespace, depth: int, stage: int, progress: Progress, gap: int
+    ) -> None:
+        super().__init__(plan, depth, stage, progress, gap)
+        self.plan, self.whitespace, self.depth = plan, whitespace, depth
+        self.stage, self.progress, self.gap = stage, progress, gap
+
+    def step(self, thread: Thread, byte: int) -> Threads:
+        plan, text = self.plan, grown(thread.text, byte)
+        if byte == _QUOTE:
+            return () if self.stage == AFTER else self._key(thread, text)
+        if byte == _CLOSE:
+            if self.stage == COMMA or not plan.may_close(self.progress):
+                return ()
+            return finished(thread.below, text)
+        if byte == _SEPARATOR:
+            if self.stage != AFTER or self.gap or not plan.may_continue(self.progress):
+                return ()
+            return (Thread(ObjectPlace(plan, self.whitespace, self.depth, COMMA, self.progress, 0), thread.below, text),)
+        gap = self.whitespace.step(self.gap, byte, self.depth, True)
+        if gap < 0 or (self.stage == AFTER and not plan.may_close(self.progress)):
+            return ()
+        return (Thread(ObjectPlace(plan, self.whitespace, self.depth, self.stage, self.progress, gap), thread.below, text),)
+
+    def _key(self, thread: Thread, text: bytes | None) -> Threads:
+        plan, progress = self.plan, self.progress
+        found: list[Thread] = []
+        mask = plan.open_keys(progress)
+        if mask:
+            terminal = plan.names_terminal
+            start = plan.start_of(mask)
+            state = None if start is None else terminal.step(start, _QUOTE)
+            if state is not None:
+                below = Thread(NamedKey(plan, self.whitespace, self.depth, progress), thread.below)
+                found += Reading(terminal, state).reached(state, below, text)
+        for c in plan.open_classes(progress):
+            recorded = b'"' if text is None else text
+            place = FreeKey(plan, self.whitespace, self.depth, progress, c, len(recorded) - 1)
+            found += begin_terminal(c.terminal, _QUOTE, Thread(place, thread.below), recorded)
+        return found
+
+    def readings(self, thread: Thread) -> Threads:
+        if self.stage == AFTER:
+            return ()
+        plan, progress, found = self.plan, self.progress, list[Thread]()
+        start = plan.start_of(plan.open_keys(progress))
+        if start is not None:
+            below = Thread(NamedKey(plan, self.whitespace, self.depth, progress), thread.below)
+            found.append(Thread(Reading(plan.names_terminal, start), below, thread.text))
+        for c in plan.open_classes(progress):
+            recorded = thread.text or b""
+            place = FreeKey(plan, self.whitespace, self.depth, progress, c, len(recorded))
+            found.append(Thread(Reading(c.terminal, c.terminal.start()), Thread(place, thread.below), recorded))
+        return found
+
+    def marks(self) -> Iterable[int]:
+        return [byte for byte in self.bytes() if byte != _QUOTE]
+
+    def bytes(self) -> Iterable[int]:
+        found = self.whitespace.bytes(self.gap, self.depth, True)
+        if self.stage == AFTER:
+            return (*found, _CLOSE) if self.gap else (*found, _SEPARATOR, _CLOSE)
+        return (*found, _QUOTE, _CLOSE)
+
+    def distance(self) -> int:
+        rest = self.plan.remaining(self.progress)
+        if self.stage == AFTER:
+            return rest + 1
+        if self.stage == COMMA:
+            return self.plan.member(self.progress) + 1
+        return max(rest - 1, 0) + 1
+
+    def ceiling(self) -> int:
+        if self.stage == COMMA:
+            return self.plan.widest + self.plan.remaining(self.progress) + 1
+        return self.distance()
+
+    def endless(self) -> bool:
+        return (self.stage != AFTER or not self.gap) and keys.endless(self.plan, self.progress)
+
+
+class NamedKey(Place):
+    """Below a key of the schema that is being written."""
+
+    curious = True
+
+    __slots__ = ("depth", "plan", "progress", "whitespace")
+
+    def __init__(self, plan: ObjectPlan, whitespace: Whitespace, depth: int, progress: Progress) -> None:
+        super().__init__(plan, depth, progress)
+        self.plan, self.whitespace, self.depth, self.progress = plan, whitespace, depth, progress
+
+    def step(self, thread: Thread, byte: int) -> Threads:
+        raise NotImplementedError("a key is being written above")
+
+    def bytes(self) -> Iterable[int]:
+        return ()
+
+    def distance(self) -> int:
+        raise NotImplementedError("depends on the key above")
+
+    def distance_below(self, inner: Place) -> int:
+        assert isinstance(inner, Reading)
+        plan, terminal, found = self.plan, self.plan.names_terminal, INFINITE
+        for number, rest in zip(bits(inner.state[1]), terminal.completions(inner.state), strict=True):
+            index = plan.place_of[terminal.members[number]]
+            for node, after in plan.going_on(self.progress, index):
+                found = min(found, len(rest) + 2 + node.distance + plan.remaining(after))
+        return found
+
+    def ceiling(self) -> int:
+        return self.plan.widest + self.plan.remaining(self.progress) + 2
+
+    def resume(self, thread: Thread, inner: Place | None) -> Threads:
+        assert isinstance(inner, Reading)
+        going_on = self.plan.going_on(self.progress, self.plan.index_of(inner.state))
+        return _values(self, thread, going_on, thread.text)
+
+
+class FreeKey(Place):
+    """Below a key without a name in the schema that is being written."""
+
+    curious = True
+
+    __slots__ = ("depth", "key_class", "plan", "progress", "start", "whitespace")
+
+    def __init__(
+        self,
+        plan: ObjectPlan,
+        whitespace: Whitespace,
+        depth: int,
+        progress: Progress,
+        key_class: keys.KeyClass,
+        start: int,
+    ) -> None:
+        super().__init__(plan, depth, progress, key_class, start)
+        self.plan, self.whitespace, self.depth = plan, whitespace, depth
+        self.progress, self.key_class, self.start = progress, key_class, start
+
+    def step(self, thread: Thread, byte: int) -> Threads:
+        raise NotImplementedError("a key is being written above")
+
+    def bytes(self) -> Iterable[int]:
+        return ()
+
+    def distance(self) -> int:
+        going_on = self.plan.going_on_free(self.progress, self.key_class, distinct.UNKNOWN)
+        return min((2 + node.distance + self.plan.remaining(after) for node, after in going_on), default=INFINITE)
+
+    def ceiling(self) -> int:
+        return self.plan.widest + self.plan.remaining(self.progress) + 2
+
+    def taken(self, key: str) -> bool:
+        """Say whether a key is one that may not come here."""
+        return key in self.plan.place_of or key in self.progress.free
+
+    @property
+    def taken_keys(self) -> int:
+        """Give how many keys may not come here."""
+        return len(self.plan.names) + len(self.progress.free)
+
+    def resume(self, thread: Thread, inner: Place | None) -> Threads:
+        assert thread.text is not None
+        if distinct.UNKNOWN in self.progress.free:
+            raise distinct.Undecided
+        key = json.loads(thread.text[self.start :])
+        if self.taken(key):
+            return ()
+        going_on = self.plan.going_on_free(self.progress, self.key_class, key)
+        return _values(self, thread, going_on, thread.text if self.start else None)
+
+    def apart(self, text: bytes) -> bool:
+        if self.start or b"\\" in text or not self.key_class.endless or text in self.plan.name_prefixes:
+            return False
+        key = text[1:]
+        return text != b'"' and not any(other.encode().startswith(key) for other in self.progress.free)
+
+    def is_taken(self, text: bytes) -> bool:
+        return self.taken(json.loads(text))
+
+    def unknown(self, thread: Thread, value: str) -> Threads:
+        going_on = self.plan.going_on_free(self.progress, self.key_class, value)
+        return _values(self, thread, going_on, None)
+
+    def taken_texts(self) -> frozenset[bytes] | None:
+        if self.start:
+            return None
+        return self.plan.name_texts | {b'"%b"' % key.encode() for key in self.progress.free}
+
+
+def _values(
+    place: NamedKey | FreeKey, thread: Thread, going_on: Iterable[tuple[Node, Progress]], text: bytes | None
+) -> Threads:
+    found: list[Thread] = []
+    for node, after in going_on:
+        below = Thread(ObjectPlace(place.plan, place.whitespace, place.depth, AFTER, after, 0), thread.below)
+        found.append(Thread(Colon(node, place.whitespace, place.depth), below, text))
+    return found
+
+
+class Colon(Place):
+    """Between a key and its value."""
+
+    __slots__ = ("depth", "node", "whitespace")
+
+    def __init__(self, node: Node, whitespace: Whitespace, depth: int) -> None:
+        super().__init__(node, depth)
+        self.node, self.whitespace, self.depth = node, whitespace, depth
+
+    def step(self, thread: Thread, byte: int) -> Threads:
+        if byte != _COLON:
+            return ()
+        return (Thread(Value(self.node, self.depth, 0, self.whitespace), thread.below, grown(thread.text, byte)),)
+
+    def bytes(self) -> Iterable[int]:
+        return (_COLON,)
+
+    def distance(self) -> int:
+        return 1 + self.node.distance
+
+    def endless(self) -> bool:
+        return distinct.endless(self.node)
+
+
+__all__ = ["ObjectPlan", "Progress"]

@@ -1,0 +1,79 @@
+"""A compiled language as a request holds it: with how its text is read, and what it can be intersected with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from decodekit.errors import SchemaError, UnsatisfiableSchemaError
+from decodekit.techniques import CompiledConstraint
+from decodekit.vocabulary import Vocabulary
+from decodekit_json.compiled import Compiled
+from decodekit_json.sources import Source
+from decodekit_json.terminal import INFINITE
+
+Parse = Callable[[str], Any]
+
+
+class Requested(Compiled):
+    """Shares everything with the compiled language that it is made of, which other requests use as well.
+
+    Make it with `requested`.
+
+    Attributes:
+        source: What it was compiled from.
+        width: Width of the model's logits.
+    """
+
+    source: Source
+    width: int
+
+    def read_by(self, parse: Parse | None) -> Requested:
+        """Give the same with another way to read a complete text."""
+        twin = object.__new__(Requested)
+        vars(twin).update(vars(self))
+        twin._parse = parse
+        return twin
+
+    def intersect(self, other: CompiledConstraint) -> Requested | None:
+        """Give the texts of both; exact for two schemas that are read alike, and for expressions and choices."""
+        if not isinstance(other, Requested) or (self.vocabulary, self.width) != (other.vocabulary, other.width):
+            return None
+        source = self.source.meet(other.source)
+        if source is None:
+            return None
+        parses = [parse for parse in (self._parse, other._parse) if parse]
+
+        def parse(text: str) -> Any:
+            first, *_ = [one(text) for one in parses]  # all of them: each may refuse
+            return first
+
+        return requested(
+            source, self.vocabulary, self.width, f"{self.name} and {other.name}", parse if parses else None
+        )
+
+
+def requested(source: Source, vocabulary: Vocabulary, width: int, name: str, parse: Parse | None) -> Requested:
+    """Compile a source, or take what was compiled before, for one request.
+
+    Raises:
+        SchemaError: For a schema that is not valid; the message begins with `name`.
+        UnsupportedSchemaError: For a keyword anywhere in it that cannot be kept exactly.
+        UnsatisfiableSchemaError: Where no text satisfies it, or none in tokens of the vocabulary.
+    """
+    try:
+        compiled = source.compile(vocabulary, width, name)
+    except SchemaError as error:
+        if not str(error).startswith(name):
+            error.args = (f"{name}: {error}", *error.args[1:])
+        raise
+    start = compiled.start()
+    if compiled.budget.enough(start) >= INFINITE and compiled.min_tokens(start) >= INFINITE:
+        raise UnsatisfiableSchemaError(f"{name}: no text that satisfies it can be written in tokens of this vocabulary")
+    made = object.__new__(Requested)
+    vars(made).update(vars(compiled))
+    made.source, made.width, made.name = source, width, name
+    return made.read_by(parse)
+
+
+__all__ = ["Parse", "Requested", "requested"]

@@ -1,0 +1,80 @@
+"""The constraint's states: sets of threads, as values, with the masks that were worked out for them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from decodekit_json.machine import End, Thread, Threads
+
+if TYPE_CHECKING:
+    from decodekit_json.summaries import Mask
+
+MASKS_BYTES = 64 << 20
+"""How much the masks of all states may take together; the oldest go first."""
+
+
+class State:
+    """Where a text stands: every way to read it. Immutable as a value; what is kept with it is only looked up."""
+
+    __slots__ = ("_hash", "following", "mask", "threads")
+
+    def __init__(self, threads: Iterable[Thread]) -> None:
+        self.threads = frozenset(threads)
+        self._hash = hash(self.threads)
+        self.following: dict[int, State] = {}
+        self.mask: Mask | None = None
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, State) and self.threads == other.threads)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> State:
+        return State(self.threads)  # threads are values; what stands in them is compared by identity
+
+    @property
+    def complete(self) -> bool:
+        """Say whether the document is whole."""
+        return any(isinstance(thread.place, End) for thread in self.threads)
+
+
+def stepped(threads: Iterable[Thread], raw: bytes) -> Threads:
+    """Read bytes; no threads once there is no way on."""
+    current: Threads = tuple(threads)
+    for byte in raw:
+        if len(current) == 1:
+            current = current[0].step(byte)
+        else:
+            current = tuple(dict.fromkeys(after for thread in current for after in thread.step(byte)))
+        if not current:
+            break
+    return current
+
+
+class MaskPool:
+    """Keeps masks with their states, all of a process together within `limit_bytes`."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes, self.held_bytes = limit_bytes, 0
+        self._kept: deque[tuple[State, int]] = deque()
+
+    def keep(self, state: State, mask: Mask) -> None:
+        """Keep a mask; the oldest are dropped where it gets too much."""
+        state.mask = mask
+        self._kept.append((state, mask.nbytes))
+        self.held_bytes += mask.nbytes
+        while self.held_bytes > self.limit_bytes:
+            try:
+                oldest, size = self._kept.popleft()
+            except IndexError:  # another thread was faster
+                return
+            self.held_bytes -= size
+            oldest.mask = None
+
+
+POOL = MaskPool(MASKS_BYTES)
+
+__all__ = ["POOL", "MaskPool", "State", "stepped"]

@@ -1,0 +1,350 @@
+"""What the vocabulary's tokens do in one part of a document, whatever the part stands in: worked out once for all.
+
+A token is read by the topmost part of a thread; where that part ends before the token does, the rest of the token is
+read by the part below. So a mask is put together from summaries of parts, and a part seen before, in another object or
+array, costs a look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from decodekit.types import PackedMask
+from decodekit_json import distinct
+from decodekit_json.inside import Inside, inside, inside_from
+from decodekit_json.machine import Place, Reading, Thread, Threads, finished
+from decodekit_json.suffixes import Ids, SuffixNode
+from decodekit_json.trie import VocabularyTrie
+
+Root: TypeAlias = "int | SuffixNode"
+"""Where the rest of the tokens begins: a node of the vocabulary's trie, or several together."""
+
+_KEPT = 20_000
+_FEW = 24
+_APART = b"\xff"
+"""Stands for a recorded text from which no taken value can come any more."""
+_AVOIDING = 64
+"""Bytes that are enough to get around a value that is taken."""
+
+
+class Hole(Place):
+    """Stands for whatever is below a part."""
+
+    __slots__ = ()
+
+    def step(self, thread: Thread, byte: int) -> Threads:
+        return ()
+
+    def bytes(self) -> Iterable[int]:
+        return ()
+
+    def distance(self) -> int:
+        return 0
+
+
+BELOW = Thread(Hole(), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """What tokens do in a part.
+
+    Attributes:
+        bits: Tokens that end in the part or just behind it, as a mask; None for none.
+        ids: Further ones.
+        most: Bytes that are enough to end the part after any of them, but those of `within`.
+        within: Tokens that stay inside a terminal, with the bytes that are enough to end the part behind it.
+        end: What is left of tokens that run past the part's end; None where none does.
+    """
+
+    bits: PackedMask | None
+    ids: tuple[Ids, ...]
+    most: int
+    within: tuple[tuple[Inside, int], ...]
+    end: SuffixNode | None
+
+
+class Mask:
+    """The tokens that may follow.
+
+    Attributes:
+        bits: One bit a token.
+    """
+
+    __slots__ = ("_most", "_within", "bits")
+
+    def __init__(self, bits: PackedMask, most: int = 0, within: tuple[tuple[Inside, int], ...] = ()) -> None:
+        self.bits, self._most, self._within = bits, most, within
+
+    @property
+    def most(self) -> int:
+        """Bytes that are enough to end the document after any of the tokens; found out when it is first asked for."""
+        if self._within:
+            within, self._within = self._within, ()
+            self._most = max(self._most, *(inside.most + more for inside, more in within))
+        return self._most
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the mask."""
+        return self.bits.nbytes + 200
+
+
+class _Found:
+    """What is being collected for a summary."""
+
+    __slots__ = ("bits", "ends", "ids", "most", "within")
+
+    def __init__(self) -> None:
+        self.bits: list[PackedMask] = []
+        self.ids: list[Ids] = []
+        self.ends: list[SuffixNode] = []
+        self.within: list[tuple[Inside, int]] = []
+        self.most = 0
+
+    def add(self, other: _Found) -> None:
+        """Take over what was collected elsewhere."""
+        self.bits += other.bits
+        self.ids += other.ids
+        self.ends += other.ends
+        self.within += other.within
+        self.most = max(self.most, other.most)
+
+
+class Summaries:
+    """The summaries of one constraint's parts.
+
+    Args:
+        trie: The vocabulary.
+    """
+
+    def __init__(self, trie: VocabularyTrie) -> None:
+        self.trie = trie
+        self._kept: dict[tuple[Thread, Root], Summary] = {}
+
+    def mask(self, threads: Iterable[Thread]) -> Mask:
+        """Give the tokens that may follow a state."""
+        found = _Found()
+        for thread in threads:
+            self._walk(thread, 0, found)
+        bits = self._merged(found)
+        if bits is None:
+            bits = np.zeros(-(-self.trie.width // 32), np.int32)
+        return Mask(bits, found.most, tuple(found.within))
+
+    def _merged(self, found: _Found) -> PackedMask | None:
+        """Give all tokens as one mask, None for no tokens."""
+        bits, ids = found.bits, found.ids
+        if not ids and len(bits) < 2:
+            return bits[0] if bits else None
+        merged = bits[0].copy() if bits else np.zeros(-(-self.trie.width // 32), np.int32)
+        for other in bits[1:]:
+            merged |= other
+        if ids:
+            words = merged.view(np.uint32)
+            for some in ids:
+                if isinstance(some, tuple):
+                    for token in some:
+                        words[token >> 5] |= 1 << (token & 31)
+                else:
+                    np.bitwise_or.at(words, some >> 5, np.left_shift(np.uint32(1), (some & 31).astype(np.uint32)))
+        merged.setflags(write=False)
+        return merged
+
+    def _walk(self, thread: Thread, root: Root, found: _Found) -> None:
+        """Read the tokens below `root`: by the topmost part, what is left of them by the part below, and so on."""
+        end: Root | None = root
+        while end is not None:
+            if not isinstance(end, int):
+                if end.size <= _FEW:
+                    self._directly(thread, end, found)
+                    return
+            elif end and self.trie.count(end) <= _FEW:
+                self._directly(thread, SuffixNode.of(self.trie, (end,)), found)
+                return
+            part, below = split(thread)
+            summary = self._summary(part, end)
+            if summary.bits is not None:
+                found.bits.append(summary.bits)
+            found.ids += summary.ids
+            more = below.ceiling
+            found.most = max(found.most, summary.most + more)
+            found.within += [(inside, most + more) for inside, most in summary.within]
+            end, thread = summary.end, below
+            if end is not None and isinstance(below.place, Hole):
+                found.ends.append(end)
+                return
+            if end is not None and below.place.passing:
+                for after in below.place.resume(below, None):
+                    if isinstance(after.place, Hole):
+                        found.ends.append(end)
+                    else:
+                        self._walk(after, end, found)
+                return
+
+    def _directly(self, thread: Thread, root: SuffixNode, found: _Found) -> None:
+        """Read few tokens byte by byte."""
+        place = thread.place
+        for byte in root.letters if isinstance(place, Reading) else place.bytes():
+            child = root.child(byte)
+            after = () if child is None else thread.step(byte)
+            if not after:
+                continue
+            assert child is not None
+            if len(child.tokens):
+                found.ids.append(child.tokens)
+            for reached in after:
+                found.most = max(found.most, reached.ceiling + (0 if reached.text is None else _AVOIDING))
+                if child.letters:
+                    if isinstance(reached.place, Hole):
+                        found.ends.append(child)
+                    else:
+                        self._directly(reached, child, found)
+
+    def _summary(self, part: Thread, root: Root) -> Summary:
+        if part.text is not None and self._apart(part):
+            part = Thread(part.place, part.below, _APART)
+        key = (part, root)
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            found = self._kept[key] = self._summarise(part, root)
+        return found
+
+    def _apart(self, part: Thread) -> bool:
+        place, below = part.place, part.below
+        if not isinstance(place, Reading) or below is None or part.text is None:
+            return False
+        return below.place.apart(part.text) and distinct.many(place)
+
+    def _summarise(self, part: Thread, root: Root) -> Summary:
+        found = _Found()
+        place = part.place
+        if not isinstance(root, int):
+            self._step(part, root, None if isinstance(place, Reading) else place.bytes(), found)
+        elif not isinstance(place, Reading):
+            self._step(part, root, place.marks(), found)
+            for reading in place.readings(part):
+                self._walk(reading, root, found)
+        elif part.text is None or distinct.many(place):
+            self._read(part, place, root, found)
+        else:
+            self._step(part, root, None, found)
+        end = SuffixNode.together(found.ends) if found.ends else None
+        if end is not None and not end.letters:
+            end = None
+        few = sum(len(some) for some in found.ids) <= _FEW and len(found.bits) < 2
+        if few:
+            bits, ids = found.bits[0] if found.bits else None, tuple(found.ids)
+        else:
+            bits, ids = self._merged(found), ()
+        return Summary(bits, ids, found.most, tuple(found.within), end)
+
+    def _step(self, part: Thread, root: Root, letters: Iterable[int] | None, found: _Found) -> None:
+        trie = self.trie
+        if letters is None:
+            letters = trie.children(root) if isinstance(root, int) else root.letters
+        for byte in letters:
+            child: Root | None = trie.children(root).get(byte) if isinstance(root, int) else root.child(byte)
+            if child is None:
+                continue
+            after = part.step(byte)
+            if not after:
+                continue
+            tokens = trie.tokens_at(child) if isinstance(child, int) else child.tokens
+            if len(tokens):
+                found.ids.append(tokens)
+            leaf = not (trie.children(child) if isinstance(child, int) else child.letters)
+            for thread in after:
+                found.most = max(found.most, thread.ceiling + (0 if thread.text is None else _AVOIDING))
+                if leaf:
+                    continue
+                if isinstance(thread.place, Hole):
+                    found.ends.append(SuffixNode.of(trie, (child,)) if isinstance(child, int) else child)
+                else:
+                    self._walk(thread, child, found)
+
+    def _read(self, part: Thread, place: Reading, node: int, found: _Found) -> None:
+        """Read by a terminal: what stays inside is known; what comes after its end is read by what is below."""
+        trie = self.trie
+        if node == 0:
+            within = inside(trie, place.terminal, place.state)
+        else:
+            within = inside_from(trie, place.terminal, place.state, node, trie.depth(node))
+        found.bits.append(within.bits)
+        assert part.below is not None
+        found.within.append((within, part.below.ceiling + (0 if part.text is None else _AVOIDING)))
+        if isinstance(part.below.place, Hole):
+            if within.end is not None:
+                found.ends.append(within.end)
+        elif part.text is None:
+            for state, root in within.ends:
+                for thread in finished(part.below, None, Reading(place.terminal, state)):
+                    self._walk(thread, root, found)
+        elif not self._unknown(part, place, within, found):
+            for content, root in within.exits:
+                self._behind(part, place, content, root, found)
+
+    def _behind(self, part: Thread, place: Reading, content: bytes, root: SuffixNode, found: _Found) -> None:
+        threads: Threads = (part,)
+        for byte in content:
+            threads = [after for thread in threads for after in thread.step(byte)]
+        for thread in threads:
+            if isinstance(thread.place, Hole):
+                found.ends.append(root)
+            elif not (isinstance(thread.place, Reading) and thread.place.terminal is place.terminal):
+                self._walk(thread, root, found)
+
+    def _unknown(self, part: Thread, place: Reading, within: Inside, found: _Found) -> bool:
+        """Take what follows a value that must differ from others, without telling which value it is.
+
+        False where that cannot be done: where a single token writes two such values.
+        """
+        assert part.below is not None and part.text is not None
+        below, text = part.below, part.text
+        if text is _APART:
+            return self._past_unknown(below, within.end, found)
+        taken = below.place.taken_texts()
+        if taken is None or b"\\" in text or place.terminal.plain(place.state) is None:
+            return False
+        hits = [content for key in taken if key.startswith(text) and (content := key[len(text) :]) in within.contents]
+        hits += [content for content in within.escaped if below.place.is_taken(text + content)]
+        root = within.end
+        if hits:
+            left = [place for content, place in within.exits if content not in hits]
+            root = SuffixNode.together(left) if left else None
+        return self._past_unknown(below, root, found)
+
+    def _past_unknown(self, below: Thread, root: SuffixNode | None, found: _Found) -> bool:
+        if root is None:
+            return True
+        trial = _Found()
+        try:
+            for thread in below.place.unknown(below, distinct.UNKNOWN):
+                self._walk(thread, root, trial)
+        except distinct.Undecided:
+            return False
+        found.add(trial)
+        return True
+
+
+def split(thread: Thread, whole: bool = False) -> tuple[Thread, Thread]:
+    """Give the topmost part of a thread, with a hole below it, and the rest; with `whole`, recorded items entirely."""
+    below = thread.below
+    if below is None:
+        return thread, BELOW
+    if thread.text is not None and (bottom := distinct.watched(thread, whole)) is not None:
+        assert bottom.below is not None
+        return distinct.cut(thread, bottom, Thread(bottom.place, BELOW)), bottom.below
+    if below.place.curious:
+        assert below.below is not None
+        return Thread(thread.place, Thread(below.place, BELOW), thread.text), below.below
+    return Thread(thread.place, BELOW, thread.text), below
+
+
+__all__ = ["BELOW", "Hole", "Mask", "Summaries", "Summary", "split"]

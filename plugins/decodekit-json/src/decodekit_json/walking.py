@@ -1,0 +1,340 @@
+"""Reading the tokens of a vocabulary with a terminal: byte by byte where few go on, whole levels at once where many do.
+
+Once a JSON string may go on with any text, what is known about such strings (`plain`) takes over.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from decodekit_json.caching import BoundedCache
+from decodekit_json.loops import CharacterSets, loops
+from decodekit_json.plain import BETWEEN, Plain, plain_of
+from decodekit_json.terminal import Terminal, TerminalState
+from decodekit_json.trie import Array, VocabularyTrie, ranges
+
+Frontier: TypeAlias = "list[tuple[int, TerminalState]]"
+"""Nodes from which tokens go on, and the state at each."""
+
+_MANY_CHILDREN = 400
+"""Children of a level past which it is read at once; NumPy's calls cost as much as reading these one by one."""
+_FEW_CHILDREN = 100
+_FEW_TOKENS = 24
+_MANY_STATES = 512
+_PROBES = b"aZ0 -.,eE1"
+_MANY_BACK = 2
+_REST = 3
+"""Bytes of a character after its first, at most."""
+_UNKNOWN, _DEAD = -2, -1
+_AUTOMATA_BYTES = 48 << 20
+_BACKSLASH, _QUOTE = 0x5C, 0x22
+
+
+class Automaton:
+    """The states of a terminal that walks have met, by number, with the moves that were asked for."""
+
+    nbytes = _MANY_STATES * 1200
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self.lock = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all states."""
+        self.numbers: dict[TerminalState, int] = {}
+        self.states: list[TerminalState] = []
+        self.kept_loops: dict[int, tuple[list[int], list[tuple[int, int]]]] = {}
+        self.moves: Array = np.full((16, 256), _UNKNOWN, np.int32)
+        self.final: Array = np.zeros(16, np.bool_)
+        self.free: Array = np.zeros(16, np.bool_)
+
+    def tidy(self) -> None:
+        """Forget all states where there are too many."""
+        if len(self.states) > _MANY_STATES:
+            self.clear()
+
+    def loops(self, state: int) -> tuple[list[int], list[tuple[int, int]]]:
+        """Give the first bytes of characters that lead back to a state, and those that lead elsewhere; kept."""
+        found = self.kept_loops.get(state)
+        if found is None:
+            step, states, number = self.terminal.step, self.states, self.number
+
+            def move(at: int, byte: int) -> int:
+                after = step(states[at], byte)
+                return _DEAD if after is None else number(after)
+
+            found = self.kept_loops[state] = loops(move, state)
+        return found
+
+    def number(self, state: TerminalState) -> int:
+        """Give a state's number."""
+        found = self.numbers.get(state)
+        if found is None:
+            found = self.numbers[state] = len(self.states)
+            if found == len(self.moves):
+                self.moves = np.concatenate([self.moves, np.full_like(self.moves, _UNKNOWN)])
+                self.final = np.concatenate([self.final, np.zeros_like(self.final)])
+                self.free = np.concatenate([self.free, np.zeros_like(self.free)])
+            self.states.append(state)
+            self.final[found] = self.terminal.final(state)
+            self.free[found] = free(self.terminal, state) is not None
+        return found
+
+    def step(self, states: Array, letters: Array) -> Array:
+        """Give the states after one byte each, -1 where there is none."""
+        reached = self.moves[states, letters]
+        unknown = reached == _UNKNOWN
+        if not unknown.any():
+            return reached
+        for key in np.unique(states[unknown].astype(np.int64) << 8 | letters[unknown]).tolist():
+            after = self.terminal.step(self.states[key >> 8], key & 255)
+            to = _DEAD if after is None else self.number(after)  # may put `moves` into a larger array
+            self.moves[key >> 8, key & 255] = to
+        return self.moves[states, letters]
+
+
+_AUTOMATA: BoundedCache[Automaton] = BoundedCache(_AUTOMATA_BYTES)
+
+
+def free(terminal: Any, state: TerminalState) -> tuple[int, int] | None:
+    """Give the code points still needed and possible where a JSON string goes on with any text, None elsewhere."""
+    try:
+        found = terminal.plain(state)
+    except AttributeError:
+        return None
+    if found is None:
+        return None
+    if not found[1]:
+        return found if terminal.step(state, _QUOTE) is not None else None
+    after = terminal.step(state, _BACKSLASH)  # without quotes, a backslash is a character
+    return found if after is not None and terminal.plain(after) is None else None
+
+
+def sets_of(trie: VocabularyTrie) -> CharacterSets:
+    """Give the characters of the tokens; made once."""
+    return trie.whole.get("characters", lambda: CharacterSets(trie))
+
+
+class Walk:
+    """One walk: the tokens below a node, read by a terminal from a state on.
+
+    Attributes:
+        few: Tokens that stay within the terminal, with the state that they lead to.
+        many: The same as arrays: states by number, the numbers' states, token ids.
+        free: Nodes from which on a string is free, by the state there.
+        looped: A state that tokens lead back to, or into a character from which all ways lead back, and their places.
+        exits: Nodes where the terminal may have ended and tokens go on, with the state there.
+    """
+
+    def __init__(self, trie: VocabularyTrie, terminal: Terminal, state: TerminalState, node: int) -> None:
+        self.trie, self.terminal = trie, terminal
+        self.few: list[tuple[TerminalState, tuple[int, ...]]] = []
+        self.many: list[tuple[Array, list[TerminalState], Array]] = []
+        self.free: dict[TerminalState, list[int]] = {}
+        self.exits: list[tuple[int, TerminalState]] = []
+        self.looped: tuple[TerminalState, Array] | None = None
+        self._may_be_free = hasattr(terminal, "plain")
+        self._allowed = terminal.allowed if terminal.allowed(state) is not None else None
+        children = trie.children
+        frontier: Frontier = [(node, state)]
+        if node == 0 and self._open(state):
+            frontier = self._from_loop(state)
+        while frontier:
+            if sum([len(children(at)) for at, _ in frontier]) > _MANY_CHILDREN:
+                frontier = self._levels(frontier)
+            else:
+                frontier = self._level(frontier)
+
+    def _open(self, state: TerminalState) -> bool:
+        """Guess whether so many characters lead back to a state that it pays to look for all that do."""
+        if self._allowed is not None or self.terminal.final(state):
+            return False
+        step = self.terminal.step
+        return sum([step(state, byte) == state for byte in _PROBES]) >= _MANY_BACK
+
+    def _from_loop(self, state: TerminalState) -> Frontier:
+        trie = self.trie
+        sets = sets_of(trie)
+        automaton = _AUTOMATA.get(self.terminal, lambda: Automaton(self.terminal))
+        with automaton.lock:
+            automaton.tidy()
+            number = automaton.number(state)
+            stay, leave = automaton.loops(number)
+            at = sets.within(stay)
+            self.looped = (state, at)
+            nodes = [sets.after(stay, byte) for byte, _ in leave]
+            if not nodes:
+                return []
+            states = np.repeat(np.array([to for _, to in leave]), [len(some) for some in nodes])
+            return self._go_on(automaton, *self._arrive(automaton, np.concatenate(nodes), states))
+
+    def _level(self, frontier: Frontier) -> Frontier:
+        trie, step, final, allowed = self.trie, self.terminal.step, self.terminal.final, self._allowed
+        following: Frontier = []
+        for node, state in frontier:
+            children = trie.children(node)
+            for byte in children if allowed is None else allowed(state):
+                child = children.get(byte)
+                after = None if child is None else step(state, byte)
+                if after is None:
+                    continue
+                tokens = trie.tokens_at(child)
+                if tokens:
+                    self.few.append((after, tokens))
+                if trie.children(child):
+                    if final(after):
+                        self.exits.append((child, after))
+                    if not self._is_free(child, after):
+                        following.append((child, after))
+        return following
+
+    def _is_free(self, node: int, state: TerminalState) -> bool:
+        trie = self.trie
+        if (
+            not self._may_be_free
+            or trie.high[node] - trie.own[node] <= _FEW_TOKENS
+            or free(self.terminal, state) is None
+        ):
+            return False
+        if plain_of(trie, 0).state[node] != BETWEEN:
+            return False
+        self.free.setdefault(state, []).append(node)
+        return True
+
+    def _levels(self, frontier: Frontier) -> Frontier:
+        automaton = _AUTOMATA.get(self.terminal, lambda: Automaton(self.terminal))
+        with automaton.lock:
+            automaton.tidy()
+            nodes = np.array([node for node, _ in frontier])
+            states = np.array([automaton.number(state) for _, state in frontier])
+            return self._go_on(automaton, nodes, states)
+
+    def _go_on(self, automaton: Automaton, nodes: Array, states: Array) -> Frontier:
+        """Read level by level until few tokens are left."""
+        trie, first = self.trie, self.trie.first
+        while True:
+            starts = first[nodes]
+            counts = first[nodes + 1] - starts
+            if int(counts.sum()) <= _FEW_CHILDREN:
+                return list(zip(nodes.tolist(), [automaton.states[s] for s in states.tolist()], strict=True))
+            nodes = ranges(starts, counts)
+            states = automaton.step(np.repeat(states, counts), trie.letters[nodes])
+            alive = np.flatnonzero(states >= 0)
+            nodes, states = self._arrive(automaton, nodes[alive], states[alive])
+
+    def _arrive(self, automaton: Automaton, nodes: Array, states: Array) -> tuple[Array, Array]:
+        """Take the tokens at nodes; give the nodes from which to go on."""
+        first = self.trie.first
+        self._take(automaton, nodes, states)
+        inner = np.flatnonzero(first[nodes + 1] > first[nodes])
+        nodes, states = nodes[inner], states[inner]
+        ended = automaton.final[states]
+        if ended.any():
+            names = [automaton.states[s] for s in states[ended].tolist()]
+            self.exits += zip(nodes[ended].tolist(), names, strict=True)
+        if self._may_be_free and automaton.free[states].any():
+            nodes, states = self._take_free(automaton, nodes, states)
+        return nodes, states
+
+    def _take(self, automaton: Automaton, nodes: Array, states: Array) -> None:
+        low = self.trie.low[nodes]
+        counts = self.trie.own[nodes] - low
+        whole = np.flatnonzero(counts)
+        if not len(whole):
+            return
+        low, states, counts = low[whole], states[whole], counts[whole]
+        if int(counts.max()) > 1:
+            low, states = ranges(low, counts), np.repeat(states, counts)
+        self.many.append((states, automaton.states, self.trie.order[low]))
+
+    def _take_free(self, automaton: Automaton, nodes: Array, states: Array) -> tuple[Array, Array]:
+        taken = automaton.free[states] & (plain_of(self.trie, 0).state[nodes] == BETWEEN)
+        for number in np.unique(states[taken]).tolist():
+            self.free.setdefault(automaton.states[number], []).extend(nodes[taken & (states == number)].tolist())
+        return nodes[~taken], states[~taken]
+
+    def _free_parts(self) -> list[tuple[TerminalState, Plain, Array, int, int]]:
+        found: list[tuple[TerminalState, Plain, Array, int, int]] = []
+        for state, nodes in self.free.items():
+            bounds = free(self.terminal, state)
+            assert bounds is not None
+            found.append((state, plain_of(self.trie, 0), np.array(nodes), *bounds))
+        return found
+
+    def all_tokens(self) -> Array:
+        """Give the ids of all tokens that stay within the terminal."""
+        parts = [np.array([token for _, tokens in self.few for token in tokens], np.int32)]
+        parts += [ids for _, _, ids in self.many]
+        if self.looped:
+            parts.append(self.trie.order[self.looped[1]])
+        parts += [view.below(nodes, need, room)[0] for _, view, nodes, need, room in self._free_parts()]
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+    def all_exits(self) -> list[tuple[int, TerminalState]]:
+        """Give the nodes where the terminal may have ended, with the state there."""
+        found = list(self.exits)
+        for state, view, nodes, need, room in self._free_parts():
+            behind = view.below(nodes, need, room)[1].tolist()
+            if behind:
+                closed = self.terminal.step(state, _QUOTE) if not need else self._run(state, nodes, behind[0])
+                found += [(node, closed) for node in behind]
+        return found
+
+    def _run(self, state: TerminalState, nodes: Array, node: int) -> TerminalState:
+        """Read the bytes between one of `nodes` and a node below it."""
+        raw = self.trie.bytes_to(node)
+        above = next(at for at in nodes.tolist() if self.trie.low[at] <= self.trie.low[node] < self.trie.high[at])
+        for byte in raw[self.trie.depth(above) :]:
+            state = self.terminal.step(state, byte)
+        return state
+
+    def most(self) -> int:
+        """Give a bound on the bytes to the end after any of the tokens; exact but for free strings."""
+        reached = {state for state, _ in self.few}
+        for numbers, states, _ in self.many:
+            reached.update([states[number] for number in np.unique(numbers).tolist()])
+        found = max(map(self.terminal.distance, reached), default=0)
+        if self.looped and len(self.looped[1]):
+            unfinished = bool(sets_of(self.trie).token_state[self.looped[1]].any())
+            found = max(found, self.terminal.distance(self.looped[0]) + unfinished * _REST)
+        for _, view, _, need, _ in self._free_parts():
+            found = max(found, need + view.extra + 1)
+        return found
+
+    def targets(self) -> list[tuple[TerminalState, Any]]:
+        """Give the tokens by the state that they lead to."""
+        groups: dict[TerminalState, list[int]] = {}
+        for state, tokens in self.few:
+            groups.setdefault(state, []).extend(tokens)
+        for numbers, states, ids in self.many:
+            order = np.argsort(numbers, kind="stable")
+            for group in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
+                groups.setdefault(states[int(numbers[group[0]])], []).extend(ids[group].tolist())
+        if self.looped:
+            back, at = self.looped
+            shapes = sets_of(self.trie).token_state[at]
+            for shape in np.unique(shapes).tolist():
+                ids = self.trie.order[at[shapes == shape]].tolist()
+                groups.setdefault(reach(self.trie, self.terminal, back, ids[0], 0), []).extend(ids)
+        for state, view, nodes, need, room in self._free_parts():
+            for at in nodes.tolist():
+                skip = self.trie.depth(at)
+                for ids in view.groups_below(at, need, room):
+                    groups.setdefault(reach(self.trie, self.terminal, state, int(ids[0]), skip), []).extend(
+                        ids.tolist()
+                    )
+        return [(state, np.array(ids, np.int32)) for state, ids in groups.items()]
+
+
+def reach(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, token: int, skip: int) -> TerminalState:
+    """Read a token's bytes, but for the first `skip`."""
+    for byte in (trie.tokens[token] or b"")[skip:]:
+        state = terminal.step(state, byte)
+    return state
+
+
+__all__ = ["Automaton", "Walk", "free", "reach"]

@@ -1,0 +1,194 @@
+"""Arrays whose items differ, or of which two are equal: against all documents, listed and judged by `jsonschema`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+
+import decodekit_json
+from decodekit.errors import UnsatisfiableSchemaError, UnsupportedSchemaError
+from decodekit.types import State
+from decodekit.vocabulary import Vocabulary
+from decodekit_json.compiled import Compiled
+
+WORDS = Vocabulary(
+    (*(bytes([byte]) for byte in range(0x20, 0x7F)), b"],[", b'":', b'"a', b'","', b"true", b"als", b'{"p', b"]]", None), (103,)
+)  # fmt: skip
+BOOLEAN = {"type": "boolean"}
+LETTERS = ["a", "b", "c"]
+PAIR = {"type": "object", "properties": {"p": BOOLEAN, "q": BOOLEAN}, "additionalProperties": False}
+FEW = {"type": "array", "items": BOOLEAN, "maxItems": 1}
+
+
+def writings(value: Any) -> Iterator[str]:
+    """Give every compact writing, keys in each order."""
+    if isinstance(value, list):
+        for parts in itertools.product(*([*writings(item)] for item in value)):
+            yield "[" + ",".join(parts) + "]"
+    elif isinstance(value, dict):
+        for keys in itertools.permutations(value):
+            for parts in itertools.product(*([*writings(value[key])] for key in keys)):
+                yield "{" + ",".join(f"{json.dumps(k)}:{p}" for k, p in zip(keys, parts, strict=True)) + "}"
+    else:
+        yield json.dumps(value)
+
+
+def lists(items: Iterable[Any], most: int) -> Iterator[list[Any]]:
+    """Give the lists of some items."""
+    known = list(items)
+    for length in range(most + 1):
+        for chosen in itertools.product(known, repeat=length):
+            yield list(chosen)
+
+
+def pairs() -> Iterator[dict[str, bool]]:
+    for p, q in itertools.product((None, True, False), repeat=2):
+        yield {key: value for key, value in (("p", p), ("q", q)) if value is not None}
+
+
+def valid(schema: Any, values: Iterable[Any]) -> set[bytes]:
+    """Give the writings of the values that `jsonschema` finds valid."""
+    judge = Draft202012Validator(schema)
+    return {text.encode() for value in values if judge.is_valid(value) for text in writings(value)}
+
+
+def allowed(compiled: Compiled, state: State) -> set[bytes]:
+    bits = np.unpackbits(compiled.mask(state).view(np.uint8), bitorder="little")
+    return {WORDS.tokens[i] or b"" for i in np.flatnonzero(bits)}
+
+
+def check(schema: Any, texts: set[bytes], beginnings: set[bytes] | None = None) -> None:
+    """Compare each mask with what the texts, which are all there are, go on with."""
+    compiled = decodekit_json.compile(schema, WORDS, key_order="any", whitespace="compact")
+    prefixes = {text[:i] for text in texts for i in range(len(text) + 1)}
+    pieces = [piece for piece in WORDS.tokens if piece]
+
+    @cache
+    def reached(prefix: bytes) -> State:
+        if not prefix:
+            return compiled.start()
+        return compiled.advance(reached(prefix[:-1]), WORDS.tokens.index(prefix[-1:]))
+
+    for prefix in sorted(prefixes if beginnings is None else beginnings, key=len):
+        state = reached(prefix)
+        assert compiled.is_complete(state) == (prefix in texts), prefix
+        wanted = {piece for piece in pieces if prefix + piece in prefixes}
+        assert allowed(compiled, state) == wanted, f"after {prefix!r} of {schema}"
+
+
+CASES: list[tuple[dict[str, Any], list[Any]]] = [
+    ({"items": {"enum": LETTERS}, "minItems": 2}, list(lists(LETTERS, 4))),
+    ({"prefixItems": [{"enum": ["a", "b"]}, {"const": "a"}], "items": False, "minItems": 2}, list(lists(LETTERS, 3))),
+    ({"prefixItems": [{"enum": ["a", "b"]}, {"enum": ["b", "c"]}, {"enum": ["a", "b"]}], "items": False, "minItems": 3},
+     list(lists(LETTERS, 4))),
+    ({"items": PAIR, "maxItems": 2}, list(lists(pairs(), 3))),
+    ({"items": {**PAIR, "required": ["p", "q"]}, "minItems": 3, "maxItems": 3}, list(lists(pairs(), 3))),
+    ({"items": FEW, "minItems": 2}, list(lists([[], [True], [False], [True, True]], 4))),
+    ({"items": {"type": "array", "items": BOOLEAN, "uniqueItems": True}, "maxItems": 3},
+     list(lists([[], [True], [False], [True, False], [False, True], [True, True]], 4))),
+    ({"items": {"enum": LETTERS}, "contains": {"enum": ["a", "b"]}, "minContains": 2, "maxItems": 3},
+     list(lists(LETTERS, 4))),
+    ({"items": {"enum": LETTERS}, "contains": {"enum": ["a", "b"]}, "maxContains": 1, "minItems": 2},
+     list(lists(LETTERS, 4))),
+    ({"items": {"enum": [[], {}, True, None, "a"]}, "minItems": 4}, list(lists([[], {}, True, None, "a", False], 5))),
+    ({"prefixItems": [FEW, {"items": {"type": "null"}, "type": "array", "maxItems": 1}], "items": False, "minItems": 2},
+     list(lists([[], [True], [False], [None]], 3))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_items_that_differ_are_followed_exactly(number: int):
+    extra, values = CASES[number]
+    schema = {"type": "array", "uniqueItems": True, **extra}
+    texts = valid(schema, values)
+    assert texts
+    check(schema, texts)
+
+
+def test_two_equal_items_are_owed_until_they_are_there():
+    schema = {
+        "type": "array",
+        "items": {"type": "array", "items": BOOLEAN, "maxItems": 1},
+        "not": {"uniqueItems": True},
+    }
+    items = [[], [True], [False]]
+    texts = valid(schema, lists(items, 6))
+    begun = {text.encode() for value in lists(items, 3) for text in writings(value)}
+    beginnings = {text[:i] for text in begun for i in range(len(text) + 1)}
+    prefixes = {text[:i] for text in texts for i in range(len(text) + 1)}
+    check(schema, texts, beginnings & prefixes)
+
+
+def test_two_equal_items_of_a_limited_number_are_refused_by_name():
+    schema = {"type": "array", "items": BOOLEAN, "maxItems": 3, "not": {"uniqueItems": True}}
+    with pytest.raises(UnsupportedSchemaError, match="two equal items"):
+        decodekit_json.compile(schema, WORDS)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"items": {"enum": LETTERS}, "minItems": 4},
+        {"items": PAIR, "minItems": 10},
+        {"prefixItems": [{"const": "a"}, {"const": "a"}], "minItems": 2},
+        {"items": {"enum": LETTERS}, "contains": {"const": "a"}, "minContains": 2},
+    ],
+)
+def test_too_few_different_values_are_unsatisfiable(extra: dict[str, Any]):
+    with pytest.raises(UnsatisfiableSchemaError):
+        decodekit_json.compile({"type": "array", "uniqueItems": True, **extra}, WORDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_valid"),
+    [
+        ("[1,1.0]", False),
+        ("[1,true]", True),
+        ('["a","\\u0061"]', False),
+        ('[{"p":1,"q":2},{"q":2.0,"p":1}]', False),
+        ("[[1],[true]]", True),
+        ('[{"p":1},{"p":1,"q":1}]', True),
+        ("[0,-0]", False),
+        ("[10,1e1]", False),
+    ],
+)
+def test_equal_are_values_not_texts(text: str, is_valid: bool):
+    vocabulary = Vocabulary.from_bytes()
+    compiled = decodekit_json.compile({"type": "array", "uniqueItems": True}, vocabulary, key_order="any")
+    state = compiled.start()
+    for byte in text.encode():
+        state = compiled.advance(state, byte)
+    assert compiled.is_complete(state) == is_valid
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "object"},
+        {"type": "object", "properties": {"name": {"type": "string"}}, "additionalProperties": False},
+        {"type": "object", "properties": {"n": {"type": "integer", "maximum": 1, "minimum": 0}}, "maxProperties": 2},
+        {"type": "array", "items": {"enum": [1, 1.5, "x"]}, "maxItems": 2},
+        True,
+    ],
+)
+def test_walks_at_random_never_come_to_a_dead_end(item: Any):
+    compiled = decodekit_json.compile({"type": "array", "uniqueItems": True, "items": item, "minItems": 3}, WORDS)
+    random = np.random.default_rng(5)
+    for _ in range(3):
+        state, text = compiled.start(), b""
+        for _ in range(25):
+            following = sorted(allowed(compiled, state))
+            assert following or compiled.is_complete(state), text
+            if not following:
+                break
+            piece = following[int(random.integers(len(following)))]
+            text += piece
+            state = compiled.advance(state, WORDS.tokens.index(piece))
+            assert state.threads, text
