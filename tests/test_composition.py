@@ -26,8 +26,8 @@ from decodekit.builtin import Argmax, Match
 from decodekit.testing import byte_vocabulary, chi_square, tiny_llama
 from decodekit_beam import BeamSearch, DiverseBeam
 from decodekit_guidance import Guidance
-from decodekit_lora import Lora
 from decodekit_json import JSONSchema, Regex
+from decodekit_lora import Lora
 from decodekit_sampling import DRY, XTC, MinP, Mirostat, Multinomial, RepetitionPenalty, Temperature, TopK
 from decodekit_speculative import DraftModel, ForcedTokens, PromptLookup
 from tests.matrix import AXES, Cell, design, full, name, others

@@ -114,7 +114,7 @@ class Writing:
         return found[0]
 
     def _gap(self, depth: int) -> str:
-        return self._take(r"( |\n( {0,%d}|\t{0,%d}))?" % (4 * depth, depth)) if self.spaces else ""
+        return self._take(rf"( |\n(\t{{1,{depth}}}| {{0,{4 * depth}}}))?") if self.spaces else ""
 
     def _value(self, depth: int) -> None:
         first = self.text[self.at]

@@ -135,7 +135,7 @@ class TestKeysByPattern(SchemaLaws):
     options: ClassVar[dict[str, Any]] = {"whitespace": "compact"}
     vocabulary = COMPACT
     max_tokens = 6
-    begins = r'\{("[abc]*("(:[^ ]*)?)?)?|\{\}'
+    begins = r'\{("[^"]*("(:[^ ]*)?)?)?|\{\}'
 
 
 class TestHowManyKeys(SchemaLaws):
@@ -389,8 +389,8 @@ class TestWhitespaceInObjects(SchemaLaws):
 
 class TestNumbersWithAnExponent(SchemaLaws):
     schema: ClassVar[Any] = {"type": "number"}
-    vocabulary = words("0", "1", "-", ".", "e", "E", "+", "10", "-1", "e5", "}")
-    max_tokens = 4
+    vocabulary = words("0", "1", "-", ".", "e", "E", "+", "-1", "e5", "}")
+    max_tokens = 3  # larger exponents are not written, see the numbers' own tests
 
     def test_the_oracle_reads_numbers_as_the_grammar_does(self) -> None:
         assert [self.oracle().accepts(text) for text in (b"1e5", b"1E+10", b"01", b"1.", b"-")] == [True, True] + [
@@ -405,7 +405,7 @@ def test_false_is_refused_as_unsatisfiable() -> None:
 
     with pytest.raises(UnsatisfiableSchemaError, match="no document satisfies"):
         decodekit_json.compile(False, VALUES)
-    with pytest.raises(UnsatisfiableSchemaError, match="no text satisfies|no document"):
+    with pytest.raises(UnsatisfiableSchemaError, match="no text"):
         decodekit_json.compile({"type": "object"}, words("[", "]"))
 
 

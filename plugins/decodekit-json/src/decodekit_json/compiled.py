@@ -61,6 +61,8 @@ class Compiled(CompiledConstraint):
         self._start = self._kept(State(self._first))
         if min(thread.distance for thread in self._first) >= INFINITE:
             raise UnsatisfiableSchemaError(f"{name}: no text satisfies it")
+        if not self.trie.spells and self.budget.fewest(self._start) >= INFINITE:
+            raise UnsatisfiableSchemaError(f"{name}: no text of it can be written in tokens of this vocabulary")
 
     def start(self) -> State:
         return self._start

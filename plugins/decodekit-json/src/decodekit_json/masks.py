@@ -154,19 +154,19 @@ class Walk:
     def _recorded_targets(self, found: Inside, thread: Thread, place: Reading) -> Iterable[tuple[Threads, Ids]]:
         """Give where tokens lead that grow a recorded text: one stands for all from which no taken value can come."""
         assert thread.below is not None and thread.text is not None
-        tokens = self.trie.tokens
-        near = self._near(thread)
+        tokens, depth = self.trie.tokens, found.depth
+        near = self._near(thread, found.node)
         for _, ids in found.targets():
             others = [token for token in ids if near is None or token in near]
             for token in others:
-                yield stepped((thread,), tokens[token] or b""), (token,)
+                yield stepped((thread,), (tokens[token] or b"")[depth:]), (token,)
             if near is not None:
                 skipped = near | self.trie.escapes  # a key that is spelled with escapes is not looked into
                 rest = [token for token in np.asarray(ids).tolist() if token not in skipped]
                 if len(rest):
-                    yield stepped((thread,), tokens[rest[0]] or b""), rest
+                    yield stepped((thread,), (tokens[rest[0]] or b"")[depth:]), rest
 
-    def _near(self, thread: Thread) -> set[int] | None:
+    def _near(self, thread: Thread, start: int) -> set[int] | None:
         """Give the tokens after which a taken value can still come; None where each has to be looked at."""
         assert thread.below is not None and thread.text is not None
         taken, text = thread.below.place.taken_texts(), thread.text
@@ -175,7 +175,7 @@ class Walk:
         found = set[int]()
         for key in taken:
             if key.startswith(text):
-                node = 0
+                node = start
                 for byte in key[len(text) :]:
                     node = self.trie.children(node).get(byte, -1)
                     if node < 0:

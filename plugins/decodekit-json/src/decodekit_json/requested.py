@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from decodekit.errors import SchemaError, UnsatisfiableSchemaError
 from decodekit.techniques import CompiledConstraint
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
 from decodekit_json.sources import Source
+from decodekit_json.states import State
 from decodekit_json.terminal import INFINITE
 
 Parse = Callable[[str], Any]
+_MOST_FORCED = 32
 
 
 class Requested(Compiled):
@@ -34,6 +38,19 @@ class Requested(Compiled):
         vars(twin).update(vars(self))
         twin._parse = parse
         return twin
+
+    def forced(self, state: State) -> Sequence[int]:
+        """Give the tokens next to which no other is allowed, at most 32, up to the next place where a text may end."""
+        found: list[int] = []
+        while len(found) < _MOST_FORCED and not self.is_complete(state):
+            mask = self.mask(state)
+            places = np.flatnonzero(mask)
+            bits = int(mask[places[0]]) & 0xFFFFFFFF if len(places) == 1 else 0
+            if not bits or bits & (bits - 1):
+                break
+            found.append(int(places[0]) * 32 + bits.bit_length() - 1)
+            state = self.advance(state, found[-1])
+        return found
 
     def intersect(self, other: CompiledConstraint) -> Requested | None:
         """Give the texts of both; exact for two schemas that are read alike, and for expressions and choices."""
