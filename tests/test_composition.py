@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 from transformers import DynamicCache
 
 from decodekit import Decoder, IncompatibleTechniquesError, Request, Technique, Vocabulary
@@ -44,6 +44,8 @@ class Card(BaseModel):
 
 
 class Short(BaseModel):
+    model_config = ConfigDict(extra="forbid")  # other keys would leave nothing to be forced
+
     n: int
 
 

@@ -151,7 +151,8 @@ class Writing:
         for i, late in enumerate(keys):
             for early in keys[:i]:
                 if self.order.index(late) < self.order.index(early):  # only an optional one may have been overtaken
-                    assert late not in self.required and early in self.required
+                    assert late not in self.required
+                    assert early in self.required
 
     def _string(self) -> str:
         raw = self._take(r'"([^"\\\x00-\x1f]|\\.)*"')

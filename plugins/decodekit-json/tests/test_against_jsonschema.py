@@ -41,7 +41,8 @@ def compiled(schema: Any) -> CompiledSchema | None:
     try:
         return lower(schema, Options(key_order="any"))
     except UnsupportedSchemaError as error:
-        assert any(word in str(error) for word in REFUSED), str(error)
+        if not any(word in str(error) for word in REFUSED):
+            raise
         return None
 
 

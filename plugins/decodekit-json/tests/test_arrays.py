@@ -18,9 +18,8 @@ from decodekit.types import State
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
 
-WORDS = Vocabulary(
-    (*(bytes([byte]) for byte in range(0x20, 0x7F)), b"],[", b'":', b'"a', b'","', b"true", b"als", b'{"p', b"]]", None), (103,)
-)  # fmt: skip
+CROSSING = (b"],[", b'":', b'"a', b'","', b"true", b"als", b'{"p', b"]]")
+WORDS = Vocabulary((*(bytes([byte]) for byte in range(0x20, 0x7F)), *CROSSING, None), (103,))
 BOOLEAN = {"type": "boolean"}
 LETTERS = ["a", "b", "c"]
 PAIR = {"type": "object", "properties": {"p": BOOLEAN, "q": BOOLEAN}, "additionalProperties": False}

@@ -1,4 +1,4 @@
-"""The official test suite and real schemas, byte by byte: exactly the listed groups are wrong, and nothing is let through."""
+"""The official test suite and real schemas, byte by byte: only the listed groups are wrong, nothing is let through."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class ArrayPlan:
                 yield node
                 if after not in seen:
                     seen.add(after)
-                    queue.append(after)
+                    queue.append(reached)
 
     def owes(self, counts: Counts) -> bool:
         """Say whether further items must come, for their number or for a `contains`."""
@@ -135,9 +135,9 @@ class ArrayPlan:
             counts = queue.pop()
             for node, after in self.choices(counts):
                 yield node
-                after = Counts(min(after.items, self.fixed), after.got)
-                if after not in seen:
-                    seen.add(after)
+                reached = Counts(min(after.items, self.fixed), after.got)
+                if reached not in seen:
+                    seen.add(reached)
                     queue.append(after)
 
     def least(self, distance_of: Distances) -> int:
@@ -192,9 +192,9 @@ class ArrayPlan:
         if self.group.high is not None and counts.items >= self.group.high:
             return
         for node, after in self.choices(counts):
-            if node.distance < INFINITE and self._plain_remaining(after) < INFINITE:
-                if not self.group.unique or self.apart.opens(node, after):
-                    yield node.canonical, after
+            alive = node.distance < INFINITE and self._plain_remaining(after) < INFINITE
+            if alive and (not self.group.unique or self.apart.opens(node, after)):
+                yield node.canonical, after
 
     def may_continue(self, counts: Counts) -> bool:
         """Say whether a further item may come."""

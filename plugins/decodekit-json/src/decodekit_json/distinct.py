@@ -35,7 +35,7 @@ UNKNOWN, ANOTHER = "\udc00", "\udc01"
 first; the second counts as different from all others."""
 
 
-class Undecided(Exception):
+class Undecided(Exception):  # noqa: N818
     """It matters which value an unknown one is."""
 
 
@@ -161,7 +161,8 @@ def possible(thread: Thread) -> bool:
 
 def _reaches(thread: Thread, bottom: Thread, bans: int) -> bool:
     item = bottom.place
-    assert isinstance(item, Item) and thread.text is not None
+    assert isinstance(item, Item)
+    assert thread.text is not None
     if thread.below is bottom and isinstance(thread.place, Reading):
         return _another(thread.place, thread.text[item.start :], bans, lambda value: item.accepts(frozen(value)))
     if _plenty(thread, bottom, bans):
@@ -203,7 +204,7 @@ def watched(thread: Thread, whole: bool = False) -> Thread | None:
 
 
 def _plenty(thread: Thread, bottom: Thread | None, bans: int) -> bool:
-    """Say whether more than `bans` values can still come of what stands above `bottom`; False where that is not known."""
+    """Say whether more than `bans` values can still come of what stands above `bottom`; False where unknown."""
     at: Thread | None = thread
     while at is not None and at is not bottom:
         if isinstance(at.place, Reading):

@@ -132,8 +132,14 @@ class ArrayGroup:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """A set of keys: all of `inside` are found in them, none of `outside`, they are none of `names`, they satisfy
-    `literals`."""
+    """A set of keys.
+
+    Attributes:
+        inside: Patterns that are all found in them.
+        outside: Patterns none of which is found in them.
+        names: Keys that are not in the set.
+        literals: What they satisfy, as strings.
+    """
 
     inside: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()

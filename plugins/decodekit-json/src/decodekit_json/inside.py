@@ -27,7 +27,21 @@ class Inside:
         bits: Tokens whose bytes all are steps of the terminal.
     """
 
-    __slots__ = ("_contents", "_end", "_ended", "_ends", "_escaped", "_exits", "_most", "bits", "depth", "node", "state", "terminal", "trie")
+    __slots__ = (
+        "_contents",
+        "_end",
+        "_ended",
+        "_ends",
+        "_escaped",
+        "_exits",
+        "_most",
+        "bits",
+        "depth",
+        "node",
+        "state",
+        "terminal",
+        "trie",
+    )
 
     def __init__(
         self,
@@ -51,7 +65,7 @@ class Inside:
 
     @property
     def most(self) -> int:
-        """A bound on the bytes to a final state after any token in `bits`, for this very state; exact but in free strings.
+        """A bound on the bytes to a final state after any token in `bits`, for this very state; exact but in free text.
 
         States that share a mask may differ in it: it is then found by another walk, when it is asked for.
         """
@@ -138,11 +152,12 @@ class _Alike(Inside):
         for node, state in self._ended:
             if state not in closed:
                 closed[state] = self.terminal.closed(state)
+            reached = state
             if not closed[state]:
-                state = self.state
+                reached = self.state
                 for byte in self.trie.bytes_to(node)[self.depth :]:
-                    state = self.terminal.step(state, byte)
-            found.append((node, state))
+                    reached = self.terminal.step(reached, byte)
+            found.append((node, reached))
         return found
 
 
@@ -259,9 +274,7 @@ def _read(where: tuple[VocabularyTrie, Terminal, TerminalState, int, int]) -> In
     return Inside(where, trie.pack(walk.all_tokens()), walk.all_exits(), walk.most())
 
 
-def _find_free(
-    where: tuple[VocabularyTrie, Terminal, TerminalState, int, int], needed: int, possible: int
-) -> Inside:
+def _find_free(where: tuple[VocabularyTrie, Terminal, TerminalState, int, int], needed: int, possible: int) -> Inside:
     trie, node = where[0], where[3]
     view = plain_of(trie, node)
     low, high = min(needed, trie.longest + 1), min(possible, trie.longest + 1)

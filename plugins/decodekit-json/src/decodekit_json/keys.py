@@ -14,11 +14,11 @@ from decodekit_json import distinct, patterns
 from decodekit_json.expressions import ANYTHING, alt, both, complement
 from decodekit_json.expressions import Node as Expression
 from decodekit_json.groups import KeySet, Literal, Literals, ObjectGroup, StringGroup
+from decodekit_json.languages import is_empty
 from decodekit_json.located import Schema
 from decodekit_json.strings import string_terminal
-from decodekit_json.terminal import INFINITE, Terminal
-from decodekit_json.languages import is_empty
 from decodekit_json.subsets import bits, subsets
+from decodekit_json.terminal import INFINITE, Terminal
 from decodekit_json.texts import expression_of, found
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def classes_of(nodes: Nodes, group: ObjectGroup) -> Iterator[KeyClass]:
         UnsupportedSchemaError: Where patterns overlap in too many ways.
     """
     tests: list[tuple[object, Expression]] = [(("pattern", p), patterns.search(p)) for p in group.patterns]
-    known = {p for p in group.patterns}
+    known = set(group.patterns)
     for some in group.some:
         for p in (*some.keys.inside, *some.keys.outside):
             if p not in known:
@@ -228,4 +228,4 @@ def endless(plan: ObjectPlan, progress: Progress) -> bool:
     return any(distinct.endless(node) for i in bits(plan.open_keys(progress)) for node, _ in plan.going_on(progress, i))
 
 
-__all__ = ["KeyClass", "cheapest", "classes_of", "has", "has_another", "endless", "satisfies"]
+__all__ = ["KeyClass", "cheapest", "classes_of", "endless", "has", "has_another", "satisfies"]

@@ -118,7 +118,7 @@ def may_have_type(schema: Schema, kind: str) -> bool:
 def listed(schema: Schema) -> frozenset[str] | None:
     """Give the strings that `const` or `enum` of a schema lists, None where it does not list strings only."""
     contents = schema.contents
-    if isinstance(contents, bool) or schema.older("7") and "$ref" in contents:
+    if isinstance(contents, bool) or (schema.older("7") and "$ref" in contents):
         return None
     values = [contents["const"]] if "const" in contents and schema.draft != "4" else contents.get("enum")
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
@@ -130,7 +130,11 @@ def exact(value: Any) -> Fraction:
     """Give a number of a schema exactly: a float means what it is written as."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise SchemaError(f"{value!r:.80} is not a number")
-    return Fraction(value) if isinstance(value, int) else Fraction(Decimal(repr(value) if isinstance(value, float) else value))
+    return (
+        Fraction(value)
+        if isinstance(value, int)
+        else Fraction(Decimal(repr(value) if isinstance(value, float) else value))
+    )
 
 
 def _subschemas(lowering: Lowering, schema: Schema, name: str) -> list[Schema]:
@@ -157,7 +161,9 @@ def types_of(schema: Schema) -> list[str]:
     names = [names] if isinstance(names, str) else names
     known = ("null", "boolean", "number", "integer", "string", "array", "object")
     if not isinstance(names, list) or not names or any(name not in known for name in names):
-        raise SchemaError(f"type at {schema.pointer}: {names!r:.80} is not one of {', '.join(known)}, or a list of them")
+        raise SchemaError(
+            f"type at {schema.pointer}: {names!r:.80} is not one of {', '.join(known)}, or a list of them"
+        )
     return names
 
 
@@ -438,11 +444,15 @@ def _unique(lowering: Lowering, schema: Schema, sign: bool, kind: str) -> Altern
     return [[ArrayGroup(unique=True) if sign else ArrayGroup(repeated=True)]]
 
 
-def _rule_of(lowering: Lowering, schema: Schema) -> tuple[list[tuple[str, Schema]], list[tuple[str, Schema]], Schema | None]:
+def _rule_of(
+    lowering: Lowering, schema: Schema
+) -> tuple[list[tuple[str, Schema]], list[tuple[str, Schema]], Schema | None]:
     """Give the schemas of an object's values: by name, by pattern, of the rest."""
     child, contents = lowering.documents.child, schema.contents
     names = [(k, child(schema, s, "properties", k)) for k, s in _mapping(schema, "properties").items()]
-    by_pattern = [(p, child(schema, s, "patternProperties", p)) for p, s in _mapping(schema, "patternProperties").items()]
+    by_pattern = [
+        (p, child(schema, s, "patternProperties", p)) for p, s in _mapping(schema, "patternProperties").items()
+    ]
     for pattern, _ in by_pattern:
         try:
             patterns.search(pattern)
@@ -525,9 +535,7 @@ def _needs(lowering: Lowering, schema: Schema, name: str, key: str, value: Any, 
 def _dependent(name: str, since: str, until: str) -> None:
     @keyword(name, "object", since, until)
     def handler(lowering: Lowering, schema: Schema, sign: bool, kind: str) -> Alternatives:
-        found = [
-            _needs(lowering, schema, name, key, value, sign) for key, value in _mapping(schema, name).items()
-        ]
+        found = [_needs(lowering, schema, name, key, value, sign) for key, value in _mapping(schema, name).items()]
         if not sign:
             return [alternative for alternatives in found for alternative in alternatives]
         plain = [a[0] for a in found if len(a) == 1]
@@ -569,4 +577,21 @@ def value_of(group: ObjectGroup, key: str) -> Literals:
 
 _NAMED = ("names of rules",)
 
-__all__ = ["ALWAYS", "FALSE", "NEVER", "Alternatives", "Terms", "absent", "exact", "handler_of", "may_have_type", "relevant", "span", "strings", "type_of", "types_of", "value_of", "whole"]
+__all__ = [
+    "ALWAYS",
+    "FALSE",
+    "NEVER",
+    "Alternatives",
+    "Terms",
+    "absent",
+    "exact",
+    "handler_of",
+    "may_have_type",
+    "relevant",
+    "span",
+    "strings",
+    "type_of",
+    "types_of",
+    "value_of",
+    "whole",
+]

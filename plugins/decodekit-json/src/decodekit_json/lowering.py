@@ -1,7 +1,7 @@
 """From schemas to groups: `allOf`, `anyOf`, `oneOf`, `not`, `if` and `$ref` are worked out, by type and on demand.
 
 A conjunction of literals (schemas that hold, or must not hold) becomes a list of groups, of which at least one holds:
-negation goes down to the keywords, alternatives are multiplied out where they do not exclude one another anyway. Source:
+negation goes down to the keywords, alternatives are multiplied out where they do not exclude one another. Source:
 "Witness Generation for JSON Schema" (arXiv:2202.12849), of which this is a lazy form. Alternatives are bounded:
 what would need more is refused by name.
 """
@@ -194,7 +194,7 @@ class Lowering:
         return found
 
     def _expand(self, kind: str, state: _Settled) -> list[Group]:
-        """Multiply out: the choice with the fewest alternatives left is taken first; one that holds already is dropped."""
+        """Multiply out: the choice with the fewest alternatives left comes first; one that holds already is dropped."""
         group, choices, done = state
         if not choices:
             return [group] if self._alive(group, 1) else []

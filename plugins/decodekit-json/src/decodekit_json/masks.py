@@ -92,7 +92,8 @@ class Walk:
 
         False where that cannot be done: where a single token writes two such values.
         """
-        assert thread.below is not None and thread.text is not None
+        assert thread.below is not None
+        assert thread.text is not None
         below, text = thread.below, thread.text
         taken = below.place.taken_texts()
         if taken is None or b"\\" in text or place.terminal.plain(place.state) is None:
@@ -153,7 +154,8 @@ class Walk:
 
     def _recorded_targets(self, found: Inside, thread: Thread, place: Reading) -> Iterable[tuple[Threads, Ids]]:
         """Give where tokens lead that grow a recorded text: one stands for all from which no taken value can come."""
-        assert thread.below is not None and thread.text is not None
+        assert thread.below is not None
+        assert thread.text is not None
         tokens, depth = self.trie.tokens, found.depth
         near = self._near(thread, found.node)
         for _, ids in found.targets():
@@ -163,12 +165,13 @@ class Walk:
             if near is not None:
                 skipped = near | self.trie.escapes  # a key that is spelled with escapes is not looked into
                 rest = [token for token in np.asarray(ids).tolist() if token not in skipped]
-                if len(rest):
+                if rest:
                     yield stepped((thread,), (tokens[rest[0]] or b"")[depth:]), rest
 
     def _near(self, thread: Thread, start: int) -> set[int] | None:
         """Give the tokens after which a taken value can still come; None where each has to be looked at."""
-        assert thread.below is not None and thread.text is not None
+        assert thread.below is not None
+        assert thread.text is not None
         taken, text = thread.below.place.taken_texts(), thread.text
         if self.trie.width <= _FEW_TOKENS or taken is None or b"\\" in text:
             return None

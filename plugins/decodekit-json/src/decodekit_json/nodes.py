@@ -63,9 +63,7 @@ class TerminalPlan:
         start = self.terminal.start()
         return start is not None and distinct.many(Reading(self.terminal, start))
 
-    def begin(
-        self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace
-    ) -> Threads:
+    def begin(self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace) -> Threads:
         """Give the threads after the first byte."""
         return begin_terminal(self.terminal, byte, below, text)
 
@@ -124,7 +122,6 @@ class Node:
             elif plan.least(_distance) < INFINITE:
                 found.setdefault(0x7B if isinstance(plan, ObjectPlan) else 0x5B, []).append(plan)
         return tuple((byte, tuple(plans)) for byte, plans in found.items())
-
 
     @cached_property
     def readings(self) -> tuple[Reading, ...]:

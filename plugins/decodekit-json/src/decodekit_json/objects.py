@@ -158,7 +158,9 @@ class ObjectPlan:
         if not owed:
             return 0
         name = self.names[index]
-        return sum(1 << i for i, s in enumerate(self.group.some) if owed >> i & 1 and keys.has(self.nodes, s.keys, name))
+        return sum(
+            1 << i for i, s in enumerate(self.group.some) if owed >> i & 1 and keys.has(self.nodes, s.keys, name)
+        )
 
     def mandatory(self) -> Iterable[Node]:
         """Give the nodes on which the fewest bytes of such an object depend."""
@@ -338,9 +340,7 @@ class ObjectPlan:
         """Say whether there are more such objects than any text has; False where that is not known."""
         return keys.endless(self, self.start)
 
-    def begin(
-        self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace
-    ) -> Threads:
+    def begin(self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace) -> Threads:
         """Give the threads after the opening bracket."""
         return (Thread(ObjectPlace(self, whitespace, depth + 1, OPEN, self.start, 0), below, text),)
 
@@ -368,11 +368,15 @@ class ObjectPlace(Place):
         if byte == _SEPARATOR:
             if self.stage != AFTER or self.gap or not plan.may_continue(self.progress):
                 return ()
-            return (Thread(ObjectPlace(plan, self.whitespace, self.depth, COMMA, self.progress, 0), thread.below, text),)
+            return (
+                Thread(ObjectPlace(plan, self.whitespace, self.depth, COMMA, self.progress, 0), thread.below, text),
+            )
         gap = self.whitespace.step(self.gap, byte, self.depth, True)
         if gap < 0 or (self.stage == AFTER and not plan.may_close(self.progress)):
             return ()
-        return (Thread(ObjectPlace(plan, self.whitespace, self.depth, self.stage, self.progress, gap), thread.below, text),)
+        return (
+            Thread(ObjectPlace(plan, self.whitespace, self.depth, self.stage, self.progress, gap), thread.below, text),
+        )
 
     def _key(self, thread: Thread, text: bytes | None) -> Threads:
         plan, progress = self.plan, self.progress

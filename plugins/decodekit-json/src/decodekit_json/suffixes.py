@@ -1,4 +1,4 @@
-"""What may come after the end of a terminal: the rest of the tokens, as a small tree that is made while it is walked."""
+"""What may come after the end of a terminal: the rest of the tokens, as a small tree that is made on demand."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SuffixNode:
 
     @classmethod
     def of(cls, trie: VocabularyTrie, nodes: Sequence[int]) -> SuffixNode:
-        """Give the place of some nodes; the same object for the same few nodes, so that what is known of it is shared."""
+        """Give the place of some nodes; the same object for the same few nodes, so that it is known once."""
         if len(nodes) > _FEW:
             return cls(trie, np.asarray(nodes, np.int64))
         key = tuple(nodes)

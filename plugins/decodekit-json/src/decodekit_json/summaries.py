@@ -305,7 +305,8 @@ class Summaries:
 
         False where that cannot be done: where a single token writes two such values.
         """
-        assert part.below is not None and part.text is not None
+        assert part.below is not None
+        assert part.text is not None
         below, text = part.below, part.text
         if text is _APART:
             return self._past_unknown(below, within.end, found)

@@ -1,4 +1,4 @@
-"""What a schema can come to, looked at before the first token: every refusal happens here, none in the middle of a text.
+"""What a schema can come to, looked at before the first token: refusals happen here, none in the middle of a text.
 
 Lowering is lazy. So a first look, at keywords only, finds what is malformed and tells the schemas of which nothing can
 be refused; only places that the others reach are then lowered ahead. Not an analysis of its own: it visits what the

@@ -62,7 +62,7 @@ class Terminal(ABC):
         return False
 
     def plain(self, state: TerminalState) -> tuple[int, int] | None:
-        """Give the code points still needed and still possible inside a string whose rest may be anything, else None."""
+        """Give the code points still needed and possible inside a string whose rest may be anything, else None."""
         return None
 
     def alternatives(self, state: TerminalState) -> list[TerminalState]:

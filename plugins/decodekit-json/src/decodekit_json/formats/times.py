@@ -18,7 +18,7 @@ _QUARTERS = (0, 15, 30, 45)
 
 
 def _leap(sign: int) -> str:
-    """Give the times of leap seconds, 23:59:60 in UTC, with offsets of whole quarters of an hour on one side of zero."""
+    """Give the times of leap seconds, 23:59:60 in UTC, with offsets of whole quarters of an hour of one sign."""
     found: list[str] = []
     for minutes in (60 * hour + quarter for hour in range(24) for quarter in _QUARTERS):
         if minutes or sign < 0:

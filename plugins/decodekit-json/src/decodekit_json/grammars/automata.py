@@ -44,7 +44,8 @@ class _Thompson:
     def state(self, *before: int) -> int:
         if len(self.free) >= MAX_STATES:
             raise UnsupportedSchemaError(
-                f"grammar: a rule comes to more than {MAX_STATES} places", hint="write repeats without a count, or fewer"
+                f"grammar: a rule comes to more than {MAX_STATES} places",
+                hint="write repeats without a count, or fewer",
             )
         self.free.append([])
         self.moves.append([])

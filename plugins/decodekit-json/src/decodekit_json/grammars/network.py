@@ -10,12 +10,12 @@ import heapq
 from functools import cache
 
 from decodekit.errors import SchemaError, UnsatisfiableSchemaError, UnsupportedSchemaError
+from decodekit_json.expressions import alt, repeat
 from decodekit_json.grammars.automata import MAX_STATES, Symbol, automaton
 from decodekit_json.grammars.operators import flattened
 from decodekit_json.grammars.syntax import Body, Either, Leaf, Name, Row, Source, Spot, Text, Times
 from decodekit_json.grammars.terminals import Terminals
 from decodekit_json.strings import PlainTerminal, plain_terminal
-from decodekit_json.expressions import alt, repeat
 from decodekit_json.terminal import INFINITE
 
 _TOP = Spot(1, 1)
@@ -105,7 +105,8 @@ class Network:
         base = len(self.edges)
         if base + len(made.edges) > MAX_STATES:
             raise UnsupportedSchemaError(
-                f"grammar: the rules come to more than {MAX_STATES} places", hint="write repeats without a count, or fewer"
+                f"grammar: the rules come to more than {MAX_STATES} places",
+                hint="write repeats without a count, or fewer",
             )
         self.edges += [[(symbol, base + target) for symbol, target in row] for row in made.edges]
         self.final += made.final

@@ -14,9 +14,10 @@ from functools import cached_property
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
+from decodekit_json.expressions import alt
 from decodekit_json.grammars.network import Network
 from decodekit_json.machine import Thread
-from decodekit_json.strings import PlainTerminal
+from decodekit_json.strings import PlainTerminal, plain_terminal
 from decodekit_json.terminal import INFINITE
 
 Pushes: TypeAlias = "tuple[Point, ...]"
@@ -94,7 +95,18 @@ class Point:
                 top = grammar.point(goal, states)
                 pushes[(*base, top) if top.states else base] = None
             moves[terminal] = tuple(pushes)
-        return moves
+        return self._merged(moves)
+
+    def _merged(self, moves: dict[PlainTerminal, tuple[Pushes, ...]]) -> dict[PlainTerminal, tuple[Pushes, ...]]:
+        """Read terminals after which the same may come as one: there may be thousands of keywords."""
+        groups: dict[tuple[Pushes, ...] | PlainTerminal, list[PlainTerminal]] = {}
+        for terminal, pushes in moves.items():
+            groups.setdefault(terminal if terminal is self.grammar.network.ignored else pushes, []).append(terminal)
+        merged: dict[PlainTerminal, tuple[Pushes, ...]] = {}
+        for group in groups.values():
+            one = group[0] if len(group) == 1 else plain_terminal(alt(*(terminal.expression for terminal in group)))
+            merged[one] = moves[group[0]]
+        return merged
 
     @cached_property
     def by_byte(self) -> dict[int, tuple[tuple[PlainTerminal, tuple[Pushes, ...]], ...]]:
