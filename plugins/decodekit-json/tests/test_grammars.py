@@ -1,4 +1,4 @@
-"""Grammars against Lark's Earley parser with its complete dynamic lexer, and against brute force on small vocabularies."""
+"""Grammars against Lark's Earley parser with its complete dynamic lexer, and brute force on small vocabularies."""
 
 import itertools
 import json
@@ -58,7 +58,7 @@ NAME: ("a".."c")+
 """
 GRAMMARS = {
     "left recursion": (ARITHMETIC, "1+*()"),
-    "binary operators": ('start: start "+" start | "-" start | start "!" | "(" start ")" | start | "1"', "1+-!("),
+    "binary operators": ('start: start "+" start | "-" start | start "!" | "(" start ")" | start | "1"', "1+-!()"),
     "brackets": ('start: ("(" start ")" | "[" start "]")*', "()[]"),
     "calls": (CALLS, "a(),="),
     "a rule twice": ('start: start start | "a"', "ab"),
@@ -74,7 +74,7 @@ GRAMMARS = {
     "ignored": ('start: a*\na: "a" b? | "(" a+ ")"\nb: "b" ~ 1..2\n%ignore " "', "ab() "),
     "counts": ('start: ["a"] ["b" "c" | "d"] "e"~2 "x"i', "abcdeX"),
     "lazy": ('start: (C "x"?)+\nC: "<" /.*?/ ">"', "<>xy"),
-    "not by few states": ('start: ("a"|"b")* "a" ("a"|"b")~9', "ab"),
+    "not by few states": ('start: x* "a" x~9\nx: "a" | "b"', "ab"),
 }
 
 
@@ -116,7 +116,7 @@ def strings(letters, most):
 def test_short_texts_are_judged_as_lark_judges_them(name):
     text, letters = GRAMMARS[name]
     ours, theirs = judged(text), parsed(text)
-    found = {document: (ours(document), theirs(document)) for document in strings(letters, 1100)}
+    found = {document: (ours(document), theirs(document)) for document in strings(letters, 1300)}
     assert {document: pair for document, pair in found.items() if pair[0] != pair[1]} == {}
     if name != "not by few states":  # its texts are longer
         assert any(pair[0] for pair in found.values())
@@ -204,7 +204,7 @@ def test_common_terminals_match_what_those_of_lark_match(name):
         assert ours(document) == theirs(document), document
 
 
-def _vocabulary(letters, seed, number=60):
+def _vocabulary(letters, seed, number=24):
     made = random.Random(seed)
     tokens = [letter.encode() for letter in letters]
     tokens += ["".join(made.choices(letters, k=made.randint(2, 4))).encode() for _ in range(number)]
@@ -287,7 +287,7 @@ def test_a_text_ends_within_its_budget():
                 text.append(made.choice(opening or sorted(allowed)))
                 state = constraint.advance(state, text[-1])
             assert constraint.is_complete(state)
-            json.loads(text)
+            assert BOTH["json"][1](text.decode())
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_what_only_shapes_trees_does_not_change_the_language():
 
 
 def test_literals_are_read_as_lark_reads_them():
-    text = r'start: "\n\t\x41é\"\\" /\d\/[\x42]/ /a b # c/x "ß"i /./s'
+    text = r'start: "\n\t\x41é\"\\" /\d\/[\x42]/ /a b/x "ß"i /./s'
     accepts, document = judged(text), '\n\tAé"\\7/Bab\u1e9e\n'
     assert parsed(text)(document)
     assert accepts(document)

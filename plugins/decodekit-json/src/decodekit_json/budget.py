@@ -112,7 +112,12 @@ class Budget:
     def _spell(self, thread: Thread) -> bytes | None:
         """Give a shortest way to the end, part by part."""
         found = bytearray()
-        while thread.below is not None and not isinstance(thread.place, Hole):
+        while not isinstance(thread.place, Hole):
+            if thread.place.passing:
+                thread = min(thread.place.resume(thread, None), key=lambda one: one.distance)
+                continue
+            if thread.below is None:
+                break
             part, thread = split(thread, whole=True)
             text = self._spell_part(part)
             if text is None or len(found) > _MAX_BYTES:

@@ -26,7 +26,7 @@ class Place(ABC):
     curious: ClassVar[bool] = False
     """Whether `resume` asks what stands above."""
     passing: ClassVar[bool] = False
-    """Whether this part may end without a further byte once the one above has: `resume` then says where it goes on."""
+    """Whether `resume` must be asked before a further byte is read: the part may be complete already, or is several."""
 
     def __init__(self, *key: Hashable) -> None:
         self.key = key

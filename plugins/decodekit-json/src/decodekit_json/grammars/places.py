@@ -2,7 +2,8 @@
 
 Threads of which no two can read the same byte go on side by side. Where the text is ambiguous all threads are put into
 one place, `Several`, with one thread for each place and its ways back together (`Back`), as in a graph-structured stack
-(M. Tomita, 1985): so there are never more of them than the grammar has places, however many ways there are to read a text.
+(M. Tomita, 1985): there are never more of them than the grammar has places, however many ways to read a text there are.
+a text.
 """
 
 from __future__ import annotations
@@ -179,6 +180,10 @@ class Several(_Together):
     """Several ways to read the text so far."""
 
     __slots__ = ()
+    passing = True
+
+    def resume(self, thread: Thread, inner: Place | None) -> Threads:
+        return tuple(self.threads)
 
     def readings(self, thread: Thread) -> Threads:
         found: list[Thread] = []
@@ -209,32 +214,9 @@ class Back(_Together):
         return range(256)
 
 
-class Beginning(End):
-    """Before a text that may be empty, and so behind it as well."""
-
-    __slots__ = ("goal",)
-
-    def __init__(self, goal: Goal) -> None:
-        super().__init__(goal)
-        self.goal = goal
-
-    def step(self, thread: Thread, byte: int) -> Threads:
-        return self.goal.step(thread, byte)
-
-    def bytes(self) -> Iterable[int]:
-        return self.goal.bytes()
-
-    def readings(self, thread: Thread) -> Threads:
-        return self.goal.readings(thread)
-
-    def marks(self) -> Iterable[int]:
-        return self.goal.marks()
-
-
-def begun(grammar: Grammar) -> Thread:
-    """Give the thread before the first byte."""
-    goal, end = Goal(grammar.first, True), Thread(End(), None)
-    return Thread(Beginning(goal) if grammar.first.pops else goal, end)
+def begun(grammar: Grammar) -> Threads:
+    """Give the threads before the first byte."""
+    return settled(grammar, opened((Thread(Return(grammar.first), Thread(End(), None)),)))
 
 
 def scanned(grammar: Grammar, terminal: PlainTerminal, state: TerminalState, below: Thread | None) -> Threads:
@@ -342,4 +324,4 @@ def _joined(grammar: Grammar, place: Place, threads: list[Thread]) -> Thread:
     return grammar.thread(place, below)
 
 
-__all__ = ["Back", "Beginning", "Goal", "Return", "Scan", "Several", "begun"]
+__all__ = ["Back", "Goal", "Return", "Scan", "Several", "begun"]
