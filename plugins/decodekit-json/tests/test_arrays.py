@@ -167,6 +167,7 @@ def test_equal_are_values_not_texts(text: str, is_valid: bool):
     assert compiled.is_complete(state) == is_valid
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "item",
     [
