@@ -108,7 +108,7 @@ class ArrayPlan:
                 yield node
                 if after not in seen:
                     seen.add(after)
-                    queue.append(reached)
+                    queue.append(after)
 
     def owes(self, counts: Counts) -> bool:
         """Say whether further items must come, for their number or for a `contains`."""
@@ -138,7 +138,7 @@ class ArrayPlan:
                 reached = Counts(min(after.items, self.fixed), after.got)
                 if reached not in seen:
                     seen.add(reached)
-                    queue.append(after)
+                    queue.append(reached)
 
     def least(self, distance_of: Distances) -> int:
         """Give the fewest bytes of such an array."""
