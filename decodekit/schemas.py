@@ -6,14 +6,28 @@ import json
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import TypeAdapter
+from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
 
 from decodekit.errors import SchemaError
 
 Parse: TypeAlias = Callable[[str], Any]
 _HINT = "give a dict, JSON text, a path to a file, or a pydantic model"
+
+
+def _something(value: Any) -> Any:
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        raise ValueError("a schema is a dict, JSON text, a path, or a type that pydantic understands")
+    return value
+
+
+def _as_json(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value if isinstance(value, str) else load_schema(value)[0]
+
+
+SchemaLike = Annotated[Any, BeforeValidator(_something), PlainSerializer(_as_json)]
+"""A technique's field that holds a schema in any form that `load_schema` takes; written to a recipe as JSON."""
 
 
 def load_schema(source: Any, what: str = "json_schema") -> tuple[Any, Parse]:
@@ -63,4 +77,4 @@ def _kept_adapter(source: Any) -> TypeAdapter[Any]:
     return TypeAdapter(source)
 
 
-__all__ = ["Parse", "load_schema"]
+__all__ = ["Parse", "SchemaLike", "load_schema"]

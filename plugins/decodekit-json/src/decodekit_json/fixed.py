@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from decodekit_json import writings as wr
+from decodekit_json.subsets import bits
 from decodekit_json.terminal import Terminal
 
 _QUOTE = b'"'
@@ -214,13 +215,6 @@ class FixedTerminal(Terminal):
         branch, mask = state
         for number in bits(mask):
             yield self._shortest(branch, 1 << number)
-
-
-def bits(mask: int) -> Iterator[int]:
-    """Give the numbers in a set, ascending."""
-    while mask:
-        yield (number := _lowest(mask))
-        mask ^= 1 << number
 
 
 def fixed_strings(texts: Iterable[str]) -> FixedTerminal:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_serializer, field_validator
+from pydantic import Field
 
 from decodekit.errors import SchemaError
-from decodekit.schemas import Parse, load_schema
+from decodekit.schemas import Parse, SchemaLike, load_schema
 from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
 from decodekit.vocabulary import Vocabulary
 
@@ -37,24 +37,13 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
         draft: What the schema is where it has no `$schema`; by default 2020-12, with the older spellings too.
     """
 
-    schema_: Any = Field(alias="schema")
+    schema_: SchemaLike = Field(alias="schema")
     whitespace: Whitespace = "flexible"
     key_order: Literal["schema", "any"] = "schema"
     formats: Literal["assert", "annotate"] | None = None
     unsupported: Literal["refuse", "check"] = "refuse"
     documents: Mapping[str, Any] = Field(default_factory=dict)
     draft: Literal["4", "6", "7", "2019-09", "2020-12"] | None = None
-
-    @field_validator("schema_", mode="before")
-    @classmethod
-    def _not_nothing(cls, value: Any) -> Any:
-        if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-            raise ValueError("a schema is a dict, JSON text, a path, or a type that pydantic understands")
-        return value
-
-    @field_serializer("schema_")
-    def _as_json(self, value: Any) -> Any:
-        return str(value) if isinstance(value, Path) else value if isinstance(value, str) else load_schema(value)[0]
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.sources import SchemaSource

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_serializer, field_validator
+from pydantic import Field
 
 from decodekit.errors import SchemaError
-from decodekit.schemas import Parse, load_schema
+from decodekit.schemas import Parse, SchemaLike, load_schema
 from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
 from decodekit.vocabulary import Vocabulary
 from decodekit_llguidance.compiled import LLGuidanceConstraint, grammar_of
@@ -29,20 +28,9 @@ class LLGuidanceJSONSchema(Constraint, name="llguidance_json_schema", exact=Fals
         reserve: Tokens that are kept back for the end of the text.
     """
 
-    schema_: Any = Field(alias="schema")
+    schema_: SchemaLike = Field(alias="schema")
     whitespace: Literal["compact", "flexible"] = "flexible"
     reserve: int = Field(default=32, ge=0)
-
-    @field_validator("schema_", mode="before")
-    @classmethod
-    def _not_nothing(cls, value: Any) -> Any:
-        if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-            raise ValueError("a schema is a dict, JSON text, a path, or a type that pydantic understands")
-        return value
-
-    @field_serializer("schema_")
-    def _as_json(self, value: Any) -> Any:
-        return str(value) if isinstance(value, Path) else value if isinstance(value, str) else load_schema(value)[0]
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from llguidance import LLMatcher
