@@ -86,7 +86,7 @@ class Compiled(CompiledConstraint):
         if found is None:
             found = self._summaries.mask(state.threads)
             POOL.keep(state, found)
-        if remaining > found.most and self.trie.spells:
+        if self.trie.spells and (remaining >= INFINITE or remaining > found.most):
             return found.bits
         return self._tight(state, remaining)
 

@@ -72,6 +72,7 @@ class FixedTerminal(Terminal):
         members: The texts by their numbers, the shortest in bytes first. Texts with lone surrogates are left out.
         numbers: The number of each text.
         everything: The set of all members.
+        longest: The bytes of the longest member's shortest writing.
     """
 
     def __init__(self, texts: Iterable[str], *, quoted: bool) -> None:
@@ -82,6 +83,7 @@ class FixedTerminal(Terminal):
         self._sorted = sorted(self.members)
         self._order = [self.numbers[text] for text in self._sorted]
         self.everything = (1 << len(self.members)) - 1
+        self.longest = sized[-1][0] if sized else 0
         self._root: Branch = self._place(0, len(self._sorted), 0)
         if quoted:
             opening = Branch(self, self.everything)

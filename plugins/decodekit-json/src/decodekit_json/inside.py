@@ -8,13 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from decodekit.types import PackedMask
+from decodekit_json.fixed import FixedTerminal
+from decodekit_json.fixed import State as FixedState
 from decodekit_json.plain import Plain, plain_of
-from decodekit_json.suffixes import SuffixNode
+from decodekit_json.suffixes import Ids, SuffixNode
 from decodekit_json.terminal import Terminal, TerminalState
 from decodekit_json.trie import Array, VocabularyTrie
 from decodekit_json.walking import Walk, free, reach
 
 _MANY_PARTS = 12
+_FEW_IDS = 64
 
 Exits = tuple[tuple[bytes, SuffixNode], ...]
 Targets = list[tuple[TerminalState, Array]]
@@ -24,7 +27,8 @@ class Inside:
     """What the tokens do that are read by a terminal from a state on.
 
     Attributes:
-        bits: Tokens whose bytes all are steps of the terminal.
+        bits: Tokens whose bytes all are steps of the terminal, as a mask; None where they are in `ids`.
+        ids: The same tokens where they are few.
     """
 
     __slots__ = (
@@ -37,6 +41,7 @@ class Inside:
         "_most",
         "bits",
         "depth",
+        "ids",
         "node",
         "state",
         "terminal",
@@ -46,10 +51,12 @@ class Inside:
     def __init__(
         self,
         where: tuple[VocabularyTrie, Terminal, TerminalState, int, int],
-        bits: PackedMask,
+        bits: PackedMask | None,
         ended: list[tuple[int, TerminalState]],
         most: int,
+        ids: Ids = (),
     ) -> None:
+        self.ids = ids
         self.trie, self.terminal, self.state, self.node, self.depth = where
         self.bits, self._ended, self._most = bits, ended, most
         self._exits: Exits | None = None
@@ -61,7 +68,13 @@ class Inside:
     @property
     def nbytes(self) -> int:
         """Memory of the mask, and about that of the exits."""
-        return self.bits.nbytes + 300 + 300 * len(self._ended)
+        held = 8 * len(self.ids) if self.bits is None else self.bits.nbytes
+        return held + 300 + 300 * len(self._ended)
+
+    @property
+    def mask(self) -> PackedMask:
+        """The tokens as a mask, few or not."""
+        return self.trie.pack(self.ids) if self.bits is None else self.bits
 
     @property
     def most(self) -> int:
@@ -138,7 +151,7 @@ class Inside:
 
     def like(self, state: TerminalState) -> Inside:
         """Give the same for a state that the next bytes cannot tell from this one."""
-        return _Alike((self.trie, self.terminal, state, self.node, self.depth), self.bits, self._ended, -1)
+        return _Alike((self.trie, self.terminal, state, self.node, self.depth), self.bits, self._ended, -1, self.ids)
 
 
 class _Alike(Inside):
@@ -191,9 +204,9 @@ class _Union(Inside):
     ) -> None:
         trie, terminal, _, node, depth = where
         self.parts = [inside_from(trie, terminal, state, node, depth) for state in states]
-        bits = self.parts[0].bits.copy()
+        bits = self.parts[0].mask.copy()
         for part in self.parts[1:]:
-            bits |= part.bits
+            bits |= part.mask
         bits.setflags(write=False)
         ended = dict(entry for part in self.parts for entry in part._ended)
         super().__init__(where, bits, list(ended.items()), -1)
@@ -254,6 +267,8 @@ def inside_from(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, 
 
 
 def _find(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, node: int, depth: int) -> Inside:
+    if isinstance(terminal, FixedTerminal):
+        return _find_fixed((trie, terminal, state, node, depth))
     bounds = free(terminal, state)
     if bounds is not None:
         return _find_free((trie, terminal, state, node, depth), *bounds)
@@ -272,6 +287,29 @@ def _read(where: tuple[VocabularyTrie, Terminal, TerminalState, int, int]) -> In
     trie, terminal, state, node, _ = where
     walk = Walk(trie, terminal, state, node)
     return Inside(where, trie.pack(walk.all_tokens()), walk.all_exits(), walk.most())
+
+
+def _find_fixed(where: tuple[VocabularyTrie, FixedTerminal, FixedState, int, int]) -> Inside:
+    """Read fixed texts: few tokens, and few ways."""
+    trie, terminal, (start, mask), node, _ = where
+    ids: list[int] = []
+    ended: list[tuple[int, TerminalState]] = []
+    waiting = [(start, node)]
+    while waiting:
+        branch, at = waiting.pop()
+        children = trie.children(at)
+        for byte, after in (branch.edges or terminal.grow(branch)).items():
+            child = children.get(byte)
+            if child is None or not after.below & mask:
+                continue
+            ids += trie.tokens_at(child)
+            if trie.children(child):
+                if after.member is not None:
+                    ended.append((child, (after, mask & after.below)))
+                waiting.append((after, child))
+    if len(ids) <= _FEW_IDS:
+        return Inside(where, None, ended, terminal.longest, tuple(ids))
+    return Inside(where, trie.pack(ids), ended, terminal.longest)
 
 
 def _find_free(where: tuple[VocabularyTrie, Terminal, TerminalState, int, int], needed: int, possible: int) -> Inside:

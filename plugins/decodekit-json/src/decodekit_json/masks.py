@@ -15,6 +15,7 @@ from decodekit_json import distinct
 from decodekit_json.inside import Exits, Inside, inside, inside_from
 from decodekit_json.machine import Reading, Thread, Threads, finished
 from decodekit_json.states import stepped
+from decodekit_json.strings import StringTerminal
 from decodekit_json.suffixes import SuffixNode
 from decodekit_json.trie import VocabularyTrie
 
@@ -96,7 +97,7 @@ class Walk:
         assert thread.text is not None
         below, text = thread.below, thread.text
         taken = below.place.taken_texts()
-        if taken is None or b"\\" in text or place.terminal.plain(place.state) is None:
+        if taken is None or b"\\" in text or not isinstance(place.terminal, StringTerminal):
             return False
         left, escaped = list[SuffixNode](), list[tuple[bytes, SuffixNode]]()
         for content, root in found.exits:

@@ -75,7 +75,9 @@ class ObjectPlan:
             )
         self._rest: dict[tuple[int, int, int, int, frozenset[str]], int] = {}
         self._costs: dict[int, int] = {}
+        self._children: dict[tuple[int, int], Node] = {}
         self._open: dict[tuple[int, int, int, int], int] = {}
+        self._open_classes: dict[tuple[int, int, int, int, frozenset[str]], tuple[keys.KeyClass, ...]] = {}
         self._starts: dict[int, TerminalState | None] = {}
 
     def _before(self) -> list[int]:
@@ -108,8 +110,11 @@ class ObjectPlan:
 
     def child(self, index: int, fulfilling: int = 0) -> Node:
         """Give what the value of a named key must satisfy, and obligations that it is to fulfil."""
-        literals = keywords.value_of(self.group, self.names[index])
-        return self.nodes.node(literals | self._extra(fulfilling))
+        found = self._children.get((index, fulfilling))
+        if found is None:
+            literals = keywords.value_of(self.group, self.names[index])
+            found = self._children[index, fulfilling] = self.nodes.node(literals | self._extra(fulfilling))
+        return found
 
     def _extra(self, fulfilling: int) -> Literals:
         found: Literals = frozenset()
@@ -304,11 +309,22 @@ class ObjectPlan:
         """Say whether a further member may come."""
         return bool(self.open_keys(progress)) or any(True for _ in self.open_classes(progress))
 
-    def open_classes(self, progress: Progress) -> Iterator[keys.KeyClass]:
+    def open_classes(self, progress: Progress) -> tuple[keys.KeyClass, ...]:
         """Give the kinds of other keys that may come next."""
-        for c in self.classes:
-            if any(True for _ in self.going_on_free(progress, c, "\0")) and keys.has_another(self, c, progress):
-                yield c
+        free = _NO_KEYS if self.simple and self._endless_classes else progress.free
+        key = (progress.seen, progress.written, progress.count, progress.owed, free)
+        found = self._open_classes.get(key)
+        if found is None:
+            found = self._open_classes[key] = tuple(
+                c
+                for c in self.classes
+                if any(True for _ in self.going_on_free(progress, c, "\0")) and keys.has_another(self, c, progress)
+            )
+        return found
+
+    @cached_property
+    def _endless_classes(self) -> bool:
+        return all(c.endless for c in self.classes)
 
     def member(self, progress: Progress) -> int:
         """Give the fewest bytes of one more member and of what must come after it, without its comma."""

@@ -17,8 +17,9 @@ from decodekit.types import PackedMask
 from decodekit_json import distinct
 from decodekit_json.inside import Inside, inside, inside_from
 from decodekit_json.machine import Place, Reading, Thread, Threads, finished
+from decodekit_json.strings import StringTerminal
 from decodekit_json.suffixes import Ids, SuffixNode
-from decodekit_json.trie import VocabularyTrie
+from decodekit_json.trie import Array, VocabularyTrie
 
 Root: TypeAlias = "int | SuffixNode"
 """Where the rest of the tokens begins: a node of the vocabulary's trie, or several together."""
@@ -27,6 +28,8 @@ _KEPT = 20_000
 _FEW = 24
 _APART = b"\xff"
 """Stands for a recorded text from which no taken value can come any more."""
+_FEW_ONES = 8
+_NO_IDS = np.zeros(0, np.int32)
 _AVOIDING = 64
 """Bytes that are enough to get around a value that is taken."""
 
@@ -145,13 +148,16 @@ class Summaries:
         for other in bits[1:]:
             merged |= other
         if ids:
-            words = merged.view(np.uint32)
-            for some in ids:
-                if isinstance(some, tuple):
-                    for token in some:
-                        words[token >> 5] |= 1 << (token & 31)
-                else:
-                    np.bitwise_or.at(words, some >> 5, np.left_shift(np.uint32(1), (some & 31).astype(np.uint32)))
+            every = np.concatenate([some for some in ids if not isinstance(some, tuple)] or [_NO_IDS])
+            few = [token for some in ids if isinstance(some, tuple) for token in some]
+            if len(every):
+                _set(merged, every)
+            if len(few) > _FEW_ONES:
+                _set(merged, np.array(few, np.int32))
+            else:
+                words = merged.view(np.uint32)
+                for token in few:
+                    words[token >> 5] |= 1 << (token & 31)
         merged.setflags(write=False)
         return merged
 
@@ -276,7 +282,10 @@ class Summaries:
             within = inside(trie, place.terminal, place.state)
         else:
             within = inside_from(trie, place.terminal, place.state, node, trie.depth(node))
-        found.bits.append(within.bits)
+        if within.bits is None:
+            found.ids.append(within.ids)
+        else:
+            found.bits.append(within.bits)
         assert part.below is not None
         found.within.append((within, part.below.ceiling + (0 if part.text is None else _AVOIDING)))
         if isinstance(part.below.place, Hole):
@@ -311,7 +320,7 @@ class Summaries:
         if text is _APART:
             return self._past_unknown(below, within.end, found)
         taken = below.place.taken_texts()
-        if taken is None or b"\\" in text or place.terminal.plain(place.state) is None:
+        if taken is None or b"\\" in text or not isinstance(place.terminal, StringTerminal):
             return False
         hits = [content for key in taken if key.startswith(text) and (content := key[len(text) :]) in within.contents]
         hits += [content for content in within.escaped if below.place.is_taken(text + content)]
@@ -332,6 +341,10 @@ class Summaries:
             return False
         found.add(trial)
         return True
+
+
+def _set(bits: PackedMask, ids: Array) -> None:
+    np.bitwise_or.at(bits.view(np.uint32), ids >> 5, np.left_shift(np.uint32(1), (ids & 31).astype(np.uint32)))
 
 
 def split(thread: Thread, whole: bool = False) -> tuple[Thread, Thread]:
