@@ -10,6 +10,7 @@ import numpy as np
 from decodekit_json.trie import Array, VocabularyTrie, ranges
 
 _FEW = 12
+_MANY = 512
 _KEPT = 50_000
 _NONE: tuple[int, ...] = ()
 
@@ -36,15 +37,20 @@ class SuffixNode:
 
     @classmethod
     def of(cls, trie: VocabularyTrie, nodes: Sequence[int]) -> SuffixNode:
-        """Give the place of some nodes; the same object for the same few nodes, so that it is known once."""
+        """Give the place of some nodes; the same object for the same nodes, but where they are many, so that it is known once."""
+        key: tuple[int, ...] | bytes
         if len(nodes) > _FEW:
-            return cls(trie, np.asarray(nodes, np.int64))
-        key = tuple(nodes)
+            nodes = np.asarray(nodes, np.int64)
+            if len(nodes) > _MANY:
+                return cls(trie, nodes)
+            key = nodes.tobytes()
+        else:
+            key = nodes = tuple(nodes)
         found = trie.suffixes.get(key)
         if found is None:
             if len(trie.suffixes) >= _KEPT:
                 trie.suffixes.clear()
-            found = trie.suffixes[key] = cls(trie, key)
+            found = trie.suffixes[key] = cls(trie, nodes)
         return found
 
     @classmethod
@@ -55,7 +61,7 @@ class SuffixNode:
             return found[0]
         if sum(len(place.nodes) for place in found) <= _FEW:
             return cls.of(found[0].trie, [int(node) for place in found for node in place.nodes])
-        return cls(found[0].trie, np.concatenate([np.asarray(place.nodes, np.int64) for place in found]))
+        return cls.of(found[0].trie, np.concatenate([np.asarray(place.nodes, np.int64) for place in found]))
 
     @property
     def tokens(self) -> Ids:

@@ -212,7 +212,7 @@ class Summaries:
                         self._directly(reached, child, found)
 
     def _summary(self, part: Thread, root: Root) -> Summary:
-        if part.text is not None and self._apart(part):
+        if part.text is not None and part.text is not _APART and self._apart(part, root):
             part = Thread(part.place, part.below, _APART)
         key = (part, root)
         found = self._kept.get(key)
@@ -222,11 +222,31 @@ class Summaries:
             found = self._kept[key] = self._summarise(part, root)
         return found
 
-    def _apart(self, part: Thread) -> bool:
-        place, below = part.place, part.below
-        if not isinstance(place, Reading) or below is None or part.text is None:
+    def _apart(self, part: Thread, root: Root) -> bool:
+        """Say whether no token writes a taken value, so that the text so far does not matter."""
+        place, below, text = part.place, part.below, part.text
+        if not isinstance(place, Reading) or below is None or text is None or not distinct.many(place):
             return False
-        return below.place.apart(part.text) and distinct.many(place)
+        if below.place.apart(text):
+            return True
+        if not isinstance(root, int):
+            return False
+        within = self._within(place, root)
+        return self._hits(below.place, text, place, within) == []
+
+    def _hits(self, below: Place, text: bytes, place: Reading, within: Inside) -> list[bytes] | None:
+        """Give the beginnings of tokens that write a taken value to its end; None where that is not known."""
+        taken = below.taken_texts()
+        if taken is None or b"\\" in text or not isinstance(place.terminal, StringTerminal):
+            return None
+        contents = within.contents
+        found = [content for key in taken if key.startswith(text) and (content := key[len(text) :]) in contents]
+        return found + [content for content in within.escaped if below.is_taken(text + content)]
+
+    def _within(self, place: Reading, node: int) -> Inside:
+        if node == 0:
+            return inside(self.trie, place.terminal, place.state)
+        return inside_from(self.trie, place.terminal, place.state, node, self.trie.depth(node))
 
     def _summarise(self, part: Thread, root: Root) -> Summary:
         found = _Found()
@@ -277,11 +297,7 @@ class Summaries:
 
     def _read(self, part: Thread, place: Reading, node: int, found: _Found) -> None:
         """Read by a terminal: what stays inside is known; what comes after its end is read by what is below."""
-        trie = self.trie
-        if node == 0:
-            within = inside(trie, place.terminal, place.state)
-        else:
-            within = inside_from(trie, place.terminal, place.state, node, trie.depth(node))
+        within = self._within(place, node)
         if within.bits is None:
             found.ids.append(within.ids)
         else:
@@ -319,11 +335,9 @@ class Summaries:
         below, text = part.below, part.text
         if text is _APART:
             return self._past_unknown(below, within.end, found)
-        taken = below.place.taken_texts()
-        if taken is None or b"\\" in text or not isinstance(place.terminal, StringTerminal):
+        hits = self._hits(below.place, text, place, within)
+        if hits is None:
             return False
-        hits = [content for key in taken if key.startswith(text) and (content := key[len(text) :]) in within.contents]
-        hits += [content for content in within.escaped if below.place.is_taken(text + content)]
         root = within.end
         if hits:
             left = [place for content, place in within.exits if content not in hits]

@@ -138,7 +138,7 @@ class Walk:
         self.exits: list[tuple[int, TerminalState]] = []
         self.looped: tuple[TerminalState, Array] | None = None
         self._may_be_free = hasattr(terminal, "plain")
-        self._allowed = terminal.allowed if terminal.allowed(state) is not None else None
+        self._moves: dict[TerminalState, dict[int, TerminalState | None]] = {}
         children = trie.children
         frontier: Frontier = [(node, state)]
         if node == 0 and self._open(state):
@@ -151,7 +151,7 @@ class Walk:
 
     def _open(self, state: TerminalState) -> bool:
         """Guess whether so many characters lead back to a state that it pays to look for all that do."""
-        if self._allowed is not None or self.terminal.final(state):
+        if self.terminal.final(state):
             return False
         step = self.terminal.step
         return sum([step(state, byte) == state for byte in _PROBES]) >= _MANY_BACK
@@ -173,13 +173,15 @@ class Walk:
             return self._go_on(automaton, *self._arrive(automaton, np.concatenate(nodes), states))
 
     def _level(self, frontier: Frontier) -> Frontier:
-        trie, step, final, allowed = self.trie, self.terminal.step, self.terminal.final, self._allowed
+        trie, step, final, moves = self.trie, self.terminal.step, self.terminal.final, self._moves
         following: Frontier = []
         for node, state in frontier:
-            children = trie.children(node)
-            for byte in children if allowed is None else allowed(state):
-                child = children.get(byte)
-                after = None if child is None else step(state, byte)
+            known = moves.setdefault(state, {})
+            for byte, child in trie.children(node).items():
+                if byte in known:
+                    after = known[byte]
+                else:
+                    after = known[byte] = step(state, byte)
                 if after is None:
                     continue
                 tokens = trie.tokens_at(child)
