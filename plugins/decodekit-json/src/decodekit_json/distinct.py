@@ -57,6 +57,7 @@ class Item(Place):
     """
 
     curious = True
+    passing = True
     __slots__ = ("after", "start")
 
     def __init__(self, after: ArrayPlace, start: int) -> None:
@@ -82,13 +83,22 @@ class Item(Place):
         plan = self.after.plan
         return plan.apart.bans(self.after.counts) if plan.group.unique else 0
 
+    @property
+    def watched_values(self) -> frozenset[Any]:
+        """Give the values on which it depends how the array goes on: the taken ones, and those that others need."""
+        plan, counts = self.after.plan, self.after.counts
+        if plan.group.unique:
+            return counts.seen | plan.apart.few if plan.owes(counts) else counts.seen
+        return counts.seen if plan.group.repeated and not counts.paid else frozenset()
+
     def accepts(self, value: Any) -> bool:
         """Say whether a value may come."""
         plan = self.after.plan
         return not plan.group.unique or plan.apart.accepts(self.after.counts, value)
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
-        assert thread.text is not None
+        if thread.text is None:  # it was found not to matter
+            return self.unknown(thread, UNKNOWN)
         if UNKNOWN in self.after.counts.seen:
             raise Undecided
         value = frozen(json.loads(thread.text[self.start :]))
@@ -97,6 +107,8 @@ class Item(Place):
         return self._going_on(thread, value, thread.text if self.start else None)
 
     def unknown(self, thread: Thread, value: str) -> Threads:
+        if UNKNOWN in self.after.counts.seen:
+            raise Undecided
         return self._going_on(thread, value, None)
 
     def taken_texts(self) -> frozenset[bytes] | None:
@@ -195,7 +207,7 @@ def watched(thread: Thread, whole: bool = False) -> Thread | None:
     found, below = None, thread.below
     while below is not None:
         place = below.place
-        if isinstance(place, Item) and (whole or (place.bans and place.after.plan.apart.nested)):
+        if isinstance(place, Item) and (whole or place.watched_values):
             found = below
         if below.place.curious and getattr(place, "start", 1) == 0:
             break

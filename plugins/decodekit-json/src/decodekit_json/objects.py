@@ -129,6 +129,11 @@ class ObjectPlan:
         return fixed_strings(self.names)
 
     @cached_property
+    def name_set(self) -> frozenset[str]:
+        """Give the schema's keys."""
+        return frozenset(self.names)
+
+    @cached_property
     def name_texts(self) -> frozenset[bytes]:
         """Give the schema's keys as JSON texts without escapes."""
         return frozenset(b'"%b"' % name.encode("utf-8", "replace") for name in self.names)
@@ -531,8 +536,14 @@ class FreeKey(Place):
         """Give how many keys may not come here."""
         return len(self.plan.names) + len(self.progress.free)
 
+    @property
+    def taken_names(self) -> frozenset[str]:
+        """Give the keys that may not come here."""
+        return self.plan.name_set | self.progress.free if self.progress.free else self.plan.name_set
+
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
-        assert thread.text is not None
+        if thread.text is None:  # it was found not to matter
+            return self.unknown(thread, distinct.UNKNOWN)
         if distinct.UNKNOWN in self.progress.free:
             raise distinct.Undecided
         key = json.loads(thread.text[self.start :])
@@ -551,6 +562,8 @@ class FreeKey(Place):
         return self.taken(json.loads(text))
 
     def unknown(self, thread: Thread, value: str) -> Threads:
+        if distinct.UNKNOWN in self.progress.free:
+            raise distinct.Undecided
         going_on = self.plan.going_on_free(self.progress, self.key_class, value)
         return _values(self, thread, going_on, None)
 

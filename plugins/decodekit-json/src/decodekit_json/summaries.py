@@ -14,11 +14,13 @@ from typing import TypeAlias
 import numpy as np
 
 from decodekit.types import PackedMask
-from decodekit_json import distinct
+from decodekit_json import distinct, recorded
 from decodekit_json.inside import Inside, inside, inside_from
 from decodekit_json.machine import Place, Reading, Thread, Threads, finished
+from decodekit_json.states import stepped
 from decodekit_json.strings import StringTerminal
 from decodekit_json.suffixes import Ids, SuffixNode
+from decodekit_json.terminal import INFINITE, TerminalState
 from decodekit_json.trie import Array, VocabularyTrie
 
 Root: TypeAlias = "int | SuffixNode"
@@ -26,8 +28,6 @@ Root: TypeAlias = "int | SuffixNode"
 
 _KEPT = 20_000
 _FEW = 24
-_APART = b"\xff"
-"""Stands for a recorded text from which no taken value can come any more."""
 _FEW_ONES = 8
 _NO_IDS = np.zeros(0, np.int32)
 _AVOIDING = 64
@@ -163,6 +163,25 @@ class Summaries:
 
     def _walk(self, thread: Thread, root: Root, found: _Found) -> None:
         """Read the tokens below `root`: by the topmost part, what is left of them by the part below, and so on."""
+        if thread.text is None:
+            self._read_on(thread, root, found)
+            return
+        if self._forgettable(thread, root) and self._tried(Thread(thread.place, thread.below), root, found):
+            return
+        if not self._tried(thread, root, found):
+            self._read_on(thread, root, found, whole=True)
+
+    def _tried(self, thread: Thread, root: Root, found: _Found) -> bool:
+        """Do so with values that are not known, where it does not come to matter which they are."""
+        trial = _Found()
+        try:
+            self._read_on(thread, root, trial)
+        except distinct.Undecided:  # one token writes two such values
+            return False
+        found.add(trial)
+        return True
+
+    def _read_on(self, thread: Thread, root: Root, found: _Found, *, whole: bool = False) -> None:
         end: Root | None = root
         while end is not None:
             if not isinstance(end, int):
@@ -172,7 +191,7 @@ class Summaries:
             elif end and self.trie.count(end) <= _FEW:
                 self._directly(thread, SuffixNode.of(self.trie, (end,)), found)
                 return
-            part, below = split(thread)
+            part, below = split(thread, whole)
             summary = self._summary(part, end)
             if summary.bits is not None:
                 found.bits.append(summary.bits)
@@ -211,9 +230,17 @@ class Summaries:
                     else:
                         self._directly(reached, child, found)
 
+    def _forgettable(self, thread: Thread, root: Root) -> bool:
+        """Say whether no token below `root` writes a value that may not come, so that what is recorded does not matter."""
+        place = thread.place
+        if not recorded.matters(thread):
+            return True
+        if not isinstance(root, int) or not _watched_as_string(place):
+            return False
+        spelled = recorded.spelled(self.trie, thread, root)
+        return not (spelled.ends if _endless(place) else spelled.tokens or spelled.ends)
+
     def _summary(self, part: Thread, root: Root) -> Summary:
-        if part.text is not None and part.text is not _APART and self._apart(part, root):
-            part = Thread(part.place, part.below, _APART)
         key = (part, root)
         found = self._kept.get(key)
         if found is None:
@@ -221,27 +248,6 @@ class Summaries:
                 self._kept.clear()
             found = self._kept[key] = self._summarise(part, root)
         return found
-
-    def _apart(self, part: Thread, root: Root) -> bool:
-        """Say whether no token writes a taken value, so that the text so far does not matter."""
-        place, below, text = part.place, part.below, part.text
-        if not isinstance(place, Reading) or below is None or text is None or not distinct.many(place):
-            return False
-        if below.place.apart(text):
-            return True
-        if not isinstance(root, int):
-            return False
-        within = self._within(place, root)
-        return self._hits(below.place, text, place, within) == []
-
-    def _hits(self, below: Place, text: bytes, place: Reading, within: Inside) -> list[bytes] | None:
-        """Give the beginnings of tokens that write a taken value to its end; None where that is not known."""
-        taken = below.taken_texts()
-        if taken is None or b"\\" in text or not isinstance(place.terminal, StringTerminal):
-            return None
-        contents = within.contents
-        found = [content for key in taken if key.startswith(text) and (content := key[len(text) :]) in contents]
-        return found + [content for content in within.escaped if below.is_taken(text + content)]
 
     def _within(self, place: Reading, node: int) -> Inside:
         if node == 0:
@@ -257,7 +263,7 @@ class Summaries:
             self._step(part, root, place.marks(), found)
             for reading in place.readings(part):
                 self._walk(reading, root, found)
-        elif part.text is None or distinct.many(place):
+        elif part.text is None or _watched_as_string(place):
             self._read(part, place, root, found)
         else:
             self._step(part, root, None, found)
@@ -298,63 +304,79 @@ class Summaries:
     def _read(self, part: Thread, place: Reading, node: int, found: _Found) -> None:
         """Read by a terminal: what stays inside is known; what comes after its end is read by what is below."""
         within = self._within(place, node)
-        if within.bits is None:
+        assert part.below is not None
+        spelled = None if part.text is None else recorded.spelled(self.trie, part, node)
+        banned = [] if spelled is None else self._banned(part, spelled)
+        if banned:
+            bits = within.mask.copy()
+            words = bits.view(np.uint32)
+            for token in banned:
+                words[token >> 5] &= ~np.uint32(1 << (token & 31))
+            found.bits.append(bits)
+        elif within.bits is None:
             found.ids.append(within.ids)
         else:
             found.bits.append(within.bits)
-        assert part.below is not None
         found.within.append((within, part.below.ceiling + (0 if part.text is None else _AVOIDING)))
         if isinstance(part.below.place, Hole):
             if within.end is not None:
                 found.ends.append(within.end)
-        elif part.text is None:
-            for state, root in within.ends:
-                for thread in finished(part.below, None, Reading(place.terminal, state)):
-                    self._walk(thread, root, found)
-        elif not self._unknown(part, place, within, found):
+        elif spelled is None:
+            self._past(part, place, within.ends, found)
+        else:
+            self._past_recorded(part, place, within, spelled, found)
+
+    def _banned(self, part: Thread, spelled: recorded.Spelled) -> list[int]:
+        """Give the tokens that write a value which may not come, or from which only such values come."""
+        return [token for content, ids in spelled.tokens.items() if not stepped((part,), content) for token in ids]
+
+    def _past(
+        self, part: Thread, place: Reading, ends: Iterable[tuple[TerminalState, SuffixNode]], found: _Found
+    ) -> None:
+        for state, root in ends:
+            for thread in finished(part.below, None, Reading(place.terminal, state)):
+                self._walk(thread, root, found)
+
+    def _past_recorded(
+        self, part: Thread, place: Reading, within: Inside, spelled: recorded.Spelled, found: _Found
+    ) -> None:
+        """Read past a string: ends that spell a taken one for themselves, all others without telling them apart."""
+        hits = [content for content in spelled.ends if content in within.contents]
+        trial = _Found()
+        try:
+            if hits:
+                left = [root for content, root in within.exits if content not in spelled.ends]
+                if left:
+                    state = next(state for state, _ in within.ends)
+                    self._past(part, place, [(state, SuffixNode.together(left))], trial)
+            else:
+                self._past(part, place, within.ends, trial)
+        except distinct.Undecided:
             for content, root in within.exits:
                 self._behind(part, place, content, root, found)
+            return
+        found.add(trial)
+        for content in hits:
+            self._behind(part, place, content, within.contents[content], found)
 
     def _behind(self, part: Thread, place: Reading, content: bytes, root: SuffixNode, found: _Found) -> None:
-        threads: Threads = (part,)
-        for byte in content:
-            threads = [after for thread in threads for after in thread.step(byte)]
-        for thread in threads:
+        for thread in stepped((part,), content):
             if isinstance(thread.place, Hole):
                 found.ends.append(root)
             elif not (isinstance(thread.place, Reading) and thread.place.terminal is place.terminal):
                 self._walk(thread, root, found)
 
-    def _unknown(self, part: Thread, place: Reading, within: Inside, found: _Found) -> bool:
-        """Take what follows a value that must differ from others, without telling which value it is.
 
-        False where that cannot be done: where a single token writes two such values.
-        """
-        assert part.below is not None
-        assert part.text is not None
-        below, text = part.below, part.text
-        if text is _APART:
-            return self._past_unknown(below, within.end, found)
-        hits = self._hits(below.place, text, place, within)
-        if hits is None:
-            return False
-        root = within.end
-        if hits:
-            left = [place for content, place in within.exits if content not in hits]
-            root = SuffixNode.together(left) if left else None
-        return self._past_unknown(below, root, found)
+def _watched_as_string(place: Place) -> bool:
+    """Say whether the values to come of a place are so many strings that only those which are taken have to be known."""
+    return isinstance(place, Reading) and isinstance(place.terminal, StringTerminal) and distinct.many(place)
 
-    def _past_unknown(self, below: Thread, root: SuffixNode | None, found: _Found) -> bool:
-        if root is None:
-            return True
-        trial = _Found()
-        try:
-            for thread in below.place.unknown(below, distinct.UNKNOWN):
-                self._walk(thread, root, trial)
-        except distinct.Undecided:
-            return False
-        found.add(trial)
-        return True
+
+def _endless(place: Place) -> bool:
+    """Say whether any token that stays in a string leaves more values than are taken."""
+    assert isinstance(place, Reading)
+    plain = place.terminal.plain(place.state)
+    return plain is not None and plain[1] >= INFINITE >> 1
 
 
 def _set(bits: PackedMask, ids: Array) -> None:

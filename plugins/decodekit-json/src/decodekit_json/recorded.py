@@ -1,0 +1,194 @@
+"""Values that must differ from others, as far as a token is concerned: most tokens cannot write one that is taken.
+
+What is recorded of such a value matters only while it may still become a taken one. A value that has a string or a
+number which the taken one lacks will not, and neither will one whose unfinished string goes on differently. So a mask
+is the same for nearly all that is recorded; only the tokens that spell a taken string have to be looked at one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from decodekit_json import distinct
+from decodekit_json.machine import Reading, Thread
+from decodekit_json.strings import StringTerminal
+from decodekit_json.trie import VocabularyTrie
+
+_LEAVES = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*(?=[,\]} \n\t\r])|"')
+_SHORT = {'"': b'\\"', "\\": b"\\\\", "/": b"\\/", "\b": b"\\b", "\f": b"\\f", "\n": b"\\n", "\r": b"\\r", "\t": b"\\t"}
+_QUOTE = 0x22
+_BEFORE, _DONE = (-2, (), 0), (-1, (), 0)
+"""Before the string's quote, and behind the one that ends it."""
+
+Writing = tuple[bytes, ...]
+"""The bytes that may stand at each place."""
+Spot = tuple[int, Writing, int]
+"""How far a text is spelled: characters, and the writing of the next one with how many of its bytes are there."""
+
+
+class Spelled(NamedTuple):
+    """Beginnings of tokens that spell a taken string, or the beginning of one.
+
+    Attributes:
+        tokens: Whole tokens, with their bytes.
+        ends: Beginnings that spell one to its end.
+    """
+
+    tokens: dict[bytes, tuple[int, ...]]
+    ends: frozenset[bytes]
+
+
+def matters(thread: Thread) -> bool:
+    """Say whether a recorded text can still become a value that may not come."""
+    return any(True for _ in _threats(thread))
+
+
+def spelled(trie: VocabularyTrie, thread: Thread, node: int) -> Spelled:
+    """Give the beginnings of the tokens below a node that spell taken strings; the thread stands in a string."""
+    assert thread.text is not None
+    tokens: dict[bytes, tuple[int, ...]] = {}
+    ends = set[bytes]()
+    opened = _opened(thread.text)
+    for text in {text for texts in _threats(thread) for text in texts}:
+        spots = _reached(text, opened)
+        if spots:
+            _spell(trie, text, spots, node, tokens, ends)
+    return Spelled(tokens, frozenset(ends))
+
+
+def _threats(thread: Thread) -> Iterator[frozenset[str]]:
+    """Give, for each taken value that what is recorded may still become, the strings in it; keys by themselves."""
+    from decodekit_json.objects import FreeKey
+
+    text, below = thread.text, thread.below
+    if text is None or below is None:
+        return
+    if isinstance(below.place, FreeKey):
+        yield below.place.taken_names
+        if not below.place.start:
+            return
+    in_string = isinstance(thread.place, Reading) and isinstance(thread.place.terminal, StringTerminal)
+    opened = _opened(text) if in_string else None
+    at: Thread | None = below
+    while at is not None:
+        place = at.place
+        if isinstance(place, distinct.Item):
+            values = place.watched_values
+            if values:
+                written = _written(text[place.start :])
+                for value in values:
+                    leaves = _leaves_of(value)
+                    if written <= leaves:
+                        strings = frozenset(leaf for leaf in leaves if isinstance(leaf, str))
+                        if opened is None or any(_reached(string, opened) for string in strings):
+                            yield strings
+        if place.curious and getattr(place, "start", 1) == 0:
+            return
+        at = at.below
+
+
+@lru_cache(maxsize=4096)
+def _leaves_of(value: Any) -> frozenset[Any]:
+    """Give the strings, keys and numbers in a frozen value."""
+    if isinstance(value, tuple):
+        kind, inner = value
+        if kind == "object":
+            return frozenset().union(*({key} | _leaves_of(item) for key, item in inner))
+        return frozenset().union(*map(_leaves_of, inner)) if kind == "array" else frozenset()
+    return frozenset() if value is None else frozenset([value])
+
+
+@lru_cache(maxsize=1024)
+def _written(text: bytes) -> frozenset[Any]:
+    """Give the strings, keys and numbers that stand finished in the beginning of a JSON text."""
+    return frozenset(json.loads(leaf) for leaf in _LEAVES.findall(text) if leaf != b'"')
+
+
+def _opened(text: bytes) -> bytes:
+    """Give what is there of the unfinished string at the end of a text; empty before its quote."""
+    for leaf in _LEAVES.finditer(text):
+        if leaf.group() == b'"':
+            return text[leaf.start() :]
+    return b""
+
+
+@lru_cache(maxsize=4096)
+def _writings(character: str) -> tuple[Writing, ...]:
+    """Give every way to write a character inside of a JSON string."""
+    found: list[Writing] = []
+    if character not in '"\\' and character >= " ":
+        found.append(tuple(bytes((byte,)) for byte in character.encode("utf-8", "surrogatepass")))
+    if character in _SHORT:
+        found.append(tuple(bytes((byte,)) for byte in _SHORT[character]))
+    units = character.encode("utf-16-be", "surrogatepass")
+    escaped = b"".join(b"\\u" + units[at : at + 2].hex().encode() for at in range(0, len(units), 2))
+    found.append(tuple(bytes((b, b - 0x20)) if b in b"abcdef" else bytes((b,)) for b in escaped))
+    return tuple(found)
+
+
+def _after(text: str, spots: list[Spot], byte: int) -> list[Spot]:
+    found: list[Spot] = []
+    for spot in spots:
+        count, writing, at = spot
+        ways: tuple[tuple[Writing, int], ...]
+        if writing:
+            ways = ((writing, at),)
+        elif spot == _DONE:
+            continue
+        elif spot == _BEFORE:
+            if byte == _QUOTE:
+                found.append((0, (), 0))
+            continue
+        elif count == len(text):
+            if byte == _QUOTE:
+                found.append(_DONE)
+            continue
+        else:
+            ways = tuple((one, 0) for one in _writings(text[count]))
+        for one, place in ways:
+            if byte in one[place]:
+                found.append((count + 1, (), 0) if place + 1 == len(one) else (count, one, place + 1))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _reached(text: str, opened: bytes) -> tuple[Spot, ...]:
+    """Give where the spelling of a text stands after the beginning of a string; nothing where it is another one."""
+    if b"\\" not in opened and not text.encode("utf-8", "surrogatepass").startswith(opened[1:]):
+        return ()
+    spots: list[Spot] = [_BEFORE]
+    for byte in opened:
+        spots = _after(text, spots, byte)
+    return tuple(spots)
+
+
+def _spell(
+    trie: VocabularyTrie,
+    text: str,
+    spots: tuple[Spot, ...],
+    node: int,
+    tokens: dict[bytes, tuple[int, ...]],
+    ends: set[bytes],
+) -> None:
+    waiting = [(node, list(spots), b"")]
+    while waiting:
+        at, here, content = waiting.pop()
+        for byte, child in trie.children(at).items():
+            following = _after(text, here, byte)
+            if not following:
+                continue
+            longer = content + bytes((byte,))
+            ids = trie.tokens_at(child)
+            if ids:
+                tokens[longer] = ids
+            if _DONE in following:
+                ends.add(longer)
+            else:
+                waiting.append((child, following, longer))
+
+
+__all__ = ["Spelled", "matters", "spelled"]
