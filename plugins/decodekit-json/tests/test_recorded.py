@@ -4,13 +4,54 @@ import random
 
 import numpy as np
 import pytest
+
+from decodekit.vocabulary import Vocabulary
 from decodekit_json import compile
 from decodekit_json.states import stepped
 
-from decodekit.vocabulary import Vocabulary
-
-_PIECES = ['"', '"a"', "a", "b", "ab", '":', '": ', '",', '","', '"}', '{"', '{"a":', "},", '},{"', "[", "]", "],[", ",", "1", "2"]
-_PIECES += ["12", ".0", ".", "e", "0", "\\", "\\u0061", "u0061", "u006", "1,", '"]', "}]", "{", "}", ":", "true", "null", "é", "{}"]
+_PIECES = [
+    '"',
+    '"a"',
+    "a",
+    "b",
+    "ab",
+    '":',
+    '": ',
+    '",',
+    '","',
+    '"}',
+    '{"',
+    '{"a":',
+    "},",
+    '},{"',
+    "[",
+    "]",
+    "],[",
+    ",",
+    "1",
+    "2",
+]
+_PIECES += [
+    "12",
+    ".0",
+    ".",
+    "e",
+    "0",
+    "\\",
+    "\\u0061",
+    "u0061",
+    "u006",
+    "1,",
+    '"]',
+    "}]",
+    "{",
+    "}",
+    ":",
+    "true",
+    "null",
+    "é",
+    "{}",
+]
 
 
 def _vocabulary() -> Vocabulary:
@@ -46,7 +87,14 @@ SCHEMAS = {
     "keys": {"type": "object", "properties": {"a": {"type": "string"}, "ab": {"type": "integer"}}},
     "short keys": {"type": "object", "propertyNames": {"maxLength": 2}, "minProperties": 3},
     "patterns of keys": {"type": "object", "patternProperties": {"^a": {"type": "integer"}, "b$": {"minimum": 2}}},
-    "keys in items": {**UNIQUE, "items": {"type": "object", "propertyNames": {"pattern": "^a?b?$"}, "additionalProperties": {"type": "integer"}}},
+    "keys in items": {
+        **UNIQUE,
+        "items": {
+            "type": "object",
+            "propertyNames": {"pattern": "^a?b?$"},
+            "additionalProperties": {"type": "integer"},
+        },
+    },
 }
 
 
@@ -66,7 +114,9 @@ def _differences(schema: object, key_order: str, seed: int, states: int, favouri
             extra = [VOCABULARY.tokens[token] for token in allowed - right]
             missing = [VOCABULARY.tokens[token] for token in right - allowed]
             found.append(f"after {text!r}: too many {extra[:5]}, too few {missing[:5]}")
-        likely = [token for token in right if all(byte in favourites.encode() for byte in VOCABULARY.tokens[token] or b"")]
+        likely = [
+            token for token in right if all(byte in favourites.encode() for byte in VOCABULARY.tokens[token] or b"")
+        ]
         depth += 1
         if not right or depth > 25:
             state, text, depth = constraint.start(), b"", 0

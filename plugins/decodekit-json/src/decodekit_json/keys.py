@@ -50,6 +50,14 @@ class KeyClass:
         start = self.terminal.start()
         return self.terminal.endless(start) or self.terminal.count(start, _MANY) >= _MANY
 
+    def has(self, key: str) -> bool:
+        """Say whether a key is one of them."""
+        terminal = self.terminal
+        state = terminal.start()
+        for byte in json.dumps(key).encode():
+            state = None if state is None else terminal.step(state, byte)
+        return state is not None and terminal.final(state)
+
     @cached_property
     def distance(self) -> int:
         """Give the bytes of the shortest such key."""

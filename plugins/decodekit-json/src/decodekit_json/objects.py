@@ -75,6 +75,7 @@ class ObjectPlan:
             )
         self._rest: dict[tuple[int, int, int, int, frozenset[str]], int] = {}
         self._costs: dict[int, int] = {}
+        self._names_in: dict[keys.KeyClass, frozenset[str]] = {}
         self._children: dict[tuple[int, int], Node] = {}
         self._open: dict[tuple[int, int, int, int], int] = {}
         self._open_classes: dict[tuple[int, int, int, int, frozenset[str]], tuple[keys.KeyClass, ...]] = {}
@@ -128,10 +129,12 @@ class ObjectPlan:
         """Give the terminal of the schema's keys."""
         return fixed_strings(self.names)
 
-    @cached_property
-    def name_set(self) -> frozenset[str]:
-        """Give the schema's keys."""
-        return frozenset(self.names)
+    def names_in(self, c: keys.KeyClass) -> frozenset[str]:
+        """Give the schema's keys that are texts of a kind of other keys."""
+        found = self._names_in.get(c)
+        if found is None:
+            found = self._names_in[c] = frozenset(name for name in self.names if c.has(name))
+        return found
 
     @cached_property
     def name_texts(self) -> frozenset[bytes]:
@@ -537,9 +540,9 @@ class FreeKey(Place):
         return len(self.plan.names) + len(self.progress.free)
 
     @property
-    def taken_names(self) -> frozenset[str]:
+    def taken_names(self) -> list[frozenset[str]]:
         """Give the keys that may not come here."""
-        return self.plan.name_set | self.progress.free if self.progress.free else self.plan.name_set
+        return [names for names in (self.plan.names_in(self.key_class), self.progress.free) if names]
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         if thread.text is None:  # it was found not to matter

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from decodekit_json import distinct
 from decodekit_json.machine import Reading, Thread
 from decodekit_json.strings import StringTerminal
+from decodekit_json.terminal import INFINITE
 from decodekit_json.trie import VocabularyTrie
 
 _LEAVES = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*(?=[,\]} \n\t\r])|"')
 _SHORT = {'"': b'\\"', "\\": b"\\\\", "/": b"\\/", "\b": b"\\b", "\f": b"\\f", "\n": b"\\n", "\r": b"\\r", "\t": b"\\t"}
 _QUOTE = 0x22
+_KEPT = 4096
 _BEFORE, _DONE = (-2, (), 0), (-1, (), 0)
 """Before the string's quote, and behind the one that ends it."""
 
@@ -34,7 +37,7 @@ class Spelled(NamedTuple):
     """Beginnings of tokens that spell a taken string, or the beginning of one.
 
     Attributes:
-        tokens: Whole tokens, with their bytes.
+        tokens: Whole tokens by their bytes, but for those that leave more values than are taken.
         ends: Beginnings that spell one to its end.
     """
 
@@ -50,14 +53,58 @@ def matters(thread: Thread) -> bool:
 def spelled(trie: VocabularyTrie, thread: Thread, node: int) -> Spelled:
     """Give the beginnings of the tokens below a node that spell taken strings; the thread stands in a string."""
     assert thread.text is not None
-    tokens: dict[bytes, tuple[int, ...]] = {}
-    ends = set[bytes]()
+    assert isinstance(thread.place, Reading)
     opened = _opened(thread.text)
-    for text in {text for texts in _threats(thread) for text in texts}:
-        spots = _reached(text, opened)
-        if spots:
-            _spell(trie, text, spots, node, tokens, ends)
-    return Spelled(tokens, frozenset(ends))
+    found = [_spelled_of(trie, thread.place, texts, opened, node) for texts in _threats(thread)]
+    if len(found) == 1:
+        return found[0]
+    tokens: dict[bytes, tuple[int, ...]] = {}
+    for one in found:
+        tokens |= one.tokens
+    return Spelled(tokens, frozenset().union(*(one.ends for one in found)))
+
+
+def _spelled_of(trie: VocabularyTrie, place: Reading, texts: frozenset[str], opened: bytes, node: int) -> Spelled:
+    key = (place, texts, opened, node)
+    found = trie.spelled.get(key)
+    if found is None:
+        if len(trie.spelled) >= _KEPT:
+            trie.spelled.clear()
+        tokens: dict[bytes, tuple[int, ...]] = {}
+        ends = set[bytes]()
+        for text in _near(texts, opened):
+            _spell(trie, text, _reached(text, opened), node, tokens, ends)
+        few = {content: ids for content, ids in tokens.items() if content in ends or _few_after(place, content)}
+        found = trie.spelled[key] = Spelled(few, frozenset(ends))
+    return found
+
+
+def _few_after(place: Reading, content: bytes) -> bool:
+    """Say whether a string that goes on with some bytes may be left with taken values only."""
+    terminal, state = place.terminal, place.state
+    plain = terminal.plain(state)
+    if plain is not None and plain[1] >= INFINITE >> 1:
+        return False
+    for byte in content:
+        state = terminal.step(state, byte)
+        if state is None:
+            return False
+    return not distinct.many(Reading(terminal, state))
+
+
+def _near(texts: frozenset[str], opened: bytes) -> Iterable[str]:
+    """Give the texts that the beginning of a string may become, or more."""
+    if b"\\" in opened or len(opened) < 2:
+        return texts
+    ordered = _ordered(texts)
+    raws = [raw for raw, _ in ordered]
+    start = opened[1:]
+    return [text for _, text in ordered[bisect_left(raws, start) : bisect_left(raws, start + b"\xff")]]
+
+
+@lru_cache(maxsize=1024)
+def _ordered(texts: frozenset[str]) -> list[tuple[bytes, str]]:
+    return sorted((text.encode("utf-8", "surrogatepass"), text) for text in texts)
 
 
 def _threats(thread: Thread) -> Iterator[frozenset[str]]:
@@ -68,7 +115,7 @@ def _threats(thread: Thread) -> Iterator[frozenset[str]]:
     if text is None or below is None:
         return
     if isinstance(below.place, FreeKey):
-        yield below.place.taken_names
+        yield from below.place.taken_names
         if not below.place.start:
             return
     in_string = isinstance(thread.place, Reading) and isinstance(thread.place.terminal, StringTerminal)
@@ -81,10 +128,9 @@ def _threats(thread: Thread) -> Iterator[frozenset[str]]:
             if values:
                 written = _written(text[place.start :])
                 for value in values:
-                    leaves = _leaves_of(value)
-                    if written <= leaves:
-                        strings = frozenset(leaf for leaf in leaves if isinstance(leaf, str))
-                        if opened is None or any(_reached(string, opened) for string in strings):
+                    if written <= _leaves_of(value):
+                        strings = _strings_of(value)
+                        if opened is None or any(_reached(string, opened) for string in _near(strings, opened)):
                             yield strings
         if place.curious and getattr(place, "start", 1) == 0:
             return
@@ -100,6 +146,11 @@ def _leaves_of(value: Any) -> frozenset[Any]:
             return frozenset().union(*({key} | _leaves_of(item) for key, item in inner))
         return frozenset().union(*map(_leaves_of, inner)) if kind == "array" else frozenset()
     return frozenset() if value is None else frozenset([value])
+
+
+@lru_cache(maxsize=4096)
+def _strings_of(value: Any) -> frozenset[str]:
+    return frozenset(leaf for leaf in _leaves_of(value) if isinstance(leaf, str))
 
 
 @lru_cache(maxsize=1024)

@@ -20,7 +20,7 @@ from decodekit_json.machine import Place, Reading, Thread, Threads, finished
 from decodekit_json.states import stepped
 from decodekit_json.strings import StringTerminal
 from decodekit_json.suffixes import Ids, SuffixNode
-from decodekit_json.terminal import INFINITE, TerminalState
+from decodekit_json.terminal import TerminalState
 from decodekit_json.trie import Array, VocabularyTrie
 
 Root: TypeAlias = "int | SuffixNode"
@@ -238,7 +238,7 @@ class Summaries:
         if not isinstance(root, int) or not _watched_as_string(place):
             return False
         spelled = recorded.spelled(self.trie, thread, root)
-        return not (spelled.ends if _endless(place) else spelled.tokens or spelled.ends)
+        return not (spelled.tokens or spelled.ends)
 
     def _summary(self, part: Thread, root: Root) -> Summary:
         key = (part, root)
@@ -370,13 +370,6 @@ class Summaries:
 def _watched_as_string(place: Place) -> bool:
     """Say whether the values to come of a place are so many strings that only those which are taken have to be known."""
     return isinstance(place, Reading) and isinstance(place.terminal, StringTerminal) and distinct.many(place)
-
-
-def _endless(place: Place) -> bool:
-    """Say whether any token that stays in a string leaves more values than are taken."""
-    assert isinstance(place, Reading)
-    plain = place.terminal.plain(place.state)
-    return plain is not None and plain[1] >= INFINITE >> 1
 
 
 def _set(bits: PackedMask, ids: Array) -> None:

@@ -65,6 +65,7 @@ class VocabularyTrie:
         self._high = memoryview(self.high)
         self._children: dict[int, dict[int, int]] = {}
         self._tokens_at: dict[int, tuple[int, ...]] = {}
+        self.spelled: dict[Any, Any] = {}
         self.suffixes: dict[tuple[int, ...] | bytes, Any] = {}
         self._by_letter: dict[int, tuple[Array, Array]] = {}
         self.singles: dict[int, int] = {
