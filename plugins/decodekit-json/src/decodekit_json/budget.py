@@ -172,6 +172,9 @@ class Budget:
     def _closer(self, thread: Thread) -> tuple[int, Thread] | None:
         """Give a byte that leads closer to the end, and where it leads."""
         singles, distance = self.trie.singles, thread.distance
+        due = thread.place.due()
+        if due in singles:
+            return due, thread.step(due)[0]
         for byte in _letters(thread.place):
             if byte in singles:
                 nearer = [after for after in thread.step(byte) if after.distance < distance]

@@ -270,7 +270,7 @@ def _further(thread: Thread, bans: int) -> Iterator[Thread]:
     place, text = thread.place, thread.text
     if not isinstance(place, Reading):
         for byte in place.bytes():
-            if byte not in b" \n\r\t":
+            if byte not in place.skipped:
                 yield from thread.step(byte)
         return
     for rest in place.terminal.completions(place.state):

@@ -75,10 +75,11 @@ class Mask:
         bits: One bit a token.
     """
 
-    __slots__ = ("_most", "_within", "bits")
+    __slots__ = ("_most", "_within", "bits", "settled")
 
     def __init__(self, bits: PackedMask, most: int = 0, within: tuple[tuple[Inside, int], ...] = ()) -> None:
         self.bits, self._most, self._within = bits, most, within
+        self.settled = False
 
     @property
     def most(self) -> int:
@@ -87,6 +88,10 @@ class Mask:
             within, self._within = self._within, ()
             self._most = max(self._most, *(inside.most + more for inside, more in within))
         return self._most
+
+    def settle(self, most: int) -> None:
+        """Note how many tokens are enough, where the bytes that would be are not known."""
+        self._most, self._within, self.settled = most, (), True
 
     @property
     def nbytes(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from decodekit_json.requested import Requested
     from decodekit_json.sources import Source
 
-Whitespace = Literal["flexible", "compact"]
+Whitespace = Literal["flexible", "compact"] | Annotated[int, Field(ge=0, le=8)]
 
 
 class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 2020-12 and drafts 4 to 2019-09"):
@@ -29,7 +29,8 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
     Args:
         schema: A schema as a dict, true or false; JSON text; a path to a file; a pydantic model, dataclass or any other
             type that pydantic understands; or a `TypeAdapter`.
-        whitespace: "flexible" leaves spaces after `:` and `,` and indented lines to the model; "compact" writes none.
+        whitespace: "flexible" leaves spaces after `:` and `,` and indented lines to the model; "compact" writes none; a
+            number writes exactly what `json.dumps(indent=number)` writes.
         key_order: "schema": keys that the schema names come in its order; "any": in any order.
         formats: "assert" `format`, or "annotate"; by default asserted for types, annotated for schemas.
         unsupported: "refuse" a keyword that cannot be kept exactly; or "check" it when the document is written:
@@ -78,7 +79,8 @@ class AnyJSON(Constraint, name="json", source="RFC 8259"):
     """Any JSON value: object, array, string, number, true, false or null; `.parsed` is what `json.loads` gives. Exact.
 
     Args:
-        whitespace: "flexible" leaves spaces after `:` and `,` and indented lines to the model; "compact" writes none.
+        whitespace: "flexible" leaves spaces after `:` and `,` and indented lines to the model; "compact" writes none; a
+            number writes exactly what `json.dumps(indent=number)` writes.
         partial_strings: Whether strings show in `Piece.partial` as they grow, or once they are complete.
     """
 
