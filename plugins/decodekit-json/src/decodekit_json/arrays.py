@@ -323,8 +323,8 @@ class ArrayPlace(Place):
         return (*gap, *found, _CLOSE)
 
     @property
-    def skipped(self) -> bytes:
-        return self.whitespace.skipped
+    def required(self) -> bytes:
+        return self.whitespace.required
 
     def due(self) -> int:
         decided = (

@@ -54,10 +54,10 @@ class Compiled(CompiledConstraint):
     ) -> None:
         self.vocabulary, self.name, self._parse = vocabulary, name, parse
         self.trie = VocabularyTrie.of(vocabulary, width)
-        self.budget = Budget(self.trie)
-        self._summaries = Summaries(self.trie)
         self._first = (start,) if isinstance(start, Thread) else tuple(start)
-        self._indented = any(isinstance(t.place, Value) and t.place.whitespace.slack for t in self._first)
+        indented = any(isinstance(thread.place, Value) and thread.place.whitespace.slack for thread in self._first)
+        self.budget = Budget(self.trie, indented=indented)
+        self._summaries = Summaries(self.trie, self.budget.ceiling)
         self._states: dict[State, State] = {}
         self._start = self._kept(State(self._first))
         if min(thread.distance for thread in self._first) >= INFINITE:
@@ -87,16 +87,9 @@ class Compiled(CompiledConstraint):
         if found is None:
             found = self._summaries.mask(state.threads)
             POOL.keep(state, found)
-        if self._indented and not found.settled:
-            found.settle(self._most(state))
         if remaining > found.most and self.trie.spells:
             return found.bits
         return self._tight(state, remaining)
-
-    def _most(self, state: State) -> int:
-        """Give how many tokens are enough after any that is allowed, where whitespace has to be written too."""
-        targets = Walk(self.trie, state.threads, exact=self.budget.searches).targets()
-        return max((self.budget.enough(self._kept(State(threads))) for threads, _ in targets if threads), default=0)
 
     def _tight(self, state: State, remaining: int) -> PackedMask:
         bits = np.zeros(-(-self.trie.width // 32) * 32, np.uint8)

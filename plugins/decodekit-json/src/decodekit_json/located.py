@@ -159,8 +159,8 @@ class Documents:
             key = (key, tuple(dict.fromkeys(uri for uri, _ in resolver.dynamic_scope())))
         found = self._kept.get(key)
         if found is None:
-            ignored = () if isinstance(contents, bool) else tuple(name for name in contents if name in dialect.without)
-            if ignored:
+            ignored = tuple(name for name in contents if name in dialect.without) if isinstance(contents, dict) else ()
+            if ignored and isinstance(contents, dict):
                 self._originals.append(contents)
                 contents = {name: value for name, value in contents.items() if name not in ignored}
             found = self._kept[key] = Schema(contents, dialect, pointer, resolver, ignored)

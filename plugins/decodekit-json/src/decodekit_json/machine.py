@@ -62,14 +62,21 @@ class Place(ABC):
         """Give the fewest bytes to the end of this part and of the one above, or fewer; for curious places."""
         return inner.distance() + self.distance()
 
+    def outcomes(self, thread: Thread) -> Threads:
+        """Give the threads that one may go on with after the part above, whatever it was; for curious places.
+
+        None where it is not known which.
+        """
+        return ()
+
     def due(self) -> int:
         """Give the byte of whitespace that leads on to the end where one has to be written, -1 elsewhere."""
         return -1
 
     @property
-    def skipped(self) -> bytes:
-        """Whitespace that makes no difference to what may follow."""
-        return b" \n\r\t"
+    def required(self) -> bytes:
+        """Whitespace that is not left to the model; distances do not count it."""
+        return b""
 
     def ceiling(self) -> int:
         """Give a number of bytes that is enough to end this part."""
@@ -247,8 +254,8 @@ class Value(Place):
         return self.whitespace.due(self.gap, 0, False) if self.depth else -1
 
     @property
-    def skipped(self) -> bytes:
-        return self.whitespace.skipped
+    def required(self) -> bytes:
+        return self.whitespace.required
 
     def endless(self) -> bool:
         from decodekit_json.distinct import endless

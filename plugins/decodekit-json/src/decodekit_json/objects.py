@@ -438,8 +438,8 @@ class ObjectPlace(Place):
         return (*found, _QUOTE, _CLOSE)
 
     @property
-    def skipped(self) -> bytes:
-        return self.whitespace.skipped
+    def required(self) -> bytes:
+        return self.whitespace.required
 
     def due(self) -> int:
         decided = bool(self.gap) or self.stage == COMMA or self.plan.may_close(self.progress) == (self.stage == AFTER)
@@ -493,6 +493,11 @@ class NamedKey(Place):
 
     def ceiling(self) -> int:
         return self.plan.widest + self.plan.remaining(self.progress) + 2 + self.whitespace.slack
+
+    def outcomes(self, thread: Thread) -> Threads:
+        plan = self.plan
+        every = (way for i in bits(plan.open_keys(self.progress)) for way in plan.going_on(self.progress, i))
+        return _values(self, thread, every, None)
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         assert isinstance(inner, Reading)
@@ -560,6 +565,9 @@ class FreeKey(Place):
 
     def is_taken(self, text: bytes) -> bool:
         return self.taken(json.loads(text))
+
+    def outcomes(self, thread: Thread) -> Threads:
+        return self.unknown(thread, distinct.UNKNOWN)
 
     def unknown(self, thread: Thread, value: str) -> Threads:
         going_on = self.plan.going_on_free(self.progress, self.key_class, value)

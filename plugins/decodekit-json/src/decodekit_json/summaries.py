@@ -7,7 +7,7 @@ array, costs a look-up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -75,11 +75,10 @@ class Mask:
         bits: One bit a token.
     """
 
-    __slots__ = ("_most", "_within", "bits", "settled")
+    __slots__ = ("_most", "_within", "bits")
 
     def __init__(self, bits: PackedMask, most: int = 0, within: tuple[tuple[Inside, int], ...] = ()) -> None:
         self.bits, self._most, self._within = bits, most, within
-        self.settled = False
 
     @property
     def most(self) -> int:
@@ -88,10 +87,6 @@ class Mask:
             within, self._within = self._within, ()
             self._most = max(self._most, *(inside.most + more for inside, more in within))
         return self._most
-
-    def settle(self, most: int) -> None:
-        """Note how many tokens are enough, where the bytes that would be are not known."""
-        self._most, self._within, self.settled = most, (), True
 
     @property
     def nbytes(self) -> int:
@@ -125,10 +120,11 @@ class Summaries:
 
     Args:
         trie: The vocabulary.
+        ceiling: Gives the bytes that are enough to end a thread.
     """
 
-    def __init__(self, trie: VocabularyTrie) -> None:
-        self.trie = trie
+    def __init__(self, trie: VocabularyTrie, ceiling: Callable[[Thread], int]) -> None:
+        self.trie, self._ceiling = trie, ceiling
         self._kept: dict[tuple[Thread, Root], Summary] = {}
 
     def mask(self, threads: Iterable[Thread]) -> Mask:
@@ -176,7 +172,7 @@ class Summaries:
             if summary.bits is not None:
                 found.bits.append(summary.bits)
             found.ids += summary.ids
-            more = below.ceiling
+            more = self._ceiling(below)
             found.most = max(found.most, summary.most + more)
             found.within += [(inside, most + more) for inside, most in summary.within]
             end, thread = summary.end, below
@@ -203,7 +199,7 @@ class Summaries:
             if len(child.tokens):
                 found.ids.append(child.tokens)
             for reached in after:
-                found.most = max(found.most, reached.ceiling + (0 if reached.text is None else _AVOIDING))
+                found.most = max(found.most, self._ceiling(reached) + (0 if reached.text is None else _AVOIDING))
                 if child.letters:
                     if isinstance(reached.place, Hole):
                         found.ends.append(child)
@@ -266,7 +262,7 @@ class Summaries:
                 found.ids.append(tokens)
             leaf = not (trie.children(child) if isinstance(child, int) else child.letters)
             for thread in after:
-                found.most = max(found.most, thread.ceiling + (0 if thread.text is None else _AVOIDING))
+                found.most = max(found.most, self._ceiling(thread) + (0 if thread.text is None else _AVOIDING))
                 if leaf:
                     continue
                 if isinstance(thread.place, Hole):
@@ -283,7 +279,7 @@ class Summaries:
             within = inside_from(trie, place.terminal, place.state, node, trie.depth(node))
         found.bits.append(within.bits)
         assert part.below is not None
-        found.within.append((within, part.below.ceiling + (0 if part.text is None else _AVOIDING)))
+        found.within.append((within, self._ceiling(part.below) + (0 if part.text is None else _AVOIDING)))
         if isinstance(part.below.place, Hole):
             if within.end is not None:
                 found.ends.append(within.end)

@@ -44,9 +44,9 @@ class Whitespace:
         return 0 if self.indent is None else INFINITE >> 8
 
     @property
-    def skipped(self) -> bytes:
-        """Whitespace that makes no difference to what may follow."""
-        return b" \n\r\t" if self.indent is None else b""
+    def required(self) -> bytes:
+        """Whitespace that is not left to the model."""
+        return b"" if self.indent is None else b" \n"
 
     def level(self, depth: int, closing: bool) -> int:
         """Give how deep a line is indented; `closing` where a bracket comes that ends what is `depth` deep."""
