@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from decodekit import Decoder, IncompatibleTechniquesError, Vocabulary
 from decodekit.errors import RequestError
-from decodekit.testing import toy_context
+from decodekit.testing import ConstraintLaws, toy_context
 from decodekit.testing.toys import tiny_llama
 from decodekit_json import AnyJSON, JSONSchema, compile
 from decodekit_json.compiler import Options, lower
@@ -38,6 +38,21 @@ CARD = {
 }
 FORMS = [{"indent": n} for n in (0, 1, 2, 4, 8)] + [{"separators": (",", ":")}, {}, {"indent": "\t"}, {"indent": 3}]
 LAX = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+TEXTS = tuple(json.dumps(["b"] * count, indent=1).encode() for count in range(3))
+WORDS = Vocabulary(
+    (b"[", b"]", b"[]", b"\n", b"\n ", b" ", b'"', b"b", b'"b"', b",", b'",\n', b'b"\n]', b"[\n", b"  ", b"]\n", None),
+    (15,),
+)
+
+
+class TestIndented(ConstraintLaws):
+    make = staticmethod(lambda: JSONSchema({"type": "array", "items": {"const": "b"}, "maxItems": 2}, whitespace=1))
+    accepts = staticmethod(lambda text: text in TEXTS)
+    may_continue = staticmethod(lambda text: any(whole.startswith(text) for whole in TEXTS))
+    vocabulary = WORDS
+    max_tokens = 8
 
 
 def layout(text):
