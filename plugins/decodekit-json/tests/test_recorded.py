@@ -57,7 +57,7 @@ _PIECES += [
 def _vocabulary() -> Vocabulary:
     """Make tokens of several pieces, so that one token may write two items."""
     rng = random.Random(0)
-    made = {"".join(rng.choices(_PIECES, k=rng.randint(1, 4))).encode() for _ in range(3000)}
+    made = {"".join(rng.choices(_PIECES.split(), k=rng.randint(1, 4))).encode() for _ in range(3000)}
     singles = [bytes((byte,)) for byte in range(256)]
     return Vocabulary([*singles, *sorted(made - set(singles)), None], (len(made | set(singles)),))
 
@@ -128,4 +128,11 @@ def _differences(schema: object, key_order: str, seed: int, states: int, favouri
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_mask_has_the_tokens_whose_bytes_can_be_read(name):
-    assert _differences(SCHEMAS[name], "any" if len(name) % 2 else "schema", seed=1, states=40) == []
+    assert _differences(SCHEMAS[name], "any" if len(name) % 2 else "schema", seed=1, states=12) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCHEMAS)
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_more_masks_have_the_tokens_whose_bytes_can_be_read(name, seed):
+    assert _differences(SCHEMAS[name], "any" if seed % 2 else "schema", seed, states=80) == []

@@ -246,17 +246,36 @@ class ArrayPlace(Place):
     def step(self, thread: Thread, byte: int) -> Threads:
         plan, text = self.plan, grown(thread.text, byte)
         if byte == _CLOSE and self.stage != COMMA:
-            return finished(thread.below, text) if plan.remaining(self.counts) == 0 else ()
+            return finished(thread.below, text) if self._closes and plan.remaining(self.counts) == 0 else ()
         if byte == _SEPARATOR:
             if self.stage != AFTER or self.gap or not plan.may_continue(self.counts):
                 return ()
             return (Thread(self._at(COMMA, 0), thread.below, text),)
-        gap = self.whitespace.step(self.gap, byte, self.depth, True)
+        gap = self.whitespace.step(self.gap, byte, self._level, True)
         if gap >= 0:
-            if self.stage == AFTER and plan.remaining(self.counts):
+            if plan.remaining(self.counts) if self.stage == AFTER else self._stays_empty:
                 return ()
             return (Thread(self._at(self.stage, gap), thread.below, text),)
-        return () if self.stage == AFTER else self._item(thread, byte)
+        return () if self.stage == AFTER or self._unfinished else self._item(thread, byte)
+
+    @property
+    def _level(self) -> int:
+        return self.whitespace.level(self.depth, self.stage == AFTER)
+
+    @property
+    def _unfinished(self) -> bool:
+        """Whether whitespace has to be written before anything else."""
+        return self.whitespace.due(self.gap, self._level, True) >= 0
+
+    @property
+    def _closes(self) -> bool:
+        """Whether the whitespace is such that the bracket may come."""
+        return self.whitespace.indent is None or (not self.gap if self.stage == OPEN else not self._unfinished)
+
+    @property
+    def _stays_empty(self) -> bool:
+        """Whether there is no item to break a line for, where the line has to have one."""
+        return self.whitespace.indent is not None and not self.plan.may_continue(self.counts)
 
     def _item(self, thread: Thread, byte: int) -> Threads:
         plan, found = self.plan, list[Thread]()
@@ -281,7 +300,7 @@ class ArrayPlace(Place):
         return ArrayPlace(self.plan, self.whitespace, self.depth, AFTER, counts, 0)
 
     def readings(self, thread: Thread) -> Threads:
-        if self.stage == AFTER or self.recorded:
+        if self.stage == AFTER or self.recorded or self._unfinished:
             return ()
         found = list[Thread]()
         for node, after in self.plan.next_items(self.counts):
@@ -292,19 +311,29 @@ class ArrayPlace(Place):
     def marks(self) -> Iterable[int]:
         if self.stage == AFTER or self.recorded:
             return self.bytes()
-        gap = self.whitespace.bytes(self.gap, self.depth, True)
+        gap = self.whitespace.bytes(self.gap, self._level, True)
         brackets = dict.fromkeys(b for node, _ in self.plan.next_items(self.counts) for b in node.brackets)
         return (*gap, *brackets, _CLOSE)
 
     def bytes(self) -> Iterable[int]:
-        gap = self.whitespace.bytes(self.gap, self.depth, True)
+        gap = self.whitespace.bytes(self.gap, self._level, True)
         if self.stage == AFTER:
             return (*gap, _CLOSE) if self.gap else (*gap, _SEPARATOR, _CLOSE)
         found = dict.fromkeys(b for node, _ in self.plan.next_items(self.counts) for b, _ in node.openings)
         return (*gap, *found, _CLOSE)
 
+    @property
+    def required(self) -> bytes:
+        return self.whitespace.required
+
+    def due(self) -> int:
+        decided = (
+            bool(self.gap) or self.stage == COMMA or bool(self.plan.remaining(self.counts)) == (self.stage == OPEN)
+        )
+        return self.whitespace.due(self.gap, self._level, True) if decided else -1
+
     def distance(self) -> int:
-        if self.stage == COMMA:
+        if self.stage == COMMA or (self.stage == OPEN and self.gap and self.whitespace.indent is not None):
             return self.plan.item_distance(self.counts) + 1
         rest = self.plan.remaining(self.counts)
         return rest + 1 if self.stage == AFTER else max(rest - 1, 0) + 1
@@ -313,7 +342,8 @@ class ArrayPlace(Place):
         plan, counts = self.plan, self.counts
         free = not self.recorded or plan.apart.bans(counts) == 0 if plan.group.unique else not self.recorded
         settled = self.stage != COMMA and not plan.remaining(counts)
-        return self.distance() + (0 if free or settled or plan.apart.endless else distinct.FAR)
+        far = 0 if free or settled or plan.apart.endless else distinct.FAR
+        return self.distance() + far + self.whitespace.slack
 
     def endless(self) -> bool:
         return (self.stage != AFTER or not self.gap) and self.plan.endless_from(self.counts)

@@ -38,10 +38,12 @@ class Budget:
 
     Args:
         trie: The vocabulary.
+        indented: Whether whitespace has to be written, which threads do not count.
     """
 
-    def __init__(self, trie: VocabularyTrie) -> None:
-        self.trie = trie
+    def __init__(self, trie: VocabularyTrie, *, indented: bool = False) -> None:
+        self.trie, self.indented = trie, indented
+        self._ceilings: dict[Thread, int] = {}
         self._tokens: dict[Thread, int] = {}
         self._spelled: dict[Thread, bytes | None] = {}
         self.searches = len(trie.order) <= _SMALL
@@ -57,9 +59,25 @@ class Budget:
         return self.searches and self._search(state, remaining) is not None
 
     def _fits(self, thread: Thread, remaining: int) -> bool:
-        if self.trie.spells and thread.ceiling + (0 if thread.text is None else _AVOIDING) <= remaining:
+        if self.trie.spells and self.ceiling(thread) + (0 if thread.text is None else _AVOIDING) <= remaining:
             return True
         return thread.distance <= remaining * self.trie.longest and self._enough(thread) <= remaining
+
+    def ceiling(self, thread: Thread) -> int:
+        """Give a number of bytes that is enough to end the document, but where a recorded text must be avoided."""
+        if not self.indented:
+            return thread.ceiling
+        found = self._ceilings.get(thread)
+        if found is None:
+            if thread.place.curious:
+                found = max(map(self.ceiling, thread.place.outcomes(thread)), default=INFINITE)
+            else:
+                text = self._spell(thread)
+                found = INFINITE if text is None else len(text)
+            if len(self._ceilings) > _MAX_KEPT:
+                self._ceilings.clear()
+            self._ceilings[thread] = found
+        return found
 
     def fewest(self, state: State) -> int:
         """Give the fewest tokens to the end; a number that is enough where that is too much to search."""
@@ -172,6 +190,9 @@ class Budget:
     def _closer(self, thread: Thread) -> tuple[int, Thread] | None:
         """Give a byte that leads closer to the end, and where it leads."""
         singles, distance = self.trie.singles, thread.distance
+        due = thread.place.due()
+        if due in singles:
+            return due, thread.step(due)[0]
         for byte in _letters(thread.place):
             if byte in singles:
                 nearer = [after for after in thread.step(byte) if after.distance < distance]
@@ -180,13 +201,16 @@ class Budget:
         return None
 
     def _spell_by_search(self, start: Thread) -> bytes | None:
-        """Find a way where the distances know too little: a value must be avoided, or bytes are missing."""
+        """Find a way where the distances know too little: a value must be avoided, or bytes are missing.
+
+        Whitespace that has to be written costs nothing, as it does in the distances.
+        """
         singles, order = self.trie.singles, count()
-        queue: list[tuple[int, int, int, Thread, bytes]] = [(start.distance, 0, next(order), start, b"")]
+        queue: list[tuple[int, int, int, Thread, bytes, int]] = [(start.distance, 0, next(order), start, b"", 0)]
         came: dict[Thread, Thread | None] = {start: None}
         tried = 0
         while queue and tried < _MAX_TRIED:
-            _, _, _, thread, text = heapq.heappop(queue)  # of equals the one that has come farthest
+            _, _, _, thread, text, cost = heapq.heappop(queue)  # of equals the one that has come farthest
             if isinstance(thread.place, Hole):
                 self._remember(came, thread, text)
                 return text
@@ -194,14 +218,15 @@ class Budget:
             for after in _behind(thread):
                 if after not in came:
                     came[after] = thread
-                    heapq.heappush(queue, (len(text) + after.distance, -len(text), next(order), after, text))
+                    heapq.heappush(queue, (cost + after.distance, -len(text), next(order), after, text, cost))
             for byte in _letters(thread.place):
                 if byte in singles:
                     for after in thread.step(byte):
                         if after not in came:
                             came[after] = thread
-                            cost, longer = len(text) + 1 + after.distance, text + bytes((byte,))
-                            heapq.heappush(queue, (cost, -len(longer), next(order), after, longer))
+                            longer, dearer = text + bytes((byte,)), cost + (byte not in thread.place.required)
+                            far = dearer + after.distance
+                            heapq.heappush(queue, (far, -len(longer), next(order), after, longer, dearer))
         return None
 
     def _remember(self, came: dict[Thread, Thread | None], end: Thread, text: bytes) -> None:

@@ -12,7 +12,7 @@ from decodekit.techniques import CompiledConstraint
 from decodekit.types import PackedMask
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.budget import Budget
-from decodekit_json.machine import Thread, Threads
+from decodekit_json.machine import Thread, Threads, Value
 from decodekit_json.masks import Walk
 from decodekit_json.states import POOL, State, stepped
 from decodekit_json.summaries import Summaries
@@ -54,9 +54,10 @@ class Compiled(CompiledConstraint):
     ) -> None:
         self.vocabulary, self.name, self._parse = vocabulary, name, parse
         self.trie = VocabularyTrie.of(vocabulary, width)
-        self.budget = Budget(self.trie)
-        self._summaries = Summaries(self.trie)
         self._first = (start,) if isinstance(start, Thread) else tuple(start)
+        indented = any(isinstance(thread.place, Value) and thread.place.whitespace.slack for thread in self._first)
+        self.budget = Budget(self.trie, indented=indented)
+        self._summaries = Summaries(self.trie, self.budget.ceiling)
         self._states: dict[State, State] = {}
         self._start = self._kept(State(self._first))
         if min(thread.distance for thread in self._first) >= INFINITE:

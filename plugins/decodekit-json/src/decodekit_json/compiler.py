@@ -12,7 +12,8 @@ from typing import Any, Literal
 from decodekit.errors import SchemaError, UnsatisfiableSchemaError, UnsupportedSchemaError
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
-from decodekit_json.located import DRAFTS, Documents
+from decodekit_json.dialects import DRAFTS
+from decodekit_json.located import Documents
 from decodekit_json.lowering import Lowering
 from decodekit_json.machine import End, Thread, Value
 from decodekit_json.nodes import Node, Nodes
@@ -30,7 +31,7 @@ class Options:
 
     Attributes:
         key_order: "schema": keys that the schema names come in its order; "any": in any order.
-        whitespace: "flexible" or "compact".
+        whitespace: "flexible", "compact", or the spaces of a level.
         formats: Whether `format` is asserted; otherwise it is an annotation.
         unsupported: "refuse" a keyword that cannot be kept exactly, or "check" it at the end.
         draft: What the schema is where it has no `$schema`: "4", "6", "7", "2019-09", "2020-12"; "" reads it as
@@ -138,7 +139,7 @@ def compile(
         width: Width of the model's logits; by default the vocabulary's size.
         documents: Other schemas by URI, for `$ref`.
         key_order: See `Options`, as the next four.
-        whitespace: "flexible" or "compact".
+        whitespace: "flexible", "compact", or the spaces of a level.
         formats: Whether `format` is asserted.
         unsupported: "refuse" or "check".
         draft: The draft where the schema has no `$schema`.

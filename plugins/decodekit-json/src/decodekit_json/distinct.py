@@ -106,6 +106,9 @@ class Item(Place):
             return ()
         return self._going_on(thread, value, thread.text if self.start else None)
 
+    def outcomes(self, thread: Thread) -> Threads:
+        return () if self.ceiling() >= 2 * FAR else (Thread(self.after, thread.below),)
+
     def unknown(self, thread: Thread, value: str) -> Threads:
         if UNKNOWN in self.after.counts.seen:
             raise Undecided
@@ -282,7 +285,7 @@ def _further(thread: Thread, bans: int) -> Iterator[Thread]:
     place, text = thread.place, thread.text
     if not isinstance(place, Reading):
         for byte in place.bytes():
-            if byte not in b" \n\r\t":
+            if byte not in b" \n\r\t" or byte in place.required:
                 yield from thread.step(byte)
         return
     for rest in place.terminal.completions(place.state):

@@ -62,6 +62,22 @@ class Place(ABC):
         """Give the fewest bytes to the end of this part and of the one above, or fewer; for curious places."""
         return inner.distance() + self.distance()
 
+    def outcomes(self, thread: Thread) -> Threads:
+        """Give the threads that one may go on with after the part above, whatever it was; for curious places.
+
+        None where it is not known which.
+        """
+        return ()
+
+    def due(self) -> int:
+        """Give the byte of whitespace that leads on to the end where one has to be written, -1 elsewhere."""
+        return -1
+
+    @property
+    def required(self) -> bytes:
+        """Whitespace that is not left to the model; distances do not count it."""
+        return b""
+
     def ceiling(self) -> int:
         """Give a number of bytes that is enough to end this part."""
         return self.distance()
@@ -211,6 +227,8 @@ class Value(Place):
         if gap >= 0:
             place = Value(self.node, self.depth, gap, self.whitespace)
             return (Thread(place, thread.below, grown(thread.text, byte)),)
+        if self.due() >= 0:
+            return ()
         return begin(self.node, byte, self.depth, thread.below, thread.text, self.whitespace)
 
     def bytes(self) -> Iterable[int]:
@@ -218,6 +236,8 @@ class Value(Place):
         return (*gap, *(byte for byte, _ in self.node.openings))
 
     def readings(self, thread: Thread) -> Threads:
+        if self.due() >= 0:
+            return ()
         return [Thread(reading, thread.below, thread.text) for reading in self.node.readings]
 
     def marks(self) -> Iterable[int]:
@@ -226,6 +246,16 @@ class Value(Place):
 
     def distance(self) -> int:
         return self.node.distance
+
+    def ceiling(self) -> int:
+        return self.node.distance + self.whitespace.slack
+
+    def due(self) -> int:
+        return self.whitespace.due(self.gap, 0, False) if self.depth else -1
+
+    @property
+    def required(self) -> bytes:
+        return self.whitespace.required
 
     def endless(self) -> bool:
         from decodekit_json.distinct import endless

@@ -384,9 +384,9 @@ class ObjectPlace(Place):
     def step(self, thread: Thread, byte: int) -> Threads:
         plan, text = self.plan, grown(thread.text, byte)
         if byte == _QUOTE:
-            return () if self.stage == AFTER else self._key(thread, text)
+            return () if self.stage == AFTER or self._unfinished else self._key(thread, text)
         if byte == _CLOSE:
-            if self.stage == COMMA or not plan.may_close(self.progress):
+            if self.stage == COMMA or not self._closes or not plan.may_close(self.progress):
                 return ()
             return finished(thread.below, text)
         if byte == _SEPARATOR:
@@ -395,12 +395,31 @@ class ObjectPlace(Place):
             return (
                 Thread(ObjectPlace(plan, self.whitespace, self.depth, COMMA, self.progress, 0), thread.below, text),
             )
-        gap = self.whitespace.step(self.gap, byte, self.depth, True)
-        if gap < 0 or (self.stage == AFTER and not plan.may_close(self.progress)):
+        gap = self.whitespace.step(self.gap, byte, self._level, True)
+        if gap < 0 or (not plan.may_close(self.progress) if self.stage == AFTER else self._stays_empty):
             return ()
         return (
             Thread(ObjectPlace(plan, self.whitespace, self.depth, self.stage, self.progress, gap), thread.below, text),
         )
+
+    @property
+    def _level(self) -> int:
+        return self.whitespace.level(self.depth, self.stage == AFTER)
+
+    @property
+    def _unfinished(self) -> bool:
+        """Whether whitespace has to be written before anything else."""
+        return self.whitespace.due(self.gap, self._level, True) >= 0
+
+    @property
+    def _closes(self) -> bool:
+        """Whether the whitespace is such that the bracket may come."""
+        return self.whitespace.indent is None or (not self.gap if self.stage == OPEN else not self._unfinished)
+
+    @property
+    def _stays_empty(self) -> bool:
+        """Whether there is no member to break a line for, where the line has to have one."""
+        return self.whitespace.indent is not None and not self.plan.may_continue(self.progress)
 
     def _key(self, thread: Thread, text: bytes | None) -> Threads:
         plan, progress = self.plan, self.progress
@@ -420,7 +439,7 @@ class ObjectPlace(Place):
         return found
 
     def readings(self, thread: Thread) -> Threads:
-        if self.stage == AFTER:
+        if self.stage == AFTER or self._unfinished:
             return ()
         plan, progress, found = self.plan, self.progress, list[Thread]()
         start = plan.start_of(plan.open_keys(progress))
@@ -437,23 +456,31 @@ class ObjectPlace(Place):
         return [byte for byte in self.bytes() if byte != _QUOTE]
 
     def bytes(self) -> Iterable[int]:
-        found = self.whitespace.bytes(self.gap, self.depth, True)
+        found = self.whitespace.bytes(self.gap, self._level, True)
         if self.stage == AFTER:
             return (*found, _CLOSE) if self.gap else (*found, _SEPARATOR, _CLOSE)
         return (*found, _QUOTE, _CLOSE)
+
+    @property
+    def required(self) -> bytes:
+        return self.whitespace.required
+
+    def due(self) -> int:
+        decided = bool(self.gap) or self.stage == COMMA or self.plan.may_close(self.progress) == (self.stage == AFTER)
+        return self.whitespace.due(self.gap, self._level, True) if decided else -1
 
     def distance(self) -> int:
         rest = self.plan.remaining(self.progress)
         if self.stage == AFTER:
             return rest + 1
-        if self.stage == COMMA:
+        if self.stage == COMMA or (self.gap and self.whitespace.indent is not None):
             return self.plan.member(self.progress) + 1
         return max(rest - 1, 0) + 1
 
     def ceiling(self) -> int:
         if self.stage == COMMA:
-            return self.plan.widest + self.plan.remaining(self.progress) + 1
-        return self.distance()
+            return self.plan.widest + self.plan.remaining(self.progress) + 1 + self.whitespace.slack
+        return self.distance() + self.whitespace.slack
 
     def endless(self) -> bool:
         return (self.stage != AFTER or not self.gap) and keys.endless(self.plan, self.progress)
@@ -489,7 +516,12 @@ class NamedKey(Place):
         return found
 
     def ceiling(self) -> int:
-        return self.plan.widest + self.plan.remaining(self.progress) + 2
+        return self.plan.widest + self.plan.remaining(self.progress) + 2 + self.whitespace.slack
+
+    def outcomes(self, thread: Thread) -> Threads:
+        plan = self.plan
+        every = (way for i in bits(plan.open_keys(self.progress)) for way in plan.going_on(self.progress, i))
+        return _values(self, thread, every, None)
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         assert isinstance(inner, Reading)
@@ -528,7 +560,7 @@ class FreeKey(Place):
         return min((2 + node.distance + self.plan.remaining(after) for node, after in going_on), default=INFINITE)
 
     def ceiling(self) -> int:
-        return self.plan.widest + self.plan.remaining(self.progress) + 2
+        return self.plan.widest + self.plan.remaining(self.progress) + 2 + self.whitespace.slack
 
     def taken(self, key: str) -> bool:
         """Say whether a key is one that may not come here."""
@@ -563,6 +595,9 @@ class FreeKey(Place):
 
     def is_taken(self, text: bytes) -> bool:
         return self.taken(json.loads(text))
+
+    def outcomes(self, thread: Thread) -> Threads:
+        return self.unknown(thread, distinct.UNKNOWN)
 
     def unknown(self, thread: Thread, value: str) -> Threads:
         if distinct.UNKNOWN in self.progress.free:

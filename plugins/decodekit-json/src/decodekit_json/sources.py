@@ -18,6 +18,7 @@ from decodekit_json.machine import End, Reading, Thread, Threads
 from decodekit_json.strings import plain_terminal
 from decodekit_json.terminal import Terminal
 from decodekit_json.texts import matches
+from decodekit_json.whitespace import MOST_SPACES
 
 _JOINT = "urn:decodekit:joint:"
 
@@ -49,7 +50,10 @@ class SchemaSource:
         """
         if not isinstance(other, SchemaSource):
             return None
-        whitespace = "compact" if "compact" in (self.options.whitespace, other.options.whitespace) else "flexible"
+        policies = {self.options.whitespace, other.options.whitespace} - {"flexible"}
+        whitespace = policies.pop() if policies else "flexible"
+        if policies or (isinstance(whitespace, int) and whitespace > MOST_SPACES and self.options != other.options):
+            return None  # two policies that have hardly a text in common
         ours, theirs = (replace(source.options, whitespace=whitespace) for source in (self, other))
         shared = self.documents.keys() & other.documents.keys()
         if ours != theirs or any(self.documents[uri] != other.documents[uri] for uri in shared):

@@ -37,7 +37,7 @@ class SuffixNode:
 
     @classmethod
     def of(cls, trie: VocabularyTrie, nodes: Sequence[int]) -> SuffixNode:
-        """Give the place of some nodes; the same object for the same nodes, but where they are many, so that it is known once."""
+        """Give the place of some nodes; the same object for the same nodes, unless they are many."""
         key: tuple[int, ...] | bytes
         if len(nodes) > _FEW:
             nodes = np.asarray(nodes, np.int64)

@@ -7,7 +7,7 @@ array, costs a look-up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -123,10 +123,11 @@ class Summaries:
 
     Args:
         trie: The vocabulary.
+        ceiling: Gives the bytes that are enough to end a thread.
     """
 
-    def __init__(self, trie: VocabularyTrie) -> None:
-        self.trie = trie
+    def __init__(self, trie: VocabularyTrie, ceiling: Callable[[Thread], int]) -> None:
+        self.trie, self._ceiling = trie, ceiling
         self._kept: dict[tuple[Thread, Root], Summary] = {}
 
     def mask(self, threads: Iterable[Thread]) -> Mask:
@@ -196,7 +197,7 @@ class Summaries:
             if summary.bits is not None:
                 found.bits.append(summary.bits)
             found.ids += summary.ids
-            more = below.ceiling
+            more = self._ceiling(below)
             found.most = max(found.most, summary.most + more)
             found.within += [(inside, most + more) for inside, most in summary.within]
             end, thread = summary.end, below
@@ -223,7 +224,7 @@ class Summaries:
             if len(child.tokens):
                 found.ids.append(child.tokens)
             for reached in after:
-                found.most = max(found.most, reached.ceiling + (0 if reached.text is None else _AVOIDING))
+                found.most = max(found.most, self._ceiling(reached) + (0 if reached.text is None else _AVOIDING))
                 if child.letters:
                     if isinstance(reached.place, Hole):
                         found.ends.append(child)
@@ -231,7 +232,7 @@ class Summaries:
                         self._directly(reached, child, found)
 
     def _forgettable(self, thread: Thread, root: Root) -> bool:
-        """Say whether no token below `root` writes a value that may not come, so that what is recorded does not matter."""
+        """Say whether no token below `root` writes a value that may not come, so that the record does not matter."""
         place = thread.place
         if not recorded.matters(thread):
             return True
@@ -293,7 +294,7 @@ class Summaries:
                 found.ids.append(tokens)
             leaf = not (trie.children(child) if isinstance(child, int) else child.letters)
             for thread in after:
-                found.most = max(found.most, thread.ceiling + (0 if thread.text is None else _AVOIDING))
+                found.most = max(found.most, self._ceiling(thread) + (0 if thread.text is None else _AVOIDING))
                 if leaf:
                     continue
                 if isinstance(thread.place, Hole):
@@ -317,7 +318,7 @@ class Summaries:
             found.ids.append(within.ids)
         else:
             found.bits.append(within.bits)
-        found.within.append((within, part.below.ceiling + (0 if part.text is None else _AVOIDING)))
+        found.within.append((within, self._ceiling(part.below) + (0 if part.text is None else _AVOIDING)))
         if isinstance(part.below.place, Hole):
             if within.end is not None:
                 found.ends.append(within.end)
@@ -368,7 +369,7 @@ class Summaries:
 
 
 def _watched_as_string(place: Place) -> bool:
-    """Say whether the values to come of a place are so many strings that only those which are taken have to be known."""
+    """Say whether the values to come are so many strings that only the taken ones have to be known."""
     return isinstance(place, Reading) and isinstance(place.terminal, StringTerminal) and distinct.many(place)
 
 

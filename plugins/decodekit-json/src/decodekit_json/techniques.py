@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from decodekit.errors import SchemaError
+from decodekit.partial_json import PartialJSON
 from decodekit.schemas import Parse, SchemaLike, load_schema
 from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
 from decodekit.vocabulary import Vocabulary
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from decodekit_json.requested import Requested
     from decodekit_json.sources import Source
 
-Whitespace = Literal["flexible", "compact"]
+Whitespace = Literal["flexible", "compact"] | Annotated[int, Field(ge=0, le=8)]
 
 
 class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 2020-12 and drafts 4 to 2019-09"):
@@ -28,13 +29,15 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
     Args:
         schema: A schema as a dict, true or false; JSON text; a path to a file; a pydantic model, dataclass or any other
             type that pydantic understands; or a `TypeAdapter`.
-        whitespace: "flexible" leaves spaces after `:` and `,` and indented lines to the model; "compact" writes none.
+        whitespace: "flexible" leaves spaces after `:` and `,` and indented lines to the model; "compact" writes none; a
+            number writes exactly what `json.dumps(indent=number)` writes.
         key_order: "schema": keys that the schema names come in its order; "any": in any order.
         formats: "assert" `format`, or "annotate"; by default asserted for types, annotated for schemas.
         unsupported: "refuse" a keyword that cannot be kept exactly; or "check" it when the document is written:
             where it is broken, `.parsed` is None and `.parse_error` says why.
         documents: Other schemas by URI, for `$ref`; nothing is fetched.
         draft: What the schema is where it has no `$schema`; by default 2020-12, with the older spellings too.
+        partial_strings: Whether strings show in `Piece.partial` as they grow, or once they are complete.
     """
 
     schema_: SchemaLike = Field(alias="schema")
@@ -44,6 +47,7 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
     unsupported: Literal["refuse", "check"] = "refuse"
     documents: Mapping[str, Any] = Field(default_factory=dict)
     draft: Literal["4", "6", "7", "2019-09", "2020-12"] | None = None
+    partial_strings: bool = False
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.sources import SchemaSource
@@ -51,8 +55,10 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
         schema, parse = load_schema(self.schema_, self.name)
         documents = {uri: load_schema(given, f"{self.name}: {uri}")[0] for uri, given in self.documents.items()}
         source = SchemaSource(schema, self.options, documents)
-        made = _build(source, self.name, context, parse)
-        return _checked(made, source, parse) if self.unsupported == "check" else made
+        made = _build(source, self.name, context)
+        if self.unsupported == "check":
+            parse = _checked(made, source, parse)
+        return made.read_by(parse, PartialJSON(self.partial_strings))
 
     @property
     def options(self) -> Options:
@@ -73,16 +79,20 @@ class AnyJSON(Constraint, name="json", source="RFC 8259"):
     """Any JSON value: object, array, string, number, true, false or null; `.parsed` is what `json.loads` gives. Exact.
 
     Args:
-        whitespace: "flexible" leaves spaces after `:` and `,` and indented lines to the model; "compact" writes none.
+        whitespace: "flexible" leaves spaces after `:` and `,` and indented lines to the model; "compact" writes none; a
+            number writes exactly what `json.dumps(indent=number)` writes.
+        partial_strings: Whether strings show in `Piece.partial` as they grow, or once they are complete.
     """
 
     whitespace: Whitespace = "flexible"
+    partial_strings: bool = False
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.compiler import Options
         from decodekit_json.sources import SchemaSource
 
-        return _build(SchemaSource(True, Options(whitespace=self.whitespace)), self.name, context, json.loads)
+        made = _build(SchemaSource(True, Options(whitespace=self.whitespace)), self.name, context)
+        return made.read_by(json.loads, PartialJSON(self.partial_strings))
 
 
 class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
@@ -103,7 +113,7 @@ class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
         except SchemaError as error:
             error.args = (f"{self.name}: {error}", *error.args[1:])
             raise
-        return _build(TextSource(expression), self.name, context, None)
+        return _build(TextSource(expression), self.name, context)
 
 
 class Choice(Constraint, name="choice"):
@@ -118,10 +128,10 @@ class Choice(Constraint, name="choice"):
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.sources import choices_of
 
-        return _build(choices_of(self.choices, self.name), self.name, context, str)
+        return _build(choices_of(self.choices, self.name), self.name, context).read_by(str, None)
 
 
-def _build(source: Source, name: str, context: BuildContext, parse: Parse | None) -> Requested:
+def _build(source: Source, name: str, context: BuildContext) -> Requested:
     from decodekit_json.requested import requested
 
     vocabulary = context.vocabulary
@@ -129,11 +139,11 @@ def _build(source: Source, name: str, context: BuildContext, parse: Parse | None
         raise SchemaError(
             f"{name} needs to know the tokens' bytes", hint="Decoder(model, tokenizer) or Decoder(model, Vocabulary(…))"
         )
-    return requested(source, vocabulary, context.vocab_size, name, parse)
+    return requested(source, vocabulary, context.vocab_size, name)
 
 
-def _checked(made: Requested, source: Any, parse: Parse) -> Requested:
-    """Have documents validated before they are read."""
+def _checked(made: Requested, source: Any, parse: Parse) -> Parse:
+    """Give a way to read documents that validates them before."""
     from decodekit_json.checking import Checker
 
     loosened = made.lowered.loosened if made.lowered else []
@@ -144,7 +154,7 @@ def _checked(made: Requested, source: Any, parse: Parse) -> Requested:
         check(text)
         return parse(text)
 
-    return made.read_by(checked)
+    return checked
 
 
 __all__ = ["AnyJSON", "Choice", "JSONSchema", "Regex"]
