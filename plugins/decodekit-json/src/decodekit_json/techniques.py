@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from decodekit_json.sources import Source
 
 Whitespace = Literal["flexible", "compact"]
+Trigger = Annotated[str | None, Field(min_length=1)]
+"""Up to where a text is free; None where it is not."""
 
 
 class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 2020-12 and drafts 4 to 2019-09"):
@@ -35,6 +37,7 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
             where it is broken, `.parsed` is None and `.parse_error` says why.
         documents: Other schemas by URI, for `$ref`; nothing is fetched.
         draft: What the schema is where it has no `$schema`; by default 2020-12, with the older spellings too.
+        after: A trigger such as "</think>": text is free up to the first one, and the document comes right behind it.
     """
 
     schema_: SchemaLike = Field(alias="schema")
@@ -44,6 +47,7 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
     unsupported: Literal["refuse", "check"] = "refuse"
     documents: Mapping[str, Any] = Field(default_factory=dict)
     draft: Literal["4", "6", "7", "2019-09", "2020-12"] | None = None
+    after: Trigger = None
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.sources import SchemaSource
@@ -51,19 +55,18 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
         schema, parse = load_schema(self.schema_, self.name)
         documents = {uri: load_schema(given, f"{self.name}: {uri}")[0] for uri, given in self.documents.items()}
         source = SchemaSource(schema, self.options, documents)
-        made = _build(source, self.name, context, parse)
-        return _checked(made, source, parse) if self.unsupported == "check" else made
+        made = build(source, self.name, context, parse, self.after)
+        return _checked(made, source, parse, self.after) if self.unsupported == "check" else made
 
     @property
     def options(self) -> Options:
         """How the schema is read."""
         from decodekit_json.compiler import Options
 
-        typed = not isinstance(self.schema_, dict | bool | str | Path)
         return Options(
             key_order=self.key_order,
             whitespace=self.whitespace,
-            formats=typed if self.formats is None else self.formats == "assert",
+            formats=asserts_formats(self.formats, self.schema_),
             unsupported=self.unsupported,
             draft=self.draft or "",
         )
@@ -74,15 +77,18 @@ class AnyJSON(Constraint, name="json", source="RFC 8259"):
 
     Args:
         whitespace: "flexible" leaves spaces after `:` and `,` and indented lines to the model; "compact" writes none.
+        after: A trigger: text is free up to the first one, and the value comes right behind it.
     """
 
     whitespace: Whitespace = "flexible"
+    after: Trigger = None
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.compiler import Options
         from decodekit_json.sources import SchemaSource
 
-        return _build(SchemaSource(True, Options(whitespace=self.whitespace)), self.name, context, json.loads)
+        source = SchemaSource(True, Options(whitespace=self.whitespace))
+        return build(source, self.name, context, json.loads, self.after)
 
 
 class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
@@ -90,9 +96,11 @@ class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
 
     Args:
         pattern: In the syntax of Python's `re`, without back references, atomic groups and conditional groups.
+        after: A trigger: text is free up to the first one, and what the pattern accepts comes right behind it.
     """
 
     pattern: str
+    after: Trigger = None
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.patterns import full
@@ -103,7 +111,7 @@ class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
         except SchemaError as error:
             error.args = (f"{self.name}: {error}", *error.args[1:])
             raise
-        return _build(TextSource(expression), self.name, context, None)
+        return build(TextSource(expression), self.name, context, None, self.after)
 
 
 class Choice(Constraint, name="choice"):
@@ -111,19 +119,35 @@ class Choice(Constraint, name="choice"):
 
     Args:
         choices: The texts.
+        after: A trigger: text is free up to the first one, and the choice comes right behind it.
     """
 
     choices: tuple[str, ...] = Field(min_length=1)
+    after: Trigger = None
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.sources import choices_of
 
-        return _build(choices_of(self.choices, self.name), self.name, context, str)
+        return build(choices_of(self.choices, self.name), self.name, context, str, self.after)
 
 
-def _build(source: Source, name: str, context: BuildContext, parse: Parse | None) -> Requested:
+def asserts_formats(formats: Literal["assert", "annotate"] | None, schema: Any) -> bool:
+    """Say whether `format` is asserted; by default where the schema is a type."""
+    return not isinstance(schema, dict | bool | str | Path) if formats is None else formats == "assert"
+
+
+def build(
+    source: Source, name: str, context: BuildContext, parse: Parse | None, after: str | None = None
+) -> Requested:
+    """Make the working piece of a source, behind the trigger `after` where there is one."""
     from decodekit_json.requested import requested
 
+    if after is not None:
+        from decodekit_json.embedded import AfterSource
+
+        if any("\ud800" <= character <= "\udfff" for character in after):
+            raise SchemaError(f"{name}: the trigger {after!r:.80} has a lone surrogate, which no text can have")
+        source, parse = AfterSource(source, after), behind(after, parse)
     vocabulary = context.vocabulary
     if not isinstance(vocabulary, Vocabulary):
         raise SchemaError(
@@ -132,7 +156,14 @@ def _build(source: Source, name: str, context: BuildContext, parse: Parse | None
     return requested(source, vocabulary, context.vocab_size, name, parse)
 
 
-def _checked(made: Requested, source: Any, parse: Parse) -> Requested:
+def behind(trigger: str | None, parse: Parse | None) -> Parse | None:
+    """Have only what stands behind the first trigger read."""
+    if trigger is None or parse is None:
+        return parse
+    return lambda text: parse(text.partition(trigger)[2])
+
+
+def _checked(made: Requested, source: Any, parse: Parse, after: str | None) -> Requested:
     """Have documents validated before they are read."""
     from decodekit_json.checking import Checker
 
@@ -144,7 +175,7 @@ def _checked(made: Requested, source: Any, parse: Parse) -> Requested:
         check(text)
         return parse(text)
 
-    return made.read_by(checked)
+    return made.read_by(behind(after, checked))
 
 
-__all__ = ["AnyJSON", "Choice", "JSONSchema", "Regex"]
+__all__ = ["AnyJSON", "Choice", "JSONSchema", "Regex", "Trigger", "Whitespace", "asserts_formats", "build"]

@@ -1,0 +1,155 @@
+"""Sources with free text around documents: behind a trigger, or between tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from decodekit.errors import SchemaError
+from decodekit.vocabulary import Vocabulary
+from decodekit_json.around import Calls, Tagged, behind
+from decodekit_json.compiled import Compiled
+from decodekit_json.compiler import KEPT
+from decodekit_json.sources import SchemaSource, Source
+
+_NUMBER_GOES_ON = frozenset("0123456789.eE+-")
+_NUMBER_BEGINS = frozenset(b"-0123456789")
+
+
+@dataclass(frozen=True, slots=True)
+class AfterSource:
+    """Free text up to the first trigger, and from there on the texts of a source.
+
+    Attributes:
+        source: What comes behind the trigger.
+        trigger: Where the free text ends.
+    """
+
+    source: Source
+    trigger: str
+
+    def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
+        """Compile, or give what was compiled before."""
+        inner = self.source.compile(vocabulary, width, name)
+
+        def make() -> Compiled:
+            threads = behind(self.trigger.encode(), inner.start().threads)
+            made = Compiled(threads, vocabulary, width, name)
+            made.lowered = inner.lowered
+            return made
+
+        return KEPT.get(("after", self.trigger, inner), make)
+
+    def meet(self, other: Source) -> AfterSource | None:
+        """Give the texts of both, where both begin behind one trigger; None elsewhere."""
+        if not isinstance(other, AfterSource) or self.trigger != other.trigger:
+            return None
+        source = self.source.meet(other.source)
+        return None if source is None else AfterSource(source, self.trigger)
+
+
+@dataclass(frozen=True, slots=True)
+class TagSource:
+    """A document between two texts.
+
+    Attributes:
+        begin: What stands before it.
+        document: The document.
+        end: What stands behind it.
+    """
+
+    begin: str
+    document: SchemaSource
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallsSource:
+    """Free text with tagged documents in it.
+
+    Attributes:
+        tags: The documents.
+        triggers: Texts that only a tag may go on from.
+        least: Fewest documents.
+        most: Most documents, behind which the text ends; None without end.
+    """
+
+    tags: tuple[TagSource, ...]
+    triggers: tuple[str, ...]
+    least: int
+    most: int | None
+
+    def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
+        """Compile, or give what was compiled before."""
+        inner = [tag.document.compile(vocabulary, width, f"{name}: {tag.begin!r:.80}") for tag in self.tags]
+        _check_ends(self.tags, inner, name)
+
+        def make() -> Compiled:
+            tags: list[Tagged] = []
+            for tag, compiled in zip(self.tags, inner, strict=True):
+                (document,) = compiled.start().threads
+                tags.append(Tagged(tag.begin.encode(), document, tag.end.encode()))
+            calls = Calls(tags, [trigger.encode() for trigger in self.triggers], self.least, self.most)
+            return Compiled(calls.start(), vocabulary, width, name)
+
+        around = tuple((tag.begin, tag.end) for tag in self.tags)
+        return KEPT.get(("calls", around, self.triggers, self.least, self.most, name, *inner), make)
+
+    def meet(self, other: Source) -> None:
+        """Say that nothing is met exactly."""
+        return
+
+
+def triggers_of(begins: Sequence[str], triggers: Sequence[str], name: str) -> tuple[str, ...]:
+    """Give the triggers; where none are given, the beginnings that start with no other.
+
+    Raises:
+        SchemaError: For two equal beginnings, one without a trigger, and triggers of which one is in another.
+    """
+    twice = next((begin for at, begin in enumerate(begins) if begin in begins[:at]), None)
+    if twice is not None:
+        raise SchemaError(f"{name}: two tags begin with {twice!r}", hint="the text could not tell them apart")
+    chosen = tuple(dict.fromkeys(triggers)) or tuple(
+        begin for begin in begins if not any(begin != other and begin.startswith(other) for other in begins)
+    )
+    for begin in begins:
+        if not begin.startswith(chosen):
+            raise SchemaError(f"{name}: the tag {begin!r} begins with none of the triggers {list(chosen)}")
+    for trigger in chosen:
+        if not any(begin.startswith(trigger) for begin in begins):
+            raise SchemaError(f"{name}: no tag begins with the trigger {trigger!r}")
+        within = next((other for other in chosen if other != trigger and trigger in other), None)
+        if within is not None:
+            raise SchemaError(
+                f"{name}: the trigger {trigger!r} is in {within!r}, which could then never be written",
+                hint="triggers that are no parts of one another",
+            )
+    return chosen
+
+
+def _check_ends(tags: Sequence[TagSource], compiled: Sequence[Compiled], name: str) -> None:
+    """Refuse what could be read in two ways.
+
+    Raises:
+        SchemaError: For a number with nothing behind it that says where it ends, and for a beginning that goes on from
+            another as the other's document may begin.
+    """
+    for tag, made in zip(tags, compiled, strict=True):
+        (document,) = made.start().threads
+        first = frozenset(byte for byte in document.place.bytes() if document.step(byte))
+        if first & _NUMBER_BEGINS and (not tag.end or tag.end[0] in _NUMBER_GOES_ON):
+            raise SchemaError(
+                f"{name}: behind the tag {tag.begin!r} a number may come, and the end {tag.end!r} does not show where "
+                "it ends",
+                hint='an end such as "</call>", or a schema of an object',
+            )
+        for other in tags:
+            more = other.begin.removeprefix(tag.begin).encode()
+            if other is not tag and other.begin.startswith(tag.begin) and more[0] in first:
+                raise SchemaError(
+                    f"{name}: the tag {other.begin!r} goes on from {tag.begin!r} as its document may begin",
+                    hint="let beginnings end with what no name has, such as '>'",
+                )
+
+
+__all__ = ["AfterSource", "CallsSource", "TagSource", "triggers_of"]
