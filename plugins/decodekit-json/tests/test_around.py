@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from decodekit.testing import ConstraintLaws
 from decodekit.vocabulary import Vocabulary
-from decodekit_json import AnyJSON, Choice, JSONSchema, Regex
+from decodekit_json import AnyJSON, Choice, JSONSchema, Regex, StructuralTag, ToolCalls
 
 
 def words(*tokens: str | bytes) -> Vocabulary:
@@ -54,9 +54,7 @@ class TestADocumentBehindATrigger(AfterLaws):
         "required": ["a"],
         "additionalProperties": False,
     }
-    make = staticmethod(
-        lambda: JSONSchema(TestADocumentBehindATrigger.schema, whitespace="compact", after="</t>")
-    )
+    make = staticmethod(lambda: JSONSchema(TestADocumentBehindATrigger.schema, whitespace="compact", after="</t>"))
     trigger, document = "</t>", r'\{"a":(1|true)\}'
     vocabulary = words("</", "t", ">", "t>", 'x</t>{"', "</t", "a", 'a":1', '{"a":', "true", "}", "1}", '{"', ">{")
     max_tokens = 5
@@ -97,3 +95,103 @@ class TestAnEmptyDocument(AfterLaws):
     make = staticmethod(lambda: Regex("a*", after="--"))
     trigger, document = "--", "a*"
     vocabulary = words("-", "--", "a", "-a", "--a", "b")
+
+
+class CallsLaws(ConstraintLaws):
+    """The laws where tagged documents stand in free text.
+
+    Attributes:
+        triggers: A regular expression of where the free text ends.
+        calls: One of the tagged documents.
+        least: Fewest.
+        most: Most.
+    """
+
+    make = staticmethod(lambda: None)
+    triggers: ClassVar[str]
+    calls: ClassVar[str]
+    least: ClassVar[int] = 0
+    most: ClassVar[int | None] = None
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        free = f"(?:(?!{cls.triggers}).)*"
+        call = f"{free}(?:{cls.calls})"
+        whole = f"(?:{call}){{{cls.least},{'' if cls.most is None else cls.most - 1}}}{free}"
+        if cls.most is not None:
+            whole = f"(?:{call}){{{cls.most}}}|{whole if cls.most > cls.least else '(?!)'}"
+        pattern = re.compile(whole, re.DOTALL)
+
+        def accepts(raw: bytes) -> bool:
+            return is_utf8(raw) and pattern.fullmatch(raw.decode()) is not None
+
+        cls.accepts = staticmethod(accepts)
+
+
+NOTHING: dict[str, Any] = {"type": "object", "additionalProperties": False}
+
+
+class TestCallsOfTools(CallsLaws):
+    make = staticmethod(
+        lambda: ToolCalls(
+            [{"name": "a", "parameters": NOTHING}, {"name": "b", "parameters": {"enum": [True, "f"]}}],
+            begin="<{name}>",
+            end="/",
+            whitespace="compact",
+        )
+    )
+    triggers, calls = "<", r'<a>\{\}/|<b>(?:true|"f")/'
+    vocabulary = words("<", "a>", "<b", ">", "{}", "x<a>{", "}/", "/<", "true/", "é".encode(), b"\xc3", '"f')
+    max_tokens = 4
+
+
+class TestOneCall(CallsLaws):
+    make = staticmethod(
+        lambda: StructuralTag(
+            [{"begin": "<a", "schema": {"const": 1}, "end": ">"}], min_calls=1, max_calls=1, whitespace="compact"
+        )
+    )
+    triggers, calls, least, most = "<a", "<a1>", 1, 1
+    vocabulary = words("<", "a", "<<a", "1>", ">", "1", "a1", ">x")
+    max_tokens = 5
+
+
+class TestTwoCallsAtLeast(CallsLaws):
+    make = staticmethod(
+        lambda: StructuralTag(
+            [{"begin": "aba", "schema": {"enum": [[], True]}}, {"begin": "ac", "schema": {"const": {}}, "end": "a"}],
+            min_calls=2,
+            whitespace="compact",
+        )
+    )
+    triggers, calls, least = "aba|ac", r"aba(?:\[\]|true)|ac\{\}a", 2
+    vocabulary = words("ab", "a", "b", "aba[", "]", "]a", "c{}", "ac{}aab", "a[]")
+    max_tokens = 5
+
+
+class TestATagThatBeginsWithAnother(CallsLaws):
+    make = staticmethod(
+        lambda: StructuralTag(
+            [{"begin": "<a", "schema": {"const": {}}}, {"begin": "<ab", "schema": {"type": "boolean"}, "end": ";"}],
+            triggers=["<"],
+            max_calls=2,
+            whitespace="compact",
+        )
+    )
+    triggers, calls, most = "<", r"<a\{\}|<ab(?:true|false);", 2
+    vocabulary = words("<", "a", "b", "<a{}", "{}", "{", "}<", "true;", "btrue", ";", "x")
+    max_tokens = 5
+
+
+class TestTagsBehindATrigger(ConstraintLaws):
+    make = staticmethod(
+        lambda: StructuralTag([{"begin": "<", "schema": {"const": {}}}], after="!", whitespace="compact")
+    )
+    vocabulary = words("<", "{}", "!", "<{", "}", "x", "!<{}", "é".encode(), b"\xc3", "}!")
+    max_tokens = 5
+
+    @staticmethod
+    def accepts(raw: bytes) -> bool:
+        free, trigger, calls = raw.partition(b"!")
+        pattern = rb"(?s:[^<]*(?:<\{\}[^<]*)*)"
+        return bool(trigger) and is_utf8(free) and is_utf8(calls) and re.fullmatch(pattern, calls) is not None

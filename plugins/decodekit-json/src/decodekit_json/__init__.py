@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from decodekit.hookspecs import hookimpl
 from decodekit.techniques import Command, Constraint
+from decodekit_json.calls import StructuralTag, Tag, Tool, ToolCall, ToolCalls
 from decodekit_json.techniques import AnyJSON, Choice, JSONSchema, Regex
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def __getattr__(name: str) -> Any:
 
 @hookimpl
 def decodekit_constraints() -> list[type[Constraint]]:
-    """Offer `json_schema`, `json`, `regex` and `choice`."""
-    return [JSONSchema, AnyJSON, Regex, Choice]
+    """Offer `json_schema`, `json`, `regex`, `choice`, `structural_tag` and `tool_calls`."""
+    return [JSONSchema, AnyJSON, Regex, Choice, StructuralTag, ToolCalls]
 
 
 @hookimpl
@@ -37,4 +38,16 @@ def decodekit_commands() -> list[Command]:
     return [Command("explain-schema", "decodekit_json.commands:explain_schema", help_line)]
 
 
-__all__ = ["AnyJSON", "Choice", "Compiled", "JSONSchema", "Regex", "compile"]
+__all__ = [
+    "AnyJSON",
+    "Choice",
+    "Compiled",
+    "JSONSchema",
+    "Regex",
+    "StructuralTag",
+    "Tag",
+    "Tool",
+    "ToolCall",
+    "ToolCalls",
+    "compile",
+]

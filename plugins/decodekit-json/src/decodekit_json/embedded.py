@@ -10,7 +10,8 @@ from decodekit.vocabulary import Vocabulary
 from decodekit_json.around import Calls, Tagged, behind
 from decodekit_json.compiled import Compiled
 from decodekit_json.compiler import KEPT
-from decodekit_json.sources import SchemaSource, Source
+from decodekit_json.machine import Thread, Threads
+from decodekit_json.sources import SchemaSource, Source, blamed_on
 
 _NUMBER_GOES_ON = frozenset("0123456789.eE+-")
 _NUMBER_BEGINS = frozenset(b"-0123456789")
@@ -28,17 +29,13 @@ class AfterSource:
     source: Source
     trigger: str
 
+    def threads(self, name: str) -> Threads:
+        """Give the threads before the first byte."""
+        return behind(self.trigger.encode(), self.source.threads(name))
+
     def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
         """Compile, or give what was compiled before."""
-        inner = self.source.compile(vocabulary, width, name)
-
-        def make() -> Compiled:
-            threads = behind(self.trigger.encode(), inner.start().threads)
-            made = Compiled(threads, vocabulary, width, name)
-            made.lowered = inner.lowered
-            return made
-
-        return KEPT.get(("after", self.trigger, inner), make)
+        return _compiled(self.threads(name), vocabulary, width, name)
 
     def meet(self, other: Source) -> AfterSource | None:
         """Give the texts of both, where both begin behind one trigger; None elsewhere."""
@@ -79,25 +76,36 @@ class CallsSource:
     least: int
     most: int | None
 
-    def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
-        """Compile, or give what was compiled before."""
-        inner = [tag.document.compile(vocabulary, width, f"{name}: {tag.begin!r:.80}") for tag in self.tags]
-        _check_ends(self.tags, inner, name)
+    def threads(self, name: str) -> Threads:
+        """Give the threads before the first byte."""
+        documents: list[Thread] = []
+        for tag in self.tags:
+            with blamed_on(f"{name}: {tag.begin!r:.80}"):
+                documents += tag.document.threads(name)
+        _check_ends(self.tags, documents, name)
 
-        def make() -> Compiled:
-            tags: list[Tagged] = []
-            for tag, compiled in zip(self.tags, inner, strict=True):
-                (document,) = compiled.start().threads
-                tags.append(Tagged(tag.begin.encode(), document, tag.end.encode()))
-            calls = Calls(tags, [trigger.encode() for trigger in self.triggers], self.least, self.most)
-            return Compiled(calls.start(), vocabulary, width, name)
+        def make() -> Calls:
+            tags = [
+                Tagged(tag.begin.encode(), document, tag.end.encode())
+                for tag, document in zip(self.tags, documents, strict=True)
+            ]
+            return Calls(tags, [trigger.encode() for trigger in self.triggers], self.least, self.most)
 
         around = tuple((tag.begin, tag.end) for tag in self.tags)
-        return KEPT.get(("calls", around, self.triggers, self.least, self.most, name, *inner), make)
+        return KEPT.get((around, self.triggers, self.least, self.most, *documents), make).start()
+
+    def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
+        """Compile, or give what was compiled before."""
+        return _compiled(self.threads(name), vocabulary, width, name)
 
     def meet(self, other: Source) -> None:
         """Say that nothing is met exactly."""
         return
+
+
+def _compiled(threads: Threads, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
+    key = (*threads, vocabulary.fingerprint, width, name)
+    return KEPT.get(key, lambda: Compiled(threads, vocabulary, width, name))
 
 
 def triggers_of(begins: Sequence[str], triggers: Sequence[str], name: str) -> tuple[str, ...]:
@@ -127,15 +135,14 @@ def triggers_of(begins: Sequence[str], triggers: Sequence[str], name: str) -> tu
     return chosen
 
 
-def _check_ends(tags: Sequence[TagSource], compiled: Sequence[Compiled], name: str) -> None:
+def _check_ends(tags: Sequence[TagSource], documents: Sequence[Thread], name: str) -> None:
     """Refuse what could be read in two ways.
 
     Raises:
         SchemaError: For a number with nothing behind it that says where it ends, and for a beginning that goes on from
             another as the other's document may begin.
     """
-    for tag, made in zip(tags, compiled, strict=True):
-        (document,) = made.start().threads
+    for tag, document in zip(tags, documents, strict=True):
         first = frozenset(byte for byte in document.place.bytes() if document.step(byte))
         if first & _NUMBER_BEGINS and (not tag.end or tag.end[0] in _NUMBER_GOES_ON):
             raise SchemaError(

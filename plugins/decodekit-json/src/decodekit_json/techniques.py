@@ -17,7 +17,7 @@ from decodekit.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from decodekit_json.compiler import Options
     from decodekit_json.requested import Requested
-    from decodekit_json.sources import Source
+    from decodekit_json.sources import SchemaSource, Source
 
 Whitespace = Literal["flexible", "compact"]
 Trigger = Annotated[str | None, Field(min_length=1)]
@@ -104,13 +104,10 @@ class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.patterns import full
-        from decodekit_json.sources import TextSource
+        from decodekit_json.sources import TextSource, blamed_on
 
-        try:
+        with blamed_on(self.name):
             expression = full(self.pattern)
-        except SchemaError as error:
-            error.args = (f"{self.name}: {error}", *error.args[1:])
-            raise
         return build(TextSource(expression), self.name, context, None, self.after)
 
 
@@ -136,17 +133,15 @@ def asserts_formats(formats: Literal["assert", "annotate"] | None, schema: Any) 
     return not isinstance(schema, dict | bool | str | Path) if formats is None else formats == "assert"
 
 
-def build(
-    source: Source, name: str, context: BuildContext, parse: Parse | None, after: str | None = None
-) -> Requested:
+def build(source: Source, name: str, context: BuildContext, parse: Parse | None, after: str | None = None) -> Requested:
     """Make the working piece of a source, behind the trigger `after` where there is one."""
     from decodekit_json.requested import requested
 
     if after is not None:
         from decodekit_json.embedded import AfterSource
+        from decodekit_json.sources import refuse_surrogates
 
-        if any("\ud800" <= character <= "\udfff" for character in after):
-            raise SchemaError(f"{name}: the trigger {after!r:.80} has a lone surrogate, which no text can have")
+        refuse_surrogates((after,), name)
         source, parse = AfterSource(source, after), behind(after, parse)
     vocabulary = context.vocabulary
     if not isinstance(vocabulary, Vocabulary):
@@ -163,12 +158,11 @@ def behind(trigger: str | None, parse: Parse | None) -> Parse | None:
     return lambda text: parse(text.partition(trigger)[2])
 
 
-def _checked(made: Requested, source: Any, parse: Parse, after: str | None) -> Requested:
+def _checked(made: Requested, source: SchemaSource, parse: Parse, after: str | None) -> Requested:
     """Have documents validated before they are read."""
     from decodekit_json.checking import Checker
 
-    loosened = made.lowered.loosened if made.lowered else []
-    options = source.options
+    options, loosened = source.options, source.lowered(made.name).loosened
     check: Callable[[str], None] = Checker(source.schema, source.documents, options.draft, options.formats, loosened)
 
     def checked(text: str) -> Any:
