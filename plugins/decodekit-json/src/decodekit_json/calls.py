@@ -48,7 +48,7 @@ class Tag(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
 
     begin: str = Field(min_length=1)
-    schema_: SchemaLike = Field(True, alias="schema")
+    schema_: SchemaLike = Field(default=True, alias="schema")
     end: str = ""
     name: str = ""
 
@@ -99,8 +99,8 @@ class StructuralTag(Constraint, name="structural_tag", source="arXiv:2411.15100,
 
     tags: tuple[Tag, ...] = Field(min_length=1)
     triggers: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    min_calls: int = Field(0, ge=0)
-    max_calls: int | None = Field(None, ge=1)
+    min_calls: int = Field(default=0, ge=0)
+    max_calls: int | None = Field(default=None, ge=1)
     after: Trigger = None
     whitespace: Whitespace = "flexible"
     key_order: Literal["schema", "any"] = "schema"
@@ -131,8 +131,8 @@ class ToolCalls(Constraint, name="tool_calls", source="arXiv:2411.15100, structu
     begin: str = "<function={name}>"
     end: str = "</function>"
     trigger: str | None = None
-    min_calls: int = Field(0, ge=0)
-    max_calls: int | None = Field(None, ge=1)
+    min_calls: int = Field(default=0, ge=0)
+    max_calls: int | None = Field(default=None, ge=1)
     after: Trigger = None
     whitespace: Whitespace = "flexible"
     key_order: Literal["schema", "any"] = "schema"

@@ -133,7 +133,7 @@ def blamed_on(name: str) -> Iterator[None]:
     try:
         yield
     except SchemaError as error:
-        if not str(error).startswith(name):
+        if not str(error).startswith(f"{name}:"):
             error.args = (f"{name}: {error}", *error.args[1:])
         raise
 
