@@ -103,6 +103,10 @@ class Until(Terminal):
         """Give how many bytes the character still needs that the text is in."""
         return _REST[state[1]]
 
+    def base(self, state: State) -> State | None:
+        """Give the state of free text that no beginning has begun in, where this one is between two characters."""
+        return self.start() if self.pauses(state) else None
+
     def allowed(self, state: State) -> bytes | None:
         """Give the bytes that may follow inside of a beginning; None in free text."""
         return bytes(self._children[state[0]]) if self.locked[state[0]] else None
