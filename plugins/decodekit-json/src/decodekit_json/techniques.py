@@ -139,9 +139,7 @@ def build(source: Source, name: str, context: BuildContext, parse: Parse | None,
 
     if after is not None:
         from decodekit_json.embedded import AfterSource
-        from decodekit_json.sources import refuse_surrogates
 
-        refuse_surrogates((after,), name)
         source, parse = AfterSource(source, after), behind(after, parse)
     vocabulary = context.vocabulary
     if not isinstance(vocabulary, Vocabulary):
