@@ -148,7 +148,7 @@ def test_a_document_behind_a_trigger_is_read_alone(context):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: ToolCalls([NOW, NOW]), SchemaError, "tool_calls: two tags begin with '<function=now>'"),
+        (lambda: ToolCalls([NOW, NOW]), SchemaError, "tool_calls: 2 tags begin with '<function=now>'"),
         (lambda: ToolCalls([NOW], begin="<call>"), SchemaError, "a call is not told by begin='<call>'"),
         (lambda: ToolCalls([NOW], begin="{name}("), SchemaError, "a call is not told by"),
         (lambda: ToolCalls([NOW], trigger="[call]"), SchemaError, r"trigger='\[call\]'"),

@@ -160,13 +160,13 @@ class ToolCalls(Constraint, name="tool_calls", source="arXiv:2411.15100, structu
 
 
 def _build(asked: StructuralTag, name: str, context: BuildContext) -> CompiledConstraint:
-    from decodekit_json.embedded import CallsSource, triggers_of
+    from decodekit_json.embedded import CallsSource, first_of
     from decodekit_json.sources import refuse_surrogates
 
     if asked.max_calls is not None and asked.max_calls < asked.min_calls:
         raise SchemaError(f"{name}: min_calls={asked.min_calls} is more than max_calls={asked.max_calls}")
     refuse_surrogates([text for tag in asked.tags for text in (tag.begin, tag.end)], name)
-    triggers = triggers_of([tag.begin for tag in asked.tags], asked.triggers, name)
+    triggers = tuple(dict.fromkeys(asked.triggers)) or first_of([tag.begin for tag in asked.tags])
     read = [_read(tag, asked, name) for tag in asked.tags]
     source = CallsSource(tuple(source for source, _ in read), triggers, asked.min_calls, asked.max_calls)
     parts = {tag.begin: (tag, parse) for tag, (_, parse) in zip(asked.tags, read, strict=True)}

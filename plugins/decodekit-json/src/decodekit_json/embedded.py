@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,9 +83,10 @@ class CallsSource:
         for tag in self.tags:
             with blamed_on(f"{name}: {tag.begin!r:.80}"):
                 documents += tag.document.threads(name)
-        _check_ends(self.tags, documents, name)
 
         def make() -> Calls:
+            _check_triggers([tag.begin for tag in self.tags], self.triggers, name)
+            _check_ends(self.tags, documents, name)
             tags = [
                 Tagged(tag.begin.encode(), document, tag.end.encode())
                 for tag, document in zip(self.tags, documents, strict=True)
@@ -108,31 +110,36 @@ def _compiled(threads: Threads, vocabulary: Vocabulary, width: int, name: str) -
     return KEPT.get(key, lambda: Compiled(threads, vocabulary, width, name))
 
 
-def triggers_of(begins: Sequence[str], triggers: Sequence[str], name: str) -> tuple[str, ...]:
-    """Give the triggers; where none are given, the beginnings that start with no other.
+def first_of(begins: Sequence[str]) -> tuple[str, ...]:
+    """Give the beginnings that start with no other."""
+    found: list[str] = []
+    for begin in sorted(begins):  # behind a text come those that start with it
+        if not found or not begin.startswith(found[-1]):
+            found.append(begin)
+    return tuple(found)
+
+
+def _check_triggers(begins: Sequence[str], triggers: Sequence[str], name: str) -> None:
+    """Refuse beginnings and triggers that cannot be told apart.
 
     Raises:
-        SchemaError: For two equal beginnings, one without a trigger, and triggers of which one is in another.
+        SchemaError: For two equal beginnings, one without a trigger, a trigger without one, and a trigger in another.
     """
-    twice = next((begin for at, begin in enumerate(begins) if begin in begins[:at]), None)
-    if twice is not None:
-        raise SchemaError(f"{name}: two tags begin with {twice!r}", hint="the text could not tell them apart")
-    chosen = tuple(dict.fromkeys(triggers)) or tuple(
-        begin for begin in begins if not any(begin != other and begin.startswith(other) for other in begins)
-    )
+    twice, count = Counter(begins).most_common(1)[0]
+    if count > 1:
+        raise SchemaError(f"{name}: {count} tags begin with {twice!r}", hint="the text could not tell them apart")
     for begin in begins:
-        if not begin.startswith(chosen):
-            raise SchemaError(f"{name}: the tag {begin!r} begins with none of the triggers {list(chosen)}")
-    for trigger in chosen:
+        if not begin.startswith(tuple(triggers)):
+            raise SchemaError(f"{name}: the tag {begin!r} begins with none of the triggers {list(triggers)}")
+    for trigger in triggers:
         if not any(begin.startswith(trigger) for begin in begins):
             raise SchemaError(f"{name}: no tag begins with the trigger {trigger!r}")
-        within = next((other for other in chosen if other != trigger and trigger in other), None)
+        within = next((other for other in triggers if other != trigger and trigger in other), None)
         if within is not None:
             raise SchemaError(
                 f"{name}: the trigger {trigger!r} is in {within!r}, which could then never be written",
                 hint="triggers that are no parts of one another",
             )
-    return chosen
 
 
 def _check_ends(tags: Sequence[TagSource], documents: Sequence[Thread], name: str) -> None:
@@ -159,4 +166,4 @@ def _check_ends(tags: Sequence[TagSource], documents: Sequence[Thread], name: st
                 )
 
 
-__all__ = ["AfterSource", "CallsSource", "TagSource", "triggers_of"]
+__all__ = ["AfterSource", "CallsSource", "TagSource", "first_of"]
