@@ -8,6 +8,7 @@ import pytest
 from decodekit import Decoder, Vocabulary
 from decodekit.errors import IncompatibleTechniquesError, UnsatisfiableSchemaError
 from decodekit.testing import tiny_llama
+from decodekit_demo import draft_path, model_path
 from decodekit_json import ToolCall
 
 LETTERS = b'</t>{"a:1}xf= '
@@ -118,6 +119,26 @@ def test_beams_stay_inside_and_take_forced_drafts(decoder, constraint, search):
     plain = decoder.generate(PROMPTS, **options)
     assert all(fits(sample, constraint) for result in plain for sample in result.samples)
     assert everything(decoder.generate(PROMPTS, forced_tokens=True, **options)) == everything(plain)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"temperature": 1.2, "match": True}, {"temperature": 1.2, "token_rule": True}], ids=str
+)
+def test_the_demo_models_draft_across_triggers(options):
+    decoder = Decoder.from_pretrained(model_path())
+    card = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 8}}, "required": ["name"]}
+    asked = [
+        {"json_schema": {"schema": card, "after": "</think>"}},
+        {"tool_calls": {"tools": [{"name": "note", "parameters": card}], "min_calls": 1, "max_calls": 1}},
+    ]
+    for constraint in asked:
+        shared = {"max_new_tokens": 40, "n": 2, "seed": 2, **constraint, **options}
+        prompts = ["Once upon a time", "Describe my 33-year-old teddy bear who likes reading\n"]
+        drafted = decoder.generate(prompts, draft_model=draft_path(), prompt_lookup=4, forced_tokens=True, **shared)
+        assert all(sample.parsed and sample.parse_error is None for result in drafted for sample in result.samples)
+        assert all(result.stats.accepted_tokens > 0 for result in drafted)
+        if "token_rule" not in options:
+            assert everything(drafted) == everything(decoder.generate(prompts, **shared))
 
 
 def test_streams_give_the_whole_text_and_end_with_the_document(decoder):
