@@ -3,6 +3,8 @@
 The trigger falls inside of accepted drafts, on boundaries of tokens and inside of tokens.
 """
 
+import json
+
 import pytest
 
 from decodekit import Decoder, Vocabulary
@@ -165,6 +167,12 @@ def test_a_stop_string_behind_calls_leaves_them_to_be_read(decoder):
     assert {(result.finish_reason, result.parsed is None) for result in found} == {("stop", True)}
     found = [decoder.generate(PROMPTS[1], temperature=2.0, seed=seed, **options) for seed in range(4)]
     assert all(isinstance(call, ToolCall) for result in found for call in result.parsed)
+
+
+def test_calls_are_plain_data_in_a_results_dict(decoder):
+    plain = decoder.generate(PROMPTS[1], max_new_tokens=20, **TOOLS).to_dict()
+    assert plain["answer"]["parsed"][0].keys() == {"name", "arguments"}
+    assert json.loads(json.dumps(plain["answer"]["parsed"])) == plain["answer"]["parsed"]
 
 
 def test_too_small_a_budget_is_refused_with_the_minimum(decoder):
