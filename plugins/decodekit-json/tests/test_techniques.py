@@ -500,8 +500,9 @@ def test_the_command_explains_and_its_status_says_whether_all_is_kept(schema, st
     assert shown in capsys.readouterr().out
 
 
-def test_the_hook_offers_four_techniques():
-    assert [technique.name for technique in decodekit_constraints()] == ["json_schema", "json", "regex", "choice"]
+def test_the_hook_offers_five_techniques():
+    names = [technique.name for technique in decodekit_constraints()]
+    assert names == ["json_schema", "json", "regex", "grammar", "choice"]
 
 
 def test_the_readmes_example_prints_what_it_says(tmp_path, monkeypatch, capsys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 from decodekit.errors import SchemaError, UnsatisfiableSchemaError
 from decodekit.vocabulary import Vocabulary
@@ -18,6 +18,18 @@ from decodekit_json.machine import End, Reading, Thread, Threads
 from decodekit_json.strings import plain_terminal
 from decodekit_json.terminal import Terminal
 from decodekit_json.texts import matches
+
+class Source(Protocol):
+    """What a constraint is made of."""
+
+    def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
+        """Compile, or give what was compiled before."""
+        ...
+
+    def meet(self, other: Source) -> Source | None:
+        """Give the texts of both, exactly; None where that cannot be done."""
+        ...
+
 
 _JOINT = "urn:decodekit:joint:"
 
@@ -96,9 +108,6 @@ class TextSource:
     def has(self, text: str) -> bool:
         """Say whether a text is one of them."""
         return text in self.choices if self.expression is None else matches(self.expression, text)
-
-
-Source: TypeAlias = SchemaSource | TextSource
 
 
 def _place(source: SchemaSource) -> str:

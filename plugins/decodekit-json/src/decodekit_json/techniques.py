@@ -1,4 +1,4 @@
-"""What a request asks for: `json_schema`, `json`, `regex`, `choice`."""
+"""What a request asks for: `json_schema`, `json`, `regex`, `grammar`, `choice`."""
 
 from __future__ import annotations
 
@@ -106,6 +106,23 @@ class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
         return _build(TextSource(expression), self.name, context, None)
 
 
+class Grammar(Constraint, name="grammar", source="lark-parser.readthedocs.io, Grammar Reference"):
+    """Texts that follow a context-free grammar in Lark's notation. Exact, or refused.
+
+    Args:
+        grammar: The grammar, or a path to a file that has it; text with a line break or a colon is a grammar.
+        start: The rule that a text follows.
+    """
+
+    grammar: str | Path
+    start: str = "start"
+
+    def build(self, context: BuildContext) -> CompiledConstraint:
+        from decodekit_json.grammars import GrammarSource, text_of
+
+        return _build(GrammarSource(text_of(self.grammar), self.start), self.name, context, None)
+
+
 class Choice(Constraint, name="choice"):
     """Exactly one of some texts, which is also `.parsed`. Exact.
 
@@ -147,4 +164,4 @@ def _checked(made: Requested, source: Any, parse: Parse) -> Requested:
     return made.read_by(checked)
 
 
-__all__ = ["AnyJSON", "Choice", "JSONSchema", "Regex"]
+__all__ = ["AnyJSON", "Choice", "Grammar", "JSONSchema", "Regex"]
