@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from decodekit.testing import ConstraintLaws
 from decodekit.vocabulary import Vocabulary
-from decodekit_json import AnyJSON, Choice, JSONSchema, Regex, StructuralTag, ToolCalls
+from decodekit_json import AnyJSON, Choice, Grammar, JSONSchema, Regex, StructuralTag, ToolCalls
 
 
 def words(*tokens: str | bytes) -> Vocabulary:
@@ -195,3 +195,10 @@ class TestTagsBehindATrigger(ConstraintLaws):
         free, trigger, calls = raw.partition(b"!")
         pattern = rb"(?s:[^<]*(?:<\{\}[^<]*)*)"
         return bool(trigger) and is_utf8(free) and is_utf8(calls) and re.fullmatch(pattern, calls) is not None
+
+
+class TestAGrammarBehindATrigger(AfterLaws):
+    make = staticmethod(lambda: Grammar('start: "(" start? ")" | "x"\n', after="="))
+    trigger, document = "=", r"x|\((x|\((x|\(\))?\))?\)"
+    vocabulary = words("=", "(", ")", "=(", "))", "x", "()", "x)", "a", "(x")
+    max_tokens = 4

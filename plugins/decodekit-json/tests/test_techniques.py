@@ -505,6 +505,7 @@ def test_the_hook_offers_techniques():
         "json_schema",
         "json",
         "regex",
+        "grammar",
         "choice",
         "structural_tag",
         "tool_calls",

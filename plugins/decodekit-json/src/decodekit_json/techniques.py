@@ -1,4 +1,4 @@
-"""What a request asks for: `json_schema`, `json`, `regex`, `choice`."""
+"""What a request asks for: `json_schema`, `json`, `regex`, `grammar`, `choice`."""
 
 from __future__ import annotations
 
@@ -111,6 +111,25 @@ class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
         return build(TextSource(expression), self.name, context, None, self.after)
 
 
+class Grammar(Constraint, name="grammar", source="lark-parser.readthedocs.io, Grammar Reference"):
+    """Texts that follow a context-free grammar in Lark's notation. Exact, or refused.
+
+    Args:
+        grammar: The grammar, or a path to a file that has it; text with a line break or a colon is a grammar.
+        start: The rule that a text follows.
+        after: A trigger: text is free up to the first one, and what follows the grammar comes right behind it.
+    """
+
+    grammar: str | Path
+    start: str = "start"
+    after: Trigger = None
+
+    def build(self, context: BuildContext) -> CompiledConstraint:
+        from decodekit_json.grammars import GrammarSource, text_of
+
+        return build(GrammarSource(text_of(self.grammar), self.start), self.name, context, None, self.after)
+
+
 class Choice(Constraint, name="choice"):
     """Exactly one of some texts, which is also `.parsed`. Exact.
 
@@ -170,4 +189,4 @@ def _checked(made: Requested, source: SchemaSource, parse: Parse, after: str | N
     return made.read_by(behind(after, checked))
 
 
-__all__ = ["AnyJSON", "Choice", "JSONSchema", "Regex", "Trigger", "Whitespace", "asserts_formats", "build"]
+__all__ = ["AnyJSON", "Choice", "Grammar", "JSONSchema", "Regex", "Trigger", "Whitespace", "asserts_formats", "build"]
