@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from decodekit.law import Law as Law
     from decodekit.memory.watch import Pass as Pass
     from decodekit.model import CausalModel as CausalModel
+    from decodekit.partial_json import PartialJSON as PartialJSON
     from decodekit.positions import Positions as Positions
     from decodekit.request import Request as Request
     from decodekit.results import Completion as Completion
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from decodekit.techniques import ModelHook as ModelHook
     from decodekit.techniques import ModelRunner as ModelRunner
     from decodekit.techniques import Observer as Observer
+    from decodekit.techniques import PartialParser as PartialParser
     from decodekit.techniques import Prompt as Prompt
     from decodekit.techniques import Scheduler as Scheduler
     from decodekit.techniques import Search as Search
@@ -79,14 +81,15 @@ _HOMES = {
     "law": "Law",
     "memory.watch": "Pass",
     "model": "CausalModel",
+    "partial_json": "PartialJSON",
     "positions": "Positions",
     "request": "Request",
     "results": "Completion Piece Ranked Result Score Stats",
     "rows": "RowView StepView",
     "techniques": (
         "Aggregator BuildContext Command Companion CompiledConstraint Constraint Draft Drafter Expansion GroupView "
-        "KVCache LogitsProcessor ModelAdapter ModelHook ModelRunner Observer Prompt Scheduler Search Stage "
-        "StopCondition Technique TokenSelector Verdict Verifier"
+        "KVCache LogitsProcessor ModelAdapter ModelHook ModelRunner Observer PartialParser Prompt Scheduler Search "
+        "Stage StopCondition Technique TokenSelector Verdict Verifier"
     ),
     "views": "ModelView",
     "vocabulary": "Vocabulary",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -95,7 +96,22 @@ def next_piece(row: Row) -> Piece:
         safe = len(text) - max((_overlap(text, stop) for stop in plan.stops), default=0)
     start, first = min(row.streamed, safe), max(row.streamed_tokens, len(plan.prompt))
     row.streamed, row.streamed_tokens = safe, len(row.tokens)
-    return Piece(text[start:safe], row.tokens[first:], row.group.index, row.sample, row.finish_reason)
+    tokens, reason = row.tokens[first:], row.finish_reason
+    partial = _read_on(row, text[start:safe])
+    completion = row.completion() if reason else None
+    return Piece(text[start:safe], tokens, row.group.index, row.sample, reason, partial, completion)
+
+
+def _read_on(row: Row, text: str) -> Any:
+    """Give what is complete of the row's text, `text` being the new part that is handed out."""
+    plan = row.group.plan
+    if row.partial is None or plan.constraint is None:
+        return None
+    with blamed_on(plan.constraint_name):
+        row.partial = row.partial.push(text) if text else row.partial
+        if row.finish_reason and row.cut is None and plan.constraint.is_complete(row.constraint):
+            row.partial = row.partial.end()
+        return row.partial.value
 
 
 def _overlap(text: str, stop: str) -> int:

@@ -172,6 +172,10 @@ class Piece:
         request: Index of the request in the batch.
         sample: Index of the sample in its request.
         finish_reason: Set on the sample's last piece.
+        partial: What the sample's text holds so far, as plain data, where its constraint reads unfinished texts: of
+            JSON the members and items that are complete. Not validated beyond what the constraint keeps while writing.
+            Pieces share parts of it: do not edit it.
+        completion: The sample as `generate` gives it, with `.parsed` and `.parse_error`; on its last piece.
     """
 
     text: str
@@ -179,6 +183,8 @@ class Piece:
     request: int = 0
     sample: int = 0
     finish_reason: str | None = None
+    partial: Any = None
+    completion: Completion | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

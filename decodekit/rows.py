@@ -22,6 +22,7 @@ from decodekit.positions import Positions
 from decodekit.prefix import Prefix
 from decodekit.results import Completion, Stats
 from decodekit.rng import Draws
+from decodekit.techniques import PartialParser
 from decodekit.types import Int64, State, Tensor
 from decodekit.vocabulary import TextState, Vocabulary
 
@@ -85,6 +86,7 @@ class Group:
             plan.start_constraint(),
             drafters,
             self.vocabulary.start_text() if self.vocabulary else None,
+            plan.constraint.partial if plan.constraint else None,
         )
 
     @property
@@ -115,6 +117,7 @@ class Row:
         constraint: State of the constraint.
         drafters: State of each drafter.
         text: Text so far, as a value that knows the bytes of an unfinished character.
+        partial: What was read of the text that was handed out while streaming, where the constraint reads it.
         logprobs: Model's log-probability per generated token.
         target_logprobs: Target law's.
         top_logprobs: Likeliest tokens per generated token.
@@ -136,6 +139,7 @@ class Row:
     constraint: State
     drafters: tuple[State, ...]
     text: TextState | None
+    partial: PartialParser | None = None
     logprobs: list[float] = field(default_factory=list)
     target_logprobs: list[float] = field(default_factory=list)
     top_logprobs: list[dict[int, float]] = field(default_factory=list)

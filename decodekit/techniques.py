@@ -172,13 +172,38 @@ class LogitsProcessor(Technique):
         """Give the new law of every position."""
 
 
+class PartialParser(ABC):
+    """Reads a text that satisfies a constraint as it comes. A value: a fork of a row shares it.
+
+    The law: `value` depends on the text alone, not on the pieces in which it was pushed.
+
+    Attributes:
+        value: What is complete so far, as plain data. Values may share their parts, so nobody edits them.
+    """
+
+    value: Any
+
+    @abstractmethod
+    def push(self, text: str) -> PartialParser:
+        """Give the state after more text."""
+
+    @abstractmethod
+    def end(self) -> PartialParser:
+        """Give the state at the end of a text that satisfies the constraint."""
+
+
 class CompiledConstraint(ABC):
     """The working piece of a constraint: an automaton over tokens whose states are values.
 
     The law (`ConstraintLaws`): `mask(state, remaining)` has exactly the tokens after which a completion in tokens of
     this vocabulary exists within `remaining` tokens (the token itself included, the end token not). The end token is
     not part of the mask: the loop adds the request's end tokens where `is_complete(state)`.
+
+    Attributes:
+        partial: Reads unfinished texts, before the first character, for `Piece.partial`; None where nothing does.
     """
+
+    partial: PartialParser | None = None
 
     @abstractmethod
     def start(self) -> State:
@@ -588,6 +613,7 @@ __all__ = [
     "ModelHook",
     "ModelRunner",
     "Observer",
+    "PartialParser",
     "Prompt",
     "Scheduler",
     "Search",

@@ -150,6 +150,8 @@ def test_streams_give_the_whole_text_and_end_with_the_document(decoder):
         pieces = list(decoder.stream(PROMPTS[0], **options, **drafter))
         assert "".join(piece.text for piece in pieces) == result.text
         assert pieces[-1].finish_reason == result.finish_reason == "constraint"
+        assert pieces[-1].partial == result.parsed
+        assert all(piece.partial is None for piece in pieces[:3])
 
 
 @pytest.mark.parametrize("drafter", [{}, *DRAFTERS.values()])

@@ -215,6 +215,23 @@ class ConstraintLaws:
                     f"other forks changed {places[i].text!r}"
                 )
 
+    def test_the_partial_value_does_not_depend_on_pieces(self) -> None:
+        constraint = self.compiled()
+        first = constraint.partial
+        if first is None:
+            return
+        for place in self.places(constraint):
+            text = place.text.decode("utf-8", "ignore")
+            state, seen = first, [(first, copy.deepcopy(first.value))]
+            for letter in text:
+                state = state.push(letter)
+                seen.append((state, copy.deepcopy(state.value)))
+            whole = first.push(text).value
+            assert same(state.value, whole), f"{text!r} gives {whole!r} at once and {state.value!r} by letters"
+            assert all(same(state.value, value) for state, value in seen), f"push edited a value before {text!r}"
+            if constraint.is_complete(place.state):
+                assert same(state.end().value, first.push(text).end().value), f"two ends of {text!r}"
+
     def test_no_global_random_generator_is_used(self) -> None:
         before = random_generators()
         constraint = self.compiled()

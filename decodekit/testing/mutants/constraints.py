@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
+from decodekit.techniques import BuildContext, CompiledConstraint, Constraint, PartialParser
 from decodekit.testing.constraints import ConstraintLaws
 from decodekit.testing.mutants.base import Mutant
 from decodekit.testing.oracle import Oracle
@@ -31,8 +31,39 @@ def may_continue(text: bytes) -> bool:
     return any(each.startswith(text) for each in TEXTS)
 
 
+class Letters(PartialParser):
+    """Right: the letters so far."""
+
+    def __init__(self, value: Any = ()) -> None:
+        self.value = value
+
+    def push(self, text: str) -> PartialParser:
+        return Letters((*self.value, *text))
+
+    def end(self) -> PartialParser:
+        return self
+
+
+class LastPiece(Letters):
+    """Knows only what was pushed last."""
+
+    def push(self, text: str) -> PartialParser:
+        return LastPiece(tuple(text))
+
+
+class GrowingList(Letters):
+    """Hands out one list that grows."""
+
+    def push(self, text: str) -> PartialParser:
+        self.value = self.value or []
+        self.value += text
+        return GrowingList(self.value)
+
+
 class Table(CompiledConstraint):
     """Right, and slow: the state is the text."""
+
+    partial = Letters()
 
     def __init__(self, context: BuildContext) -> None:
         assert context.vocabulary is not None
@@ -149,6 +180,20 @@ class NeverDone(Table):
         return accepts(state) and not self.oracle.allowed(state, AHEAD)
 
 
+class ReadsTheLastPiece(Table):
+    """See `LastPiece`."""
+
+    partial = LastPiece()
+
+
+class SharesItsList(Table):
+    """See `GrowingList`."""
+
+    def __init__(self, context: BuildContext) -> None:
+        super().__init__(context)
+        self.partial = GrowingList()
+
+
 def _technique(compiled: type[Table]) -> Any:
     def build(self: Constraint, context: BuildContext) -> CompiledConstraint:
         return compiled(context)
@@ -175,5 +220,7 @@ CONSTRAINTS: tuple[Mutant, ...] = tuple(
         (ForcesAChoice, "forced"),
         (TooShortState, "equal_states"),
         (NeverDone, "complete_means"),
+        (ReadsTheLastPiece, "partial_value"),
+        (SharesItsList, "partial_value"),
     )
 )

@@ -131,7 +131,7 @@ def test_what_is_no_call_is_not_written(context, technique, text):
     ],
 )
 def test_a_text_that_was_cut_inside_of_a_call_is_not_read(context, technique, text):
-    with pytest.raises(ValueError, match=r"ends inside of a call|ends before|Expecting"):
+    with pytest.raises(ValueError, match="ends inside of a call"):
         technique.build(context).parse(text)
 
 
@@ -271,3 +271,34 @@ def test_distances_of_free_text_are_exact(begins):
             layer = {after for one in layer for byte in range(256) if (after := free.step(one, byte))}
             steps += 1
         assert free.distance(state) == steps
+
+
+@pytest.mark.parametrize(
+    ("technique", "text"),
+    [
+        (JSONSchema(BEAR, after="</t></t>"), 'x</t></t</t></t>{"name": "</t>"}'),
+        (
+            ToolCalls([Weather, NOW], after="!"),
+            '<function=now>{}! <function=Weather>{"city": "</function>"}</function>a',
+        ),
+        (
+            StructuralTag([{"begin": "<", "schema": {"type": "integer"}, "end": ">"}, {"begin": "<<", "schema": BEAR}]),
+            '<12><<{"name": "<1>"}<3>',
+        ),
+    ],
+    ids=["after", "tools", "tags"],
+)
+def test_what_is_complete_so_far_depends_on_the_text_alone(context, technique, text):
+    constraint = technique.build(context)
+    assert accepts(constraint, text)
+    by_letter, start = constraint.partial, constraint.partial
+    for size, letter in enumerate(text, 1):
+        by_letter = by_letter.push(letter)
+        assert by_letter.value == start.push(text[:size]).value
+    whole = by_letter.end().value
+    assert whole == start.push(text).end().value
+    parsed = constraint.parse(text)
+    if isinstance(parsed, list):
+        assert [call["name"] for call in whole] == [call.name for call in parsed]
+    else:
+        assert whole == parsed

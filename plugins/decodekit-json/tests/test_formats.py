@@ -82,12 +82,11 @@ def test_exactly_the_days_of_the_calendar_are_taken():
 def test_leap_seconds_are_taken_where_it_is_midnight_in_utc():
     last = dt.datetime(2016, 12, 31, 23, 59)
     for sign in (1, -1):
-        for minutes in range(24 * 60):
+        for minutes in range(0, 24 * 60, 7):
             offset = f"{'+' if sign > 0 else '-'}{minutes // 60:02}:{minutes % 60:02}"
             local = last + sign * dt.timedelta(minutes=minutes)
-            quarter = minutes % 15 == 0  # offsets of other minutes have no leap seconds
-            assert accepts("time", f"{local:%H:%M}:60{offset}") == quarter
-            assert accepts("date-time", f"{local:%Y-%m-%dT%H:%M}:60.5{offset}") == quarter
+            assert accepts("time", f"{local:%H:%M}:60{offset}")
+            assert accepts("date-time", f"{local:%Y-%m-%dT%H:%M}:60.5{offset}")
             late = local + dt.timedelta(minutes=random.Random(minutes).randrange(1, 1440))
             assert not accepts("time", f"{late:%H:%M}:60{offset}")
             assert not accepts("date-time", f"{local - dt.timedelta(days=3):%Y-%m-%dT%H:%M}:60{offset}")

@@ -20,8 +20,6 @@ SUITE, DEV = DATA / "json-schema-test-suite", DATA / "jsonschemabench-dev"
 needs_suite = pytest.mark.skipif(not SUITE.is_dir(), reason="needs shared/data/json-schema-test-suite")
 needs_dev = pytest.mark.skipif(not DEV.is_dir(), reason="needs shared/data/jsonschemabench-dev")
 
-WRONG_IN_SUITE = {"vocabulary.json: schema that uses custom metaschema with with no validation vocabulary"}
-"""A metaschema of one's own that leaves keywords out is not read: its keywords still count."""
 OUT_OF_ORDER = {
     "Github_hard---o90970",
     "Github_ultra---o48781",
@@ -101,7 +99,8 @@ def judged_dev(step: int, **options: Any) -> tuple[dict[str, set[str]], set[str]
 @pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_official_suite_is_judged_as_it_says(step: int) -> None:
     found, looked_at = judged_suite(step)
-    assert found == {name: {"rejects"} for name in WRONG_IN_SUITE & looked_at}
+    assert found == {}
+    assert looked_at
 
 
 @needs_dev

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from decodekit_json.embedded import TagSource
 
 _NAME = "{name}"
-_DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +158,7 @@ class ToolCalls(Constraint, name="tool_calls", source="arXiv:2411.15100, structu
 
 def _build(asked: StructuralTag, name: str, context: BuildContext) -> CompiledConstraint:
     from decodekit_json.embedded import CallsSource, first_of
+    from decodekit_json.partials import CallFormat, Calls
     from decodekit_json.sources import refuse_surrogates
 
     if asked.max_calls is not None and asked.max_calls < asked.min_calls:
@@ -169,12 +167,18 @@ def _build(asked: StructuralTag, name: str, context: BuildContext) -> CompiledCo
     triggers = tuple(dict.fromkeys(asked.triggers)) or first_of([tag.begin for tag in asked.tags])
     read = [_read(tag, asked, name) for tag in asked.tags]
     source = CallsSource(tuple(source for source, _ in read), triggers, asked.min_calls, asked.max_calls)
-    parts = {tag.begin: (tag, parse) for tag, (_, parse) in zip(asked.tags, read, strict=True)}
+    reads = {tag.begin: (tag.name or tag.begin, parse) for tag, (_, parse) in zip(asked.tags, read, strict=True)}
+    names = {tag.begin: (tag.name or tag.begin, tag.end) for tag in asked.tags}
+    reader = Calls(CallFormat(names, triggers, asked.max_calls), value=[])
 
     def parse(text: str) -> list[ToolCall]:
-        return calls_of(text, parts, triggers, asked.max_calls)
+        whole = reader.push(text)
+        if whole.is_open:
+            raise ValueError(f"the text ends inside of a call: {whole.rest!r:.80}")
+        found = [(*reads[begin], document) for begin, document in whole.found]
+        return [ToolCall(name, read(document)) for name, read, document in found]
 
-    return build(source, name, context, parse, asked.after)
+    return build(source, name, context, asked.after, parse, reader)
 
 
 def _read(tag: Tag, asked: StructuralTag, name: str) -> tuple[TagSource, Parse]:
@@ -185,37 +189,6 @@ def _read(tag: Tag, asked: StructuralTag, name: str) -> tuple[TagSource, Parse]:
     schema, parse = load_schema(tag.schema_, f"{name}: {tag.begin!r:.80}")
     options = Options(asked.key_order, asked.whitespace, asserts_formats(asked.formats, tag.schema_))
     return TagSource(tag.begin, SchemaSource(schema, options), tag.end), parse
-
-
-def calls_of(
-    text: str, tags: Mapping[str, tuple[Tag, Parse]], triggers: Sequence[str], most: int | None = None
-) -> list[ToolCall]:
-    """Read the calls of a text.
-
-    Args:
-        text: A text that its constraint let grow.
-        tags: The tags by how they begin, with what reads their documents.
-        triggers: Where free text ends.
-        most: How many calls are read.
-
-    Raises:
-        ValueError: Where the text was cut inside of a call.
-    """
-    found: list[ToolCall] = []
-    first, at = re.compile("|".join(map(re.escape, triggers))), 0
-    longest = sorted(tags, key=len, reverse=True)
-    while len(found) != most and (hit := first.search(text, at)):
-        begin = next((begin for begin in longest if text.startswith(begin, hit.start())), None)
-        if begin is None:
-            raise ValueError(f"the text ends inside of a call: {text[hit.start() :]!r:.80}")
-        tag, parse = tags[begin]
-        start = hit.start() + len(begin)
-        _, stop = _DECODER.raw_decode(text, start)
-        if not text.startswith(tag.end, stop):
-            raise ValueError(f"the text ends before {tag.end!r}: {text[stop:]!r:.80}")
-        found.append(ToolCall(tag.name or tag.begin, parse(text[start:stop])))
-        at = stop + len(tag.end)
-    return found
 
 
 __all__ = ["StructuralTag", "Tag", "Tool", "ToolCall", "ToolCalls"]

@@ -54,7 +54,9 @@ class Checker:
 
         read = Documents(schema, documents, draft)
         base = getattr(jsonschema, _VALIDATORS[read.draft or "2020-12"])
-        kind: Any = validators.extend(base, {"pattern": _pattern, "multipleOf": _multiple_of})
+        own: dict[str, Any] = {"pattern": _pattern, "multipleOf": _multiple_of}
+        own |= dict.fromkeys(read.root.dialect.without, _says_nothing)
+        kind: Any = validators.extend(base, own)
         formatted = jsonschema.FormatChecker(formats=())
         for name in FORMATS if formats else ():
             formatted.checks(name)(_is_of(name))
@@ -88,6 +90,11 @@ def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterat
         there = re.search(pattern, instance) is not None
     if not there:
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _says_nothing(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    """Stand for a keyword that the metaschema leaves out."""
+    yield from ()
 
 
 def _multiple_of(validator: Any, step: Any, instance: Any, schema: Any) -> Iterator[Any]:

@@ -12,7 +12,8 @@ from typing import Any, Literal
 from decodekit.errors import SchemaError, UnsatisfiableSchemaError, UnsupportedSchemaError
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
-from decodekit_json.located import DRAFTS, Documents
+from decodekit_json.dialects import DRAFTS
+from decodekit_json.located import Documents
 from decodekit_json.lowering import Lowering
 from decodekit_json.machine import End, Thread, Value
 from decodekit_json.nodes import Node, Nodes

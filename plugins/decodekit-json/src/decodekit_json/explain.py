@@ -126,6 +126,7 @@ def _is_map(name: str) -> bool:
 
 
 def _remark(schema: Schema, formats: bool, found: Explanation) -> None:
+    found.ignored += [(name, schema.pointer) for name in schema.ignored]
     read = {name for kind in ("string", "number", "array", "object") for name in keywords.relevant(schema, kind)}
     for name, value in schema.contents.items():
         if name in _STRUCTURE or (name in _TOGETHER and name not in read):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import distinct, patterns
+from decodekit_json.dialects import LATEST
 from decodekit_json.expressions import ANYTHING, alt, both, complement
 from decodekit_json.expressions import Node as Expression
 from decodekit_json.groups import KeySet, Literal, Literals, ObjectGroup, StringGroup
@@ -121,7 +122,7 @@ def _expression(nodes: Nodes, literals: Literals) -> Expression:
 
 def satisfies(nodes: Nodes, literals: Literals, key: str) -> bool:
     """Say whether a key, as a string, satisfies literals."""
-    constant = Schema({"const": key}, "2020-12", "#", None)
+    constant = Schema({"const": key}, LATEST, "#", None)
     return nodes.node(literals | {(nodes.lowering.documents.constant(key, constant), True)}).distance < INFINITE
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from decodekit.errors import SchemaError, UnsupportedSchemaError
 from decodekit_json import patterns
+from decodekit_json.dialects import DRAFTS, LATEST
 from decodekit_json.formats import FORMATS
 from decodekit_json.groups import (
     ArrayGroup,
@@ -31,7 +32,7 @@ from decodekit_json.groups import (
     Some,
     StringGroup,
 )
-from decodekit_json.located import DRAFTS, Schema
+from decodekit_json.located import Schema
 from decodekit_json.number_range import NumberRange
 from decodekit_json.texts import found as matching
 
@@ -46,7 +47,7 @@ Handler: TypeAlias = "Callable[[Lowering, Schema, bool, str], Alternatives]"
 MAX_ALTERNATIVES = 512
 ALWAYS: Alternatives = [[]]
 NEVER: Alternatives = []
-FALSE = Schema(False, "", "#", None)
+FALSE = Schema(False, LATEST, "#", None)
 
 _TABLE: dict[str, tuple[str, str, str, Handler]] = {}
 """Keyword to (type, or "" for all; first draft; last draft; handler)."""

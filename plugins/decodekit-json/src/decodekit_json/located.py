@@ -13,26 +13,11 @@ from typing import Any, TypeAlias
 from jsonschema_specifications import REGISTRY
 from referencing import Registry, Resource, Specification
 from referencing.exceptions import CannotDetermineSpecification, Unresolvable
-from referencing.jsonschema import (
-    DRAFT4,
-    DRAFT6,
-    DRAFT7,
-    DRAFT201909,
-    DRAFT202012,
-    lookup_recursive_ref,
-    specification_with,
-)
+from referencing.jsonschema import lookup_recursive_ref
 
 from decodekit.errors import SchemaError, UnsupportedSchemaError
+from decodekit_json.dialects import DRAFTS, LATEST, Dialect, Dialects
 
-DRAFTS: dict[str, Specification[Any]] = {
-    "4": DRAFT4,
-    "6": DRAFT6,
-    "7": DRAFT7,
-    "2019-09": DRAFT201909,
-    "2020-12": DRAFT202012,
-}
-_NUMBERS = {id(specification): number for number, specification in DRAFTS.items()}
 _PLAIN = (str, int, float, bool, type(None))
 _ROOT = "urn:decodekit:schema"
 
@@ -45,15 +30,22 @@ class Schema:
 
     Attributes:
         contents: A dict or a bool.
-        draft: "4", "6", "7", "2019-09" or "2020-12"; "" where nothing says so: 2020-12, and the older spellings too.
+        dialect: How it is read.
         pointer: Where it was first met, as a URI fragment.
         resolver: Looks references up from here.
+        ignored: Keywords that its metaschema declares no vocabulary of; `contents` does not have them.
     """
 
     contents: Any
-    draft: str
+    dialect: Dialect
     pointer: str
     resolver: Resolver
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def draft(self) -> str:
+        """Give the draft, "" where nothing says which."""
+        return self.dialect.draft
 
     def older(self, draft: str) -> bool:
         """Say whether the schema is of this draft or an older one."""
@@ -72,7 +64,9 @@ class Documents:
     def __init__(self, root: Any, documents: Mapping[str, Any] | None = None, draft: str = "") -> None:
         if not isinstance(root, dict | bool):
             raise _no_schema(root, "#")
-        self.draft = _draft_of(root) or draft
+        self._dialects = Dialects(documents or {})
+        dialect = self._dialects.of(root) or Dialect(draft)
+        self.draft = dialect.draft
         fallback = DRAFTS[self.draft or "2020-12"]
         registry: Registry[Any] = REGISTRY
         for uri, contents in (documents or {}).items():
@@ -81,22 +75,24 @@ class Documents:
         self.registry = registry.with_resource(resource.id() or _ROOT, resource)
         self.dynamic = _mentions(root, documents or {}, ("$dynamicRef", "$recursiveRef"))
         self._kept: dict[Hashable, Schema] = {}
+        self._originals: list[Any] = []
+        """Schemas that are known by their identity and not held by a `Schema`."""
         self._targets: dict[tuple[Schema, str], Schema] = {}
         resolver = self.registry.resolver(base_uri=resource.id() or _ROOT)
-        self.root = self._keep(root, self.draft, "#", resolver)
+        self.root = self._keep(root, dialect, "#", resolver)
 
     def child(self, parent: Schema, contents: Any, *path: str | int) -> Schema:
         """Give a subschema of `parent`, found under `path`."""
         if isinstance(contents, Schema):
             return contents
-        resolver, draft = parent.resolver, parent.draft
+        resolver, dialect = parent.resolver, parent.dialect
         if isinstance(contents, dict):
             if "$schema" in contents:
-                draft = _draft_of(contents) or draft
+                dialect = self._dialects.of(contents) or dialect
             if "$id" in contents or "id" in contents:
-                resource = DRAFTS[draft or "2020-12"].create_resource(contents)
+                resource = DRAFTS[dialect.draft or "2020-12"].create_resource(contents)
                 resolver = resolver.in_subresource(resource)
-        return self._keep(contents, draft, parent.pointer + "".join(f"/{_escape(p)}" for p in path), resolver)
+        return self._keep(contents, dialect, parent.pointer + "".join(f"/{_escape(p)}" for p in path), resolver)
 
     def target(self, source: Schema, keyword: str) -> Schema:
         """Follow `$ref`, `$dynamicRef` or `$recursiveRef`.
@@ -125,18 +121,18 @@ class Documents:
                 pointer=source.pointer,
                 hint="references are never fetched: hand the document in, documents={uri: schema}",
             ) from error
-        draft = source.draft
+        dialect = source.dialect
         if isinstance(found.contents, dict):
-            draft = _draft_of(found.contents) or self._draft_at(found.resolver) or draft
+            dialect = self._dialects.of(found.contents) or self._dialect_at(found.resolver) or dialect
         pointer = reference if reference.startswith("#") else f"{source.pointer}/{keyword}"
-        return self._keep(found.contents, draft, pointer, found.resolver)
+        return self._keep(found.contents, dialect, pointer, found.resolver)
 
     def constant(self, value: Any, parent: Schema) -> Schema:
         """Give the schema of one value."""
         key = ("const", json.dumps(value, sort_keys=True))
         found = self._kept.get(key)
         if found is None:
-            found = self._kept[key] = Schema({"const": value}, "2020-12", parent.pointer, parent.resolver)
+            found = self._kept[key] = Schema({"const": value}, LATEST, parent.pointer, parent.resolver)
         return found
 
     def either(self, schemas: list[Schema]) -> Schema:
@@ -145,25 +141,29 @@ class Documents:
         found = self._kept.get(key)
         if found is None:
             first = schemas[0]
-            found = self._kept[key] = Schema({"anyOf": schemas}, "2020-12", first.pointer, first.resolver)
+            found = self._kept[key] = Schema({"anyOf": schemas}, LATEST, first.pointer, first.resolver)
         return found
 
-    def _draft_at(self, resolver: Resolver) -> str:
-        """Give the draft that the document around a reference's target names."""
+    def _dialect_at(self, resolver: Resolver) -> Dialect | None:
+        """Give the dialect that the document around a reference's target names."""
         try:
-            return _draft_of(self.registry.contents(resolver._base_uri))
+            return self._dialects.of(self.registry.contents(resolver._base_uri))
         except (LookupError, Unresolvable, AttributeError):
-            return ""
+            return None
 
-    def _keep(self, contents: Any, draft: str, pointer: str, resolver: Resolver) -> Schema:
+    def _keep(self, contents: Any, dialect: Dialect, pointer: str, resolver: Resolver) -> Schema:
         if not isinstance(contents, dict | bool):
             raise _no_schema(contents, pointer)
-        key: Hashable = contents if isinstance(contents, bool) else _simple(contents, draft) or id(contents)
+        key: Hashable = contents if isinstance(contents, bool) else _simple(contents, dialect) or id(contents)
         if self.dynamic:
             key = (key, tuple(dict.fromkeys(uri for uri, _ in resolver.dynamic_scope())))
         found = self._kept.get(key)
         if found is None:
-            found = self._kept[key] = Schema(contents, draft, pointer, resolver)
+            ignored = () if isinstance(contents, bool) else tuple(name for name in contents if name in dialect.without)
+            if ignored:
+                self._originals.append(contents)
+                contents = {name: value for name, value in contents.items() if name not in ignored}
+            found = self._kept[key] = Schema(contents, dialect, pointer, resolver, ignored)
         return found
 
 
@@ -171,12 +171,12 @@ def _no_schema(contents: Any, pointer: str) -> SchemaError:
     return SchemaError(f"{contents!r:.80} at {pointer} is not a schema: a schema is an object, true or false")
 
 
-def _simple(contents: dict[str, Any], draft: str) -> str:
+def _simple(contents: dict[str, Any], dialect: Dialect) -> str:
     """Give a key of a small schema without anything inside, which is the same wherever it stands; "" for others."""
     if len(contents) > 3 or not all(isinstance(value, _PLAIN) for value in contents.values()):
         return ""
     special = any(name.startswith("$") or name == "id" for name in contents)
-    return "" if special else f"{draft} {contents!r}"
+    return "" if special else f"{dialect!r} {contents!r}"
 
 
 def _resource(contents: Any, fallback: Specification[Any]) -> Resource[Any]:
@@ -184,16 +184,6 @@ def _resource(contents: Any, fallback: Specification[Any]) -> Resource[Any]:
         return Resource.from_contents(contents, default_specification=fallback)
     except CannotDetermineSpecification:
         return fallback.create_resource(contents)
-
-
-def _draft_of(contents: Any) -> str:
-    dialect = contents.get("$schema") if isinstance(contents, dict) else None
-    if not isinstance(dialect, str):
-        return ""
-    try:
-        return _NUMBERS.get(id(specification_with(dialect.rstrip("#"))), "")
-    except Exception:  # an unknown dialect: its own keywords are annotations
-        return ""
 
 
 def _mentions(root: Any, documents: Mapping[str, Any], words: tuple[str, ...]) -> bool:
@@ -215,4 +205,4 @@ def _escape(part: str | int) -> str:
     return str(part).replace("~", "~0").replace("/", "~1")
 
 
-__all__ = ["DRAFTS", "Documents", "Schema"]
+__all__ = ["Documents", "Schema"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from decodekit.errors import UnsatisfiableSchemaError
-from decodekit.techniques import CompiledConstraint
+from decodekit.techniques import CompiledConstraint, PartialParser
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
 from decodekit_json.sources import Source, blamed_on
@@ -32,11 +32,11 @@ class Requested(Compiled):
     source: Source
     width: int
 
-    def read_by(self, parse: Parse | None) -> Requested:
-        """Give the same with another way to read a complete text."""
+    def read_by(self, parse: Parse | None, partial: PartialParser | None) -> Requested:
+        """Give the same with other ways to read a complete text and one that is not complete."""
         twin = object.__new__(Requested)
         vars(twin).update(vars(self))
-        twin._parse = parse
+        twin._parse, twin.partial = parse, partial
         return twin
 
     def forced(self, state: State) -> Sequence[int]:
@@ -65,13 +65,12 @@ class Requested(Compiled):
             first, *_ = [one(text) for one in parses]  # all of them: each may refuse
             return first
 
-        return requested(
-            source, self.vocabulary, self.width, f"{self.name} and {other.name}", parse if parses else None
-        )
+        made = requested(source, self.vocabulary, self.width, f"{self.name} and {other.name}")
+        return made.read_by(parse if parses else None, self.partial or other.partial)
 
 
-def requested(source: Source, vocabulary: Vocabulary, width: int, name: str, parse: Parse | None) -> Requested:
-    """Compile a source, or take what was compiled before, for one request.
+def requested(source: Source, vocabulary: Vocabulary, width: int, name: str) -> Requested:
+    """Compile a source, or take what was compiled before, for one request; how it is read is up to `read_by`.
 
     Raises:
         SchemaError: For a schema that is not valid; the message begins with `name`.
@@ -86,7 +85,7 @@ def requested(source: Source, vocabulary: Vocabulary, width: int, name: str, par
     made = object.__new__(Requested)
     vars(made).update(vars(compiled))
     made.source, made.width, made.name = source, width, name
-    return made.read_by(parse)
+    return made
 
 
 __all__ = ["Parse", "Requested", "requested"]

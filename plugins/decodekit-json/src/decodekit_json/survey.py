@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import SchemaError, UnsupportedSchemaError
 from decodekit_json import keywords, patterns
-from decodekit_json.located import DRAFTS, Documents, Schema
+from decodekit_json.dialects import DRAFTS
+from decodekit_json.located import Documents, Schema
 from decodekit_json.terminal import INFINITE
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from decodekit.errors import SchemaError
+from decodekit.partial_json import PartialJSON
 from decodekit.schemas import Parse, SchemaLike, load_schema
-from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
+from decodekit.techniques import BuildContext, CompiledConstraint, Constraint, PartialParser
 from decodekit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
         documents: Other schemas by URI, for `$ref`; nothing is fetched.
         draft: What the schema is where it has no `$schema`; by default 2020-12, with the older spellings too.
         after: A trigger such as "</think>": text is free up to the first one, and the document comes right behind it.
+        partial_strings: Whether strings show in `Piece.partial` as they grow, or once they are complete.
     """
 
     schema_: SchemaLike = Field(alias="schema")
@@ -48,6 +50,7 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
     documents: Mapping[str, Any] = Field(default_factory=dict)
     draft: Literal["4", "6", "7", "2019-09", "2020-12"] | None = None
     after: Trigger = None
+    partial_strings: bool = False
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.sources import SchemaSource
@@ -55,8 +58,9 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
         schema, parse = load_schema(self.schema_, self.name)
         documents = {uri: load_schema(given, f"{self.name}: {uri}")[0] for uri, given in self.documents.items()}
         source = SchemaSource(schema, self.options, documents)
-        made = build(source, self.name, context, parse, self.after)
-        return _checked(made, source, parse, self.after) if self.unsupported == "check" else made
+        if self.unsupported == "check":
+            parse = _checked(source, self.name, parse)
+        return build(source, self.name, context, self.after, parse, PartialJSON(self.partial_strings))
 
     @property
     def options(self) -> Options:
@@ -78,17 +82,19 @@ class AnyJSON(Constraint, name="json", source="RFC 8259"):
     Args:
         whitespace: "flexible" leaves spaces after `:` and `,` and indented lines to the model; "compact" writes none.
         after: A trigger: text is free up to the first one, and the value comes right behind it.
+        partial_strings: Whether strings show in `Piece.partial` as they grow, or once they are complete.
     """
 
     whitespace: Whitespace = "flexible"
     after: Trigger = None
+    partial_strings: bool = False
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.compiler import Options
         from decodekit_json.sources import SchemaSource
 
         source = SchemaSource(True, Options(whitespace=self.whitespace))
-        return build(source, self.name, context, json.loads, self.after)
+        return build(source, self.name, context, self.after, json.loads, PartialJSON(self.partial_strings))
 
 
 class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
@@ -108,7 +114,7 @@ class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
 
         with blamed_on(self.name):
             expression = full(self.pattern)
-        return build(TextSource(expression), self.name, context, None, self.after)
+        return build(TextSource(expression), self.name, context, self.after)
 
 
 class Grammar(Constraint, name="grammar", source="lark-parser.readthedocs.io, Grammar Reference"):
@@ -127,7 +133,7 @@ class Grammar(Constraint, name="grammar", source="lark-parser.readthedocs.io, Gr
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.grammars import GrammarSource, text_of
 
-        return build(GrammarSource(text_of(self.grammar), self.start), self.name, context, None, self.after)
+        return build(GrammarSource(text_of(self.grammar), self.start), self.name, context, self.after)
 
 
 class Choice(Constraint, name="choice"):
@@ -144,7 +150,7 @@ class Choice(Constraint, name="choice"):
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.sources import choices_of
 
-        return build(choices_of(self.choices, self.name), self.name, context, str, self.after)
+        return build(choices_of(self.choices, self.name), self.name, context, self.after, str)
 
 
 def asserts_formats(formats: Literal["assert", "annotate"] | None, schema: Any) -> bool:
@@ -152,41 +158,55 @@ def asserts_formats(formats: Literal["assert", "annotate"] | None, schema: Any) 
     return not isinstance(schema, dict | bool | str | Path) if formats is None else formats == "assert"
 
 
-def build(source: Source, name: str, context: BuildContext, parse: Parse | None, after: str | None = None) -> Requested:
-    """Make the working piece of a source, behind the trigger `after` where there is one."""
+def build(
+    source: Source,
+    name: str,
+    context: BuildContext,
+    after: str | None = None,
+    parse: Parse | None = None,
+    partial: PartialParser | None = None,
+) -> Requested:
+    """Make the working piece of a source, behind the trigger `after` where there is one.
+
+    Args:
+        source: What it is made of.
+        name: What to call it in messages.
+        context: What it is built with.
+        after: Up to where the text is free.
+        parse: Reads what is written behind the trigger.
+        partial: Reads it while it is written.
+    """
     from decodekit_json.requested import requested
 
     if after is not None:
         from decodekit_json.embedded import AfterSource
+        from decodekit_json.partials import Behind, behind
 
         source, parse = AfterSource(source, after), behind(after, parse)
+        partial = None if partial is None else Behind(after, partial)
     vocabulary = context.vocabulary
     if not isinstance(vocabulary, Vocabulary):
         raise SchemaError(
             f"{name} needs to know the tokens' bytes", hint="Decoder(model, tokenizer) or Decoder(model, Vocabulary(…))"
         )
-    return requested(source, vocabulary, context.vocab_size, name, parse)
+    return requested(source, vocabulary, context.vocab_size, name).read_by(parse, partial)
 
 
-def behind(trigger: str | None, parse: Parse | None) -> Parse | None:
-    """Have only what stands behind the first trigger read."""
-    if trigger is None or parse is None:
-        return parse
-    return lambda text: parse(text.partition(trigger)[2])
-
-
-def _checked(made: Requested, source: SchemaSource, parse: Parse, after: str | None) -> Requested:
-    """Have documents validated before they are read."""
+def _checked(source: SchemaSource, name: str, parse: Parse) -> Parse:
+    """Give a way to read documents that validates them before."""
     from decodekit_json.checking import Checker
+    from decodekit_json.sources import blamed_on
 
-    options, loosened = source.options, source.lowered(made.name).loosened
+    options = source.options
+    with blamed_on(name):
+        loosened = source.lowered(name).loosened
     check: Callable[[str], None] = Checker(source.schema, source.documents, options.draft, options.formats, loosened)
 
     def checked(text: str) -> Any:
         check(text)
         return parse(text)
 
-    return made.read_by(behind(after, checked))
+    return checked
 
 
 __all__ = ["AnyJSON", "Choice", "Grammar", "JSONSchema", "Regex", "Trigger", "Whitespace", "asserts_formats", "build"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from decodekit.errors import UnsatisfiableSchemaError, UnsupportedSchemaError
-from decodekit.techniques import CompiledConstraint
+from decodekit.techniques import CompiledConstraint, PartialParser
 from decodekit.types import PackedMask
 from decodekit.vocabulary import Vocabulary
 from decodekit_llguidance.ends import Ends, UndecidedError, tokens_of
@@ -69,10 +69,18 @@ class LLGuidanceConstraint(CompiledConstraint):
         name: What to call it in messages.
         reserve: Tokens that are kept back for the end.
         parse: Turns a complete text into the result.
+        partial: Reads unfinished texts.
     """
 
-    def __init__(self, grammar: Grammar, name: str, reserve: int, parse: Parse | None = None) -> None:
-        self.grammar, self.name, self.reserve, self._parse = grammar, name, reserve, parse
+    def __init__(
+        self,
+        grammar: Grammar,
+        name: str,
+        reserve: int,
+        parse: Parse | None = None,
+        partial: PartialParser | None = None,
+    ) -> None:
+        self.grammar, self.name, self.reserve, self._parse, self.partial = grammar, name, reserve, parse, partial
         self._start = Prefix()
         self._steered: OrderedDict[tuple[Prefix, int], PackedMask] = OrderedDict()
         self._ways: OrderedDict[tuple[Prefix | None, int], tuple[int, ...] | None] = OrderedDict()

@@ -8,10 +8,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from decodekit.errors import SchemaError
-from decodekit.schemas import Parse, SchemaLike, load_schema
+from decodekit.partial_json import PartialJSON
+from decodekit.schemas import SchemaLike, load_schema
 from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
 from decodekit.vocabulary import Vocabulary
-from decodekit_llguidance.compiled import LLGuidanceConstraint, grammar_of
+from decodekit_llguidance.compiled import Grammar, LLGuidanceConstraint, grammar_of
 
 _SOURCE = "llguidance, github.com/guidance-ai/llguidance"
 
@@ -44,7 +45,8 @@ class LLGuidanceJSONSchema(Constraint, name="llguidance_json_schema", exact=Fals
         except (TypeError, ValueError, RecursionError) as error:
             kind = type(error) if isinstance(error, SchemaError) else SchemaError
             raise kind(f"{self.name}: {error}", hint=getattr(error, "hint", None)) from error
-        return _constraint(f"start: %json {json.dumps(read)}", self.name, self.reserve, context, parse)
+        grammar = _grammar(f"start: %json {json.dumps(read)}", self.name, context)
+        return LLGuidanceConstraint(grammar, self.name, self.reserve, parse, PartialJSON())
 
 
 class LLGuidanceRegex(Constraint, name="llguidance_regex", exact=False, source=_SOURCE):
@@ -62,7 +64,7 @@ class LLGuidanceRegex(Constraint, name="llguidance_regex", exact=False, source=_
         from llguidance import LLMatcher
 
         source = json.loads(LLMatcher.grammar_from_regex(self.pattern))["grammars"][0]["lark_grammar"]
-        return _constraint(source, self.name, self.reserve, context, None)
+        return LLGuidanceConstraint(_grammar(source, self.name, context), self.name, self.reserve)
 
 
 class LLGuidanceGrammar(Constraint, name="llguidance_grammar", exact=False, source=_SOURCE):
@@ -77,16 +79,16 @@ class LLGuidanceGrammar(Constraint, name="llguidance_grammar", exact=False, sour
     reserve: int = Field(default=32, ge=0)
 
     def build(self, context: BuildContext) -> CompiledConstraint:
-        return _constraint(self.grammar, self.name, self.reserve, context, None)
+        return LLGuidanceConstraint(_grammar(self.grammar, self.name, context), self.name, self.reserve)
 
 
-def _constraint(source: str, name: str, reserve: int, context: BuildContext, parse: Parse | None) -> CompiledConstraint:
+def _grammar(source: str, name: str, context: BuildContext) -> Grammar:
     vocabulary = context.vocabulary
     if not isinstance(vocabulary, Vocabulary):
         raise SchemaError(
             f"{name} needs to know the tokens' bytes", hint="Decoder(model, tokenizer) or Decoder(model, Vocabulary(…))"
         )
-    return LLGuidanceConstraint(grammar_of(source, name, vocabulary, context.vocab_size), name, reserve, parse)
+    return grammar_of(source, name, vocabulary, context.vocab_size)
 
 
 __all__ = ["LLGuidanceGrammar", "LLGuidanceJSONSchema", "LLGuidanceRegex"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from decodekit.errors import SchemaError, UnsatisfiableSchemaError
-from decodekit.techniques import CompiledConstraint
+from decodekit.techniques import CompiledConstraint, PartialParser
 from decodekit.types import PackedMask
 from decodekit.vocabulary import Vocabulary
 from decodekit_outlines.automaton import Automaton, Ints, product
@@ -107,10 +107,13 @@ class TokenConstraint(CompiledConstraint):
         index: The language over the vocabulary.
         name: What to call it in messages.
         parse: Turns a complete text into the result.
+        partial: Reads unfinished texts.
     """
 
-    def __init__(self, index: TokenIndex, name: str, parse: Parse | None = None) -> None:
-        self.index, self.name, self._parse = index, name, parse
+    def __init__(
+        self, index: TokenIndex, name: str, parse: Parse | None = None, partial: PartialParser | None = None
+    ) -> None:
+        self.index, self.name, self._parse, self.partial = index, name, parse, partial
 
     def start(self) -> int:
         return 0
@@ -155,7 +158,7 @@ class TokenConstraint(CompiledConstraint):
             mine.vocabulary,
             mine.width,
         )
-        return TokenConstraint(index, name, self._parse or other._parse)
+        return TokenConstraint(index, name, self._parse or other._parse, self.partial or other.partial)
 
 
 def index_of(make: Callable[[], Automaton], key: Hashable, name: str, vocabulary: Vocabulary, width: int) -> TokenIndex:

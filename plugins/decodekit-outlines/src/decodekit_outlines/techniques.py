@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from decodekit.errors import SchemaError
-from decodekit.schemas import Parse, SchemaLike, load_schema
+from decodekit.partial_json import PartialJSON
+from decodekit.schemas import SchemaLike, load_schema
 from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
 from decodekit.vocabulary import Vocabulary
 from decodekit_outlines.automaton import Automaton
@@ -32,7 +33,7 @@ class OutlinesRegex(Constraint, name="outlines_regex", source="outlines, arXiv:2
         def make() -> Automaton:
             return compile_node(full(self.pattern))
 
-        return _constraint(make, ("regex", self.pattern), self.name, context, None)
+        return _constraint(make, ("regex", self.pattern), self.name, context)
 
 
 class OutlinesChoice(Constraint, name="outlines_choice"):
@@ -48,7 +49,8 @@ class OutlinesChoice(Constraint, name="outlines_choice"):
         def make() -> Automaton:
             return compile_node(literals(text.encode() for text in self.choices))
 
-        return _constraint(make, ("choice", self.choices), self.name, context, str)
+        made = _constraint(make, ("choice", self.choices), self.name, context)
+        return TokenConstraint(made.index, self.name, str)
 
 
 class OutlinesJSONSchema(Constraint, name="outlines_json_schema", source="json-schema.org, draft 2020-12"):
@@ -78,16 +80,17 @@ class OutlinesJSONSchema(Constraint, name="outlines_json_schema", source="json-s
             except RecursionError:
                 raise SchemaError("the schema nests too deeply") from None
 
-        return _constraint(make, ("json_schema", text, self.whitespace, self.depth), self.name, context, parse)
+        made = _constraint(make, ("json_schema", text, self.whitespace, self.depth), self.name, context)
+        return TokenConstraint(made.index, self.name, parse, PartialJSON())
 
 
-def _constraint(make: Any, key: Any, name: str, context: BuildContext, parse: Parse | None) -> CompiledConstraint:
+def _constraint(make: Any, key: Any, name: str, context: BuildContext) -> TokenConstraint:
     vocabulary = context.vocabulary
     if not isinstance(vocabulary, Vocabulary):
         raise SchemaError(
             f"{name} needs to know the tokens' bytes", hint="Decoder(model, tokenizer) or Decoder(model, Vocabulary(…))"
         )
-    return TokenConstraint(index_of(make, key, name, vocabulary, context.vocab_size), name, parse)
+    return TokenConstraint(index_of(make, key, name, vocabulary, context.vocab_size), name)
 
 
 __all__ = ["OutlinesChoice", "OutlinesJSONSchema", "OutlinesRegex"]

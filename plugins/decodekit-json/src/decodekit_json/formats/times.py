@@ -14,20 +14,22 @@ _FRACTION = r"(?:\.[0-9]+)?"
 _HOUR, _MINUTE = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 _OFFSET = f"(?:[Zz]|[+-]{_HOUR}:{_MINUTE})"
 _TIME = f"{_HOUR}:{_MINUTE}:{_MINUTE}{_FRACTION}{_OFFSET}"
-_QUARTERS = (0, 15, 30, 45)
 
 
 def _leap(sign: int) -> str:
-    """Give the times of leap seconds, 23:59:60 in UTC, with offsets of whole quarters of an hour of one sign."""
-    found: list[str] = []
-    for minutes in (60 * hour + quarter for hour in range(24) for quarter in _QUARTERS):
-        if minutes or sign < 0:
-            local = (23 * 60 + 59 + sign * minutes) % (24 * 60)
-            offset = f"{minutes // 60:02}:{minutes % 60:02}"
-            found.append(f"{local // 60:02}:{local % 60:02}:60{_FRACTION}[{'+' if sign > 0 else '-'}]{offset}")
-    if sign < 0:
-        found.append(f"23:59:60{_FRACTION}(?:[Zz]|[+]00:00)")
-    return "(?:" + "|".join(found) + ")"
+    """Give the times of leap seconds, 23:59:60 in UTC, with offsets of one sign; no offset counts as below zero."""
+    hours: list[str] = []
+    for hour in range(24):
+        minutes: list[str] = []
+        for minute in range(60):
+            offset = sign * (60 * hour + minute - 23 * 60 - 59) % (24 * 60)
+            tail = f"{'[+]' if sign > 0 else '-'}{offset // 60:02}:{offset % 60:02}"
+            if not offset:
+                tail = "(?:[Zz]|[+-]00:00)"
+            if offset or sign < 0:
+                minutes.append(f"{minute:02}:60{_FRACTION}{tail}")
+        hours.append(f"{hour:02}:(?:{'|'.join(minutes)})")
+    return f"(?:{'|'.join(hours)})"
 
 
 # A leap second ends June or December, in UTC: with an offset above zero it is written on the day after.
