@@ -9,7 +9,7 @@ _OFFERS = {
         "repetition_penalty frequency_penalty presence_penalty dry no_repeat_ngram logit_bias bad_words min_new_tokens "
         "suppress"
     ),
-    "decodekit-json": "json_schema json regex choice",
+    "decodekit-json": "json_schema json regex grammar choice structural_tag tool_calls",
     "decodekit-outlines": "outlines_json_schema outlines_regex outlines_choice",
     "decodekit-llguidance": "llguidance_json_schema llguidance_regex llguidance_grammar",
     "decodekit-adapters": "prefixes",

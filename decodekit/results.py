@@ -148,12 +148,14 @@ class Result:
         return self.answer.perplexity
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain data; `parsed` becomes its JSON form where it is a pydantic model, a prefix is left out."""
+        """Give plain data; `parsed` becomes its JSON form, where pydantic knows none its text; a prefix is left out."""
+        from pydantic import TypeAdapter
+
+        as_json: TypeAdapter[Any] = TypeAdapter(Any)
         bare = [replace(completion, prefix=None) for completion in self.samples]
         plain = asdict(replace(self, answer=replace(self.answer, prefix=None), samples=bare))
         for completion, source in zip([plain["answer"], *plain["samples"]], [self.answer, *self.samples], strict=True):
-            dump = getattr(source.parsed, "model_dump", None)
-            completion["parsed"] = dump(mode="json") if dump else source.parsed
+            completion["parsed"] = as_json.dump_python(source.parsed, mode="json", fallback=str)
         return plain
 
     def __str__(self) -> str:

@@ -16,9 +16,9 @@ from decodekit.errors import SchemaError, UnsatisfiableSchemaError, UnsupportedS
 from decodekit.testing import ConstraintLaws, tiny_vocabulary
 from decodekit.testing.oracle import unpack
 from decodekit.vocabulary import Vocabulary
+from decodekit_json import Grammar
 from decodekit_json.grammars import compile_grammar
 from decodekit_json.grammars.common import COMMON
-from decodekit_json.grammars.technique import Grammar
 from decodekit_json.masks import Walk
 
 ARITHMETIC = """

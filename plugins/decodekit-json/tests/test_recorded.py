@@ -57,7 +57,7 @@ _PIECES += [
 def _vocabulary() -> Vocabulary:
     """Make tokens of several pieces, so that one token may write two items."""
     rng = random.Random(0)
-    made = {"".join(rng.choices(_PIECES.split(), k=rng.randint(1, 4))).encode() for _ in range(3000)}
+    made = {"".join(rng.choices(_PIECES, k=rng.randint(1, 4))).encode() for _ in range(3000)}
     singles = [bytes((byte,)) for byte in range(256)]
     return Vocabulary([*singles, *sorted(made - set(singles)), None], (len(made | set(singles)),))
 

@@ -500,13 +500,25 @@ def test_the_command_explains_and_its_status_says_whether_all_is_kept(schema, st
     assert shown in capsys.readouterr().out
 
 
-def test_the_hook_offers_four_techniques():
-    assert [technique.name for technique in decodekit_constraints()] == ["json_schema", "json", "regex", "choice"]
+def test_the_hook_offers_techniques():
+    assert [technique.name for technique in decodekit_constraints()] == [
+        "json_schema",
+        "json",
+        "regex",
+        "grammar",
+        "choice",
+        "structural_tag",
+        "tool_calls",
+    ]
 
 
 def test_the_readmes_example_prints_what_it_says(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     readme = Path(__file__).parents[1] / "README.md"
-    code, printed = re.findall(r"```(?:python|text)\n(.*?)```", readme.read_text(), re.DOTALL)[:2]
-    exec(compile(code, "README.md", "exec", dont_inherit=True), {})
-    assert capsys.readouterr().out == printed
+    blocks = re.findall(r"```(python|text)\n(.*?)```", readme.read_text(), re.DOTALL)
+    names: dict[str, object] = {}
+    for kind, block in blocks:
+        if kind == "python":
+            exec(compile(block, "README.md", "exec", dont_inherit=True), names)
+        else:
+            assert capsys.readouterr().out == block

@@ -1,4 +1,4 @@
-"""JSON Schema, regular expressions and choices: texts that always fit, or a refusal by name."""
+"""JSON Schema, regular expressions, grammars and choices: texts that always fit, or a refusal by name."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from decodekit.hookspecs import hookimpl
 from decodekit.techniques import Command, Constraint
-from decodekit_json.techniques import AnyJSON, Choice, JSONSchema, Regex
+from decodekit_json.calls import StructuralTag, Tag, Tool, ToolCall, ToolCalls
+from decodekit_json.techniques import AnyJSON, Choice, Grammar, JSONSchema, Regex
 
 if TYPE_CHECKING:
     from decodekit_json.compiled import Compiled
     from decodekit_json.compiler import compile
+    from decodekit_json.grammars import compile_grammar
 
-_ENGINE = {"Compiled": "decodekit_json.compiled", "compile": "decodekit_json.compiler"}
+_ENGINE = {
+    "Compiled": "decodekit_json.compiled",
+    "compile": "decodekit_json.compiler",
+    "compile_grammar": "decodekit_json.grammars",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -26,8 +32,8 @@ def __getattr__(name: str) -> Any:
 
 @hookimpl
 def decodekit_constraints() -> list[type[Constraint]]:
-    """Offer `json_schema`, `json`, `regex` and `choice`."""
-    return [JSONSchema, AnyJSON, Regex, Choice]
+    """Offer `json_schema`, `json`, `regex`, `grammar`, `choice`, `structural_tag` and `tool_calls`."""
+    return [JSONSchema, AnyJSON, Regex, Grammar, Choice, StructuralTag, ToolCalls]
 
 
 @hookimpl
@@ -37,4 +43,18 @@ def decodekit_commands() -> list[Command]:
     return [Command("explain-schema", "decodekit_json.commands:explain_schema", help_line)]
 
 
-__all__ = ["AnyJSON", "Choice", "Compiled", "JSONSchema", "Regex", "compile"]
+__all__ = [
+    "AnyJSON",
+    "Choice",
+    "Compiled",
+    "Grammar",
+    "JSONSchema",
+    "Regex",
+    "StructuralTag",
+    "Tag",
+    "Tool",
+    "ToolCall",
+    "ToolCalls",
+    "compile",
+    "compile_grammar",
+]

@@ -153,8 +153,29 @@ def compile(
     """
     chosen = Options(key_order, whitespace, formats, unsupported, draft)
     width = vocabulary.size if width is None else width
+    text = _text(schema, documents, name)
+
+    def make() -> Compiled:
+        found = _lowered(text, chosen, documents)
+        made = Compiled(found.start, vocabulary, width, name, parse or json.loads)
+        made.lowered = found
+        return made
+
+    return KEPT.get((text, chosen, vocabulary.fingerprint, width, name, parse), make)
+
+
+def lowered(schema: Any, options: Options, documents: Mapping[str, Any], name: str) -> CompiledSchema:
+    """Give what `lower` gives, or gave before."""
+    return _lowered(_text(schema, documents, name), options, documents)
+
+
+def _lowered(text: str, options: Options, documents: Mapping[str, Any] | None) -> CompiledSchema:
+    return KEPT.get((text, options), lambda: lower(json.loads(text)[0], options, documents))
+
+
+def _text(schema: Any, documents: Mapping[str, Any] | None, name: str) -> str:
     try:
-        text = json.dumps([schema, documents], allow_nan=False)
+        return json.dumps([schema, documents or {}], allow_nan=False)
     except RecursionError:
         raise UnsupportedSchemaError(
             f"{name}: the schema nests too deeply", hint="fewer than about 200 schemas inside one another can be read"
@@ -162,13 +183,5 @@ def compile(
     except (TypeError, ValueError) as error:
         raise SchemaError(f"{name}: the schema is not JSON: {error}") from error
 
-    def make() -> Compiled:
-        lowered = lower(json.loads(text)[0], chosen, documents)
-        made = Compiled(lowered.start, vocabulary, width, name, parse or json.loads)
-        made.lowered = lowered
-        return made
 
-    return KEPT.get((text, chosen, vocabulary.fingerprint, width, name, parse), make)
-
-
-__all__ = ["KEPT", "CompiledSchema", "KeyOrder", "Options", "compile", "lower"]
+__all__ = ["KEPT", "CompiledSchema", "KeyOrder", "Options", "compile", "lower", "lowered"]

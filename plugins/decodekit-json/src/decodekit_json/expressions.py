@@ -149,14 +149,18 @@ class Partition:
                 yield self.ids[at], end - low + 1
             low, at = end + 1, at + 1
 
+    def stretches(self) -> Iterator[tuple[int, int, int]]:
+        """Give the first and last code points and the class of each stretch."""
+        for at, (low, number) in enumerate(zip(self.cuts, self.ids, strict=True)):
+            if number >= 0:
+                yield low, self.cuts[at + 1] - 1 if at + 1 < len(self.cuts) else cs.LAST, number
+
     def ranges(self) -> list[cs.Ranges]:
         """Give the code points of each class."""
         if self._ranges is None:
             found: list[list[tuple[int, int]]] = [[] for _ in self.members]
-            for at, cut in enumerate(self.cuts):
-                if self.ids[at] >= 0:
-                    end = self.cuts[at + 1] - 1 if at + 1 < len(self.cuts) else cs.LAST
-                    found[self.ids[at]].append((cut, end))
+            for low, high, number in self.stretches():
+                found[number].append((low, high))
             self._ranges = [cs.union(tuple(pairs)) for pairs in found]
         return self._ranges
 

@@ -115,7 +115,7 @@ class Inside:
     def end(self) -> SuffixNode | None:
         """What follows an end, all ends put together; None where no token runs past one."""
         if self._end is None and self._ended:
-            self._end = SuffixNode.together([SuffixNode.of(self.trie, (node,)) for node, _ in self._ended])
+            self._end = SuffixNode.of(self.trie, [node for node, _ in self._ended])
         return self._end
 
     @property

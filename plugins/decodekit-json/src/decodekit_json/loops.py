@@ -92,11 +92,11 @@ def loops(step: Callable[[int, int], int], state: int) -> tuple[list[int], list[
         if (at, shape) not in known:
             known[at, shape] = all(
                 (to := step(at, byte)) >= 0 and comes_back(to, after) if after != _DEAD else step(at, byte) < 0
-                for byte, after in enumerate(_MOVES[shape])
+                for byte, after in enumerate(MOVES[shape])
             )
         return known[at, shape]
 
-    for byte, shape in enumerate(_MOVES[WHOLE]):
+    for byte, shape in enumerate(MOVES[WHOLE]):
         to = step(state, byte)
         if to < 0:
             continue
@@ -140,6 +140,6 @@ def _bits() -> Array:
 
 
 _STEP, _BITS = _utf8(), _bits()
-_MOVES: list[list[int]] = _STEP.tolist()
+MOVES: list[list[int]] = _STEP.tolist()
 
-__all__ = ["CharacterSets", "loops"]
+__all__ = ["MOVES", "WHOLE", "CharacterSets", "loops"]

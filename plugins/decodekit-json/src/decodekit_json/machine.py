@@ -27,6 +27,8 @@ class Place(ABC):
     """Whether `resume` asks what stands above."""
     passing: ClassVar[bool] = False
     """Whether `resume` must be asked before a further byte is read: the part may be complete already, or is several."""
+    converges: ClassVar[bool] = False
+    """Whether few different threads come of it, however many bytes are read."""
 
     def __init__(self, *key: Hashable) -> None:
         self.key = key

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from decodekit.errors import SchemaError, UnsatisfiableSchemaError
+from decodekit.errors import UnsatisfiableSchemaError
 from decodekit.techniques import CompiledConstraint, PartialParser
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
-from decodekit_json.sources import Source
+from decodekit_json.sources import Source, blamed_on
 from decodekit_json.states import State
 from decodekit_json.terminal import INFINITE
 
@@ -77,12 +77,8 @@ def requested(source: Source, vocabulary: Vocabulary, width: int, name: str) -> 
         UnsupportedSchemaError: For a keyword anywhere in it that cannot be kept exactly.
         UnsatisfiableSchemaError: Where no text satisfies it, or none in tokens of the vocabulary.
     """
-    try:
+    with blamed_on(name):
         compiled = source.compile(vocabulary, width, name)
-    except SchemaError as error:
-        if not str(error).startswith(name):
-            error.args = (f"{name}: {error}", *error.args[1:])
-        raise
     start = compiled.start()
     if compiled.budget.enough(start) >= INFINITE and compiled.min_tokens(start) >= INFINITE:
         raise UnsatisfiableSchemaError(f"{name}: no text that satisfies it can be written in tokens of this vocabulary")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 from decodekit.errors import SchemaError, UnsatisfiableSchemaError
 from decodekit.vocabulary import Vocabulary
@@ -23,6 +24,22 @@ from decodekit_json.whitespace import MOST_SPACES
 _JOINT = "urn:decodekit:joint:"
 
 
+class Source(Protocol):
+    """What a constraint is made of."""
+
+    def threads(self, name: str) -> Threads:
+        """Give the threads before the first byte, for any vocabulary."""
+        ...
+
+    def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
+        """Compile, or give what was compiled before."""
+        ...
+
+    def meet(self, other: Source) -> Source | None:
+        """Give the texts of both, exactly; None where that is not possible."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SchemaSource:
     """Documents of a JSON Schema.
@@ -36,6 +53,14 @@ class SchemaSource:
     schema: Any
     options: compiler.Options
     documents: Mapping[str, Any] = field(default_factory=dict)
+
+    def lowered(self, name: str) -> compiler.CompiledSchema:
+        """Give the schema for any vocabulary."""
+        return compiler.lowered(self.schema, self.options, self.documents, name)
+
+    def threads(self, name: str) -> Threads:
+        """Give the thread before the first byte."""
+        return (self.lowered(name).start,)
 
     def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
         """Compile, or give what was compiled before."""
@@ -75,11 +100,15 @@ class TextSource:
     expression: Expression | None = None
     choices: tuple[str, ...] = ()
 
+    def threads(self, name: str) -> Threads:
+        """Give the threads before the first byte."""
+        return _beginning(self._terminal(), name)
+
     def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
         """Compile, or give what was compiled before."""
 
         def make() -> Compiled:
-            return Compiled(_beginning(self._terminal(), name), vocabulary, width, name)
+            return Compiled(self.threads(name), vocabulary, width, name)
 
         return compiler.KEPT.get((self, vocabulary.fingerprint, width, name), make)
 
@@ -102,7 +131,15 @@ class TextSource:
         return text in self.choices if self.expression is None else matches(self.expression, text)
 
 
-Source: TypeAlias = SchemaSource | TextSource
+@contextmanager
+def blamed_on(name: str) -> Iterator[None]:
+    """Begin the messages of schema errors with `name`."""
+    try:
+        yield
+    except SchemaError as error:
+        if not str(error).startswith(f"{name}:"):
+            error.args = (f"{name}: {error}", *error.args[1:])
+        raise
 
 
 def _place(source: SchemaSource) -> str:
@@ -126,10 +163,19 @@ def choices_of(texts: Iterable[str], name: str) -> TextSource:
         SchemaError: For a text with a lone surrogate, which has no UTF-8.
     """
     kept = tuple(dict.fromkeys(texts))
-    for text in kept:
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise SchemaError(f"{name}: {text!r:.80} has a lone surrogate, which no text can have")
+    refuse_surrogates(kept, name)
     return TextSource(choices=kept)
 
 
-__all__ = ["SchemaSource", "Source", "TextSource", "choices_of"]
+def refuse_surrogates(texts: Iterable[str], name: str) -> None:
+    """Refuse texts that have no UTF-8.
+
+    Raises:
+        SchemaError: For a text with a lone surrogate.
+    """
+    for text in texts:
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise SchemaError(f"{name}: {text!r:.80} has a lone surrogate, which no text can have")
+
+
+__all__ = ["SchemaSource", "Source", "TextSource", "blamed_on", "choices_of", "refuse_surrogates"]

@@ -251,6 +251,19 @@ class PlainTerminal(_Texts):
         table = node.ascii
         return _arrive((table[byte] if table else None) or _fill(node, byte), need, room)
 
+    def letters(self, state: State) -> int:
+        """Give the bytes that may follow, one bit each."""
+        if len(state) != _BETWEEN:
+            return sum(1 << byte for byte in wr.MOVES[state[0]] if self._within(state, byte) is not None)
+        node, need, room = state
+        classes, found = partition(node), 0
+        alive = [_arrive(_target(node, code), need, room) is not None for code in classes.members]
+        for low, high, number in classes.stretches():
+            if alive[number]:
+                first, last = chr(low).encode()[0], chr(high).encode()[0]
+                found |= (2 << last) - (1 << first)
+        return found & wr.FIRSTS
+
     def final(self, state: State) -> bool:
         """Say whether the bytes so far are a text."""
         return len(state) == _BETWEEN and not state[1] and state[0].nullable

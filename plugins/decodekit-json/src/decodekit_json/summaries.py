@@ -16,6 +16,7 @@ import numpy as np
 from decodekit.types import PackedMask
 from decodekit_json import distinct, recorded
 from decodekit_json.inside import Inside, inside, inside_from
+from decodekit_json.levels import Levels
 from decodekit_json.machine import Place, Reading, Thread, Threads, finished
 from decodekit_json.states import stepped
 from decodekit_json.strings import StringTerminal
@@ -28,6 +29,7 @@ Root: TypeAlias = "int | SuffixNode"
 
 _KEPT = 20_000
 _FEW = 24
+_FEW_NODES = 2
 _FEW_ONES = 8
 _NO_IDS = np.zeros(0, np.int32)
 _AVOIDING = 64
@@ -129,6 +131,7 @@ class Summaries:
     def __init__(self, trie: VocabularyTrie, ceiling: Callable[[Thread], int]) -> None:
         self.trie, self._ceiling = trie, ceiling
         self._kept: dict[tuple[Thread, Root], Summary] = {}
+        self._levels = Levels(trie, BELOW)
 
     def mask(self, threads: Iterable[Thread]) -> Mask:
         """Give the tokens that may follow a state."""
@@ -258,7 +261,9 @@ class Summaries:
     def _summarise(self, part: Thread, root: Root) -> Summary:
         found = _Found()
         place = part.place
-        if not isinstance(root, int):
+        if not isinstance(root, int) and place.converges:
+            self._read_together(part, root, found)
+        elif not isinstance(root, int):
             self._step(part, root, None if isinstance(place, Reading) else place.bytes(), found)
         elif not isinstance(place, Reading):
             self._step(part, root, place.marks(), found)
@@ -277,6 +282,18 @@ class Summaries:
         else:
             bits, ids = self._merged(found), ()
         return Summary(bits, ids, found.most, tuple(found.within), end)
+
+    def _read_together(self, part: Thread, root: SuffixNode, found: _Found) -> None:
+        """Read the tokens below few nodes as those of each node, which others may know; those below many at once."""
+        if len(root.nodes) <= _FEW_NODES:
+            for node in root.nodes:
+                self._walk(part, int(node), found)
+            return
+        crowd = self._levels.read(part, root.nodes)
+        found.ids.append(crowd.ids)
+        found.most = max([found.most, *map(self._ceiling, crowd.reached)])
+        if crowd.passed:
+            found.ends.append(SuffixNode.of(self.trie, crowd.passed))
 
     def _step(self, part: Thread, root: Root, letters: Iterable[int] | None, found: _Found) -> None:
         trie = self.trie

@@ -1,4 +1,4 @@
-"""What a request asks for: `json_schema`, `json`, `regex`, `choice`."""
+"""What a request asks for: `json_schema`, `json`, `regex`, `grammar`, `choice`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from pydantic import Field
 from decodekit.errors import SchemaError
 from decodekit.partial_json import PartialJSON
 from decodekit.schemas import Parse, SchemaLike, load_schema
-from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
+from decodekit.techniques import BuildContext, CompiledConstraint, Constraint, PartialParser
 from decodekit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from decodekit_json.compiler import Options
     from decodekit_json.requested import Requested
-    from decodekit_json.sources import Source
+    from decodekit_json.sources import SchemaSource, Source
 
 Whitespace = Literal["flexible", "compact"] | Annotated[int, Field(ge=0, le=8)]
+Trigger = Annotated[str | None, Field(min_length=1)]
+"""Up to where a text is free; None where it is not."""
 
 
 class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 2020-12 and drafts 4 to 2019-09"):
@@ -37,6 +39,7 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
             where it is broken, `.parsed` is None and `.parse_error` says why.
         documents: Other schemas by URI, for `$ref`; nothing is fetched.
         draft: What the schema is where it has no `$schema`; by default 2020-12, with the older spellings too.
+        after: A trigger such as "</think>": text is free up to the first one, and the document comes right behind it.
         partial_strings: Whether strings show in `Piece.partial` as they grow, or once they are complete.
     """
 
@@ -47,6 +50,7 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
     unsupported: Literal["refuse", "check"] = "refuse"
     documents: Mapping[str, Any] = Field(default_factory=dict)
     draft: Literal["4", "6", "7", "2019-09", "2020-12"] | None = None
+    after: Trigger = None
     partial_strings: bool = False
 
     def build(self, context: BuildContext) -> CompiledConstraint:
@@ -55,21 +59,19 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
         schema, parse = load_schema(self.schema_, self.name)
         documents = {uri: load_schema(given, f"{self.name}: {uri}")[0] for uri, given in self.documents.items()}
         source = SchemaSource(schema, self.options, documents)
-        made = _build(source, self.name, context)
         if self.unsupported == "check":
-            parse = _checked(made, source, parse)
-        return made.read_by(parse, PartialJSON(self.partial_strings))
+            parse = _checked(source, self.name, parse)
+        return build(source, self.name, context, self.after, parse, PartialJSON(self.partial_strings))
 
     @property
     def options(self) -> Options:
         """How the schema is read."""
         from decodekit_json.compiler import Options
 
-        typed = not isinstance(self.schema_, dict | bool | str | Path)
         return Options(
             key_order=self.key_order,
             whitespace=self.whitespace,
-            formats=typed if self.formats is None else self.formats == "assert",
+            formats=asserts_formats(self.formats, self.schema_),
             unsupported=self.unsupported,
             draft=self.draft or "",
         )
@@ -81,18 +83,20 @@ class AnyJSON(Constraint, name="json", source="RFC 8259"):
     Args:
         whitespace: "flexible" leaves spaces after `:` and `,` and indented lines to the model; "compact" writes none; a
             number writes exactly what `json.dumps(indent=number)` writes.
+        after: A trigger: text is free up to the first one, and the value comes right behind it.
         partial_strings: Whether strings show in `Piece.partial` as they grow, or once they are complete.
     """
 
     whitespace: Whitespace = "flexible"
+    after: Trigger = None
     partial_strings: bool = False
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.compiler import Options
         from decodekit_json.sources import SchemaSource
 
-        made = _build(SchemaSource(True, Options(whitespace=self.whitespace)), self.name, context)
-        return made.read_by(json.loads, PartialJSON(self.partial_strings))
+        source = SchemaSource(True, Options(whitespace=self.whitespace))
+        return build(source, self.name, context, self.after, json.loads, PartialJSON(self.partial_strings))
 
 
 class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
@@ -100,20 +104,38 @@ class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
 
     Args:
         pattern: In the syntax of Python's `re`, without back references, atomic groups and conditional groups.
+        after: A trigger: text is free up to the first one, and what the pattern accepts comes right behind it.
     """
 
     pattern: str
+    after: Trigger = None
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.patterns import full
-        from decodekit_json.sources import TextSource
+        from decodekit_json.sources import TextSource, blamed_on
 
-        try:
+        with blamed_on(self.name):
             expression = full(self.pattern)
-        except SchemaError as error:
-            error.args = (f"{self.name}: {error}", *error.args[1:])
-            raise
-        return _build(TextSource(expression), self.name, context)
+        return build(TextSource(expression), self.name, context, self.after)
+
+
+class Grammar(Constraint, name="grammar", source="lark-parser.readthedocs.io, Grammar Reference"):
+    """Texts that follow a context-free grammar in Lark's notation. Exact, or refused.
+
+    Args:
+        grammar: The grammar, or a path to a file that has it; text with a line break or a colon is a grammar.
+        start: The rule that a text follows.
+        after: A trigger: text is free up to the first one, and what follows the grammar comes right behind it.
+    """
+
+    grammar: str | Path
+    start: str = "start"
+    after: Trigger = None
+
+    def build(self, context: BuildContext) -> CompiledConstraint:
+        from decodekit_json.grammars import GrammarSource, text_of
+
+        return build(GrammarSource(text_of(self.grammar), self.start), self.name, context, self.after)
 
 
 class Choice(Constraint, name="choice"):
@@ -121,33 +143,65 @@ class Choice(Constraint, name="choice"):
 
     Args:
         choices: The texts.
+        after: A trigger: text is free up to the first one, and the choice comes right behind it.
     """
 
     choices: tuple[str, ...] = Field(min_length=1)
+    after: Trigger = None
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.sources import choices_of
 
-        return _build(choices_of(self.choices, self.name), self.name, context).read_by(str, None)
+        return build(choices_of(self.choices, self.name), self.name, context, self.after, str)
 
 
-def _build(source: Source, name: str, context: BuildContext) -> Requested:
+def asserts_formats(formats: Literal["assert", "annotate"] | None, schema: Any) -> bool:
+    """Say whether `format` is asserted; by default where the schema is a type."""
+    return not isinstance(schema, dict | bool | str | Path) if formats is None else formats == "assert"
+
+
+def build(
+    source: Source,
+    name: str,
+    context: BuildContext,
+    after: str | None = None,
+    parse: Parse | None = None,
+    partial: PartialParser | None = None,
+) -> Requested:
+    """Make the working piece of a source, behind the trigger `after` where there is one.
+
+    Args:
+        source: What it is made of.
+        name: What to call it in messages.
+        context: What it is built with.
+        after: Up to where the text is free.
+        parse: Reads what is written behind the trigger.
+        partial: Reads it while it is written.
+    """
     from decodekit_json.requested import requested
 
+    if after is not None:
+        from decodekit_json.embedded import AfterSource
+        from decodekit_json.partials import Behind, behind
+
+        source, parse = AfterSource(source, after), behind(after, parse)
+        partial = None if partial is None else Behind(after, partial)
     vocabulary = context.vocabulary
     if not isinstance(vocabulary, Vocabulary):
         raise SchemaError(
             f"{name} needs to know the tokens' bytes", hint="Decoder(model, tokenizer) or Decoder(model, Vocabulary(…))"
         )
-    return requested(source, vocabulary, context.vocab_size, name)
+    return requested(source, vocabulary, context.vocab_size, name).read_by(parse, partial)
 
 
-def _checked(made: Requested, source: Any, parse: Parse) -> Parse:
+def _checked(source: SchemaSource, name: str, parse: Parse) -> Parse:
     """Give a way to read documents that validates them before."""
     from decodekit_json.checking import Checker
+    from decodekit_json.sources import blamed_on
 
-    loosened = made.lowered.loosened if made.lowered else []
     options = source.options
+    with blamed_on(name):
+        loosened = source.lowered(name).loosened
     check: Callable[[str], None] = Checker(source.schema, source.documents, options.draft, options.formats, loosened)
 
     def checked(text: str) -> Any:
@@ -157,4 +211,4 @@ def _checked(made: Requested, source: Any, parse: Parse) -> Parse:
     return checked
 
 
-__all__ = ["AnyJSON", "Choice", "JSONSchema", "Regex"]
+__all__ = ["AnyJSON", "Choice", "Grammar", "JSONSchema", "Regex", "Trigger", "Whitespace", "asserts_formats", "build"]

@@ -69,6 +69,10 @@ class Terminal(ABC):
         """Give states of which each text goes on from one, where that is simpler than `state`; else none."""
         return []
 
+    def base(self, state: TerminalState) -> TerminalState | None:
+        """Give a state that most characters lead back to and most bytes lead on from as from `state`; else None."""
+        return None
+
     def alike(self, state: TerminalState, horizon: int) -> Hashable:
         """Give a key that is equal for states which the next `horizon` bytes cannot tell apart.
 

@@ -141,8 +141,10 @@ class Walk:
         self._moves: dict[TerminalState, dict[int, TerminalState | None]] = {}
         children = trie.children
         frontier: Frontier = [(node, state)]
-        if node == 0 and self._open(state):
-            frontier = self._from_loop(state)
+        if node == 0:
+            base = terminal.base(state)
+            if base is not None or self._open(state):
+                frontier = self._from_loop(state if base is None else base, state)
         while frontier:
             if sum([len(children(at)) for at, _ in frontier]) > _MANY_CHILDREN:
                 frontier = self._levels(frontier)
@@ -156,21 +158,36 @@ class Walk:
         step = self.terminal.step
         return sum([step(state, byte) == state for byte in _PROBES]) >= _MANY_BACK
 
-    def _from_loop(self, state: TerminalState) -> Frontier:
-        trie = self.trie
+    def _from_loop(self, loop: TerminalState, state: TerminalState) -> Frontier:
+        """Take the tokens that lead back to `loop`, and give from where to go on.
+
+        From `state` they do the same, but for those whose first byte leads elsewhere than from `loop`.
+        """
+        trie, step = self.trie, self.terminal.step
         sets = sets_of(trie)
         automaton = _AUTOMATA.get(self.terminal, lambda: Automaton(self.terminal))
         with automaton.lock:
             automaton.tidy()
-            number = automaton.number(state)
-            stay, leave = automaton.loops(number)
+            stay, leave = automaton.loops(automaton.number(loop))
             at = sets.within(stay)
-            self.looped = (state, at)
             nodes = [sets.after(stay, byte) for byte, _ in leave]
+            states = [np.full(len(some), to) for some, (_, to) in zip(nodes, leave, strict=True)]
+            for byte, child in trie.children(0).items():
+                after = step(state, byte)
+                if loop is state or after == step(loop, byte):
+                    continue
+                low, high = trie.low[child], trie.high[child]
+                at = at[(at < low) | (at >= high)]
+                kept = [(trie.low[some] < low) | (trie.low[some] >= high) for some in nodes]
+                nodes = [some[keep] for some, keep in zip(nodes, kept, strict=True)]
+                states = [some[keep] for some, keep in zip(states, kept, strict=True)]
+                if after is not None:
+                    nodes.append(np.array([child]))
+                    states.append(np.array([automaton.number(after)]))
+            self.looped = (loop, at)
             if not nodes:
                 return []
-            states = np.repeat(np.array([to for _, to in leave]), [len(some) for some in nodes])
-            return self._go_on(automaton, *self._arrive(automaton, np.concatenate(nodes), states))
+            return self._go_on(automaton, *self._arrive(automaton, np.concatenate(nodes), np.concatenate(states)))
 
     def _level(self, frontier: Frontier) -> Frontier:
         trie, step, final, moves = self.trie, self.terminal.step, self.terminal.final, self._moves

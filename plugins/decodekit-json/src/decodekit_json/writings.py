@@ -91,6 +91,9 @@ LEADS: dict[int, tuple[int, int]] = {
 }
 """The shape and value after the first byte of a character beyond ASCII."""
 
+FIRSTS = sum(1 << byte for byte in (*range(0x80), *LEADS))
+"""The bytes that begin a character, one bit each."""
+
 _BMP = ((0, 0xD7FF), (0xE000, 0xFFFF))
 _BEYOND = (0x10000, cs.LAST)
 _BITS = {ONE_MORE: 6, TWO_MORE: 12, THREE_MORE: 18, THREE_HEX: 12, TWO_HEX: 8, ONE_HEX: 4}

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from decodekit_json.grammars.compiling import compile_grammar
+from decodekit_json.grammars.compiling import GrammarSource, compile_grammar, load, text_of
 
-__all__ = ["compile_grammar"]
+__all__ = ["GrammarSource", "compile_grammar", "load", "text_of"]

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
+from pathlib import Path
 
-from decodekit.errors import UnsupportedSchemaError
+from decodekit.errors import SchemaError, UnsupportedSchemaError
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
+from decodekit_json.compiler import KEPT
 from decodekit_json.grammars.network import Network
 from decodekit_json.grammars.places import begun
 from decodekit_json.grammars.points import Grammar
 from decodekit_json.grammars.reader import read
+from decodekit_json.machine import Threads
+from decodekit_json.sources import Source
 
-_KEPT = 64
+
+@dataclass(frozen=True, slots=True)
+class GrammarSource:
+    """Texts of a context-free grammar.
+
+    Attributes:
+        text: The grammar, in Lark's notation.
+        start: The rule that a text follows.
+    """
+
+    text: str
+    start: str = "start"
+
+    def threads(self, name: str) -> Threads:
+        """Give the threads before the first byte, or those that were given before."""
+        return KEPT.get(self, lambda: begun(load(self.text, self.start)))
+
+    def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
+        """Compile, or give what was compiled before."""
+
+        def make() -> Compiled:
+            return Compiled(self.threads(name), vocabulary, width, name)
+
+        return KEPT.get((self, vocabulary.fingerprint, width, name), make)
+
+    def meet(self, other: Source) -> None:
+        """Give None: what two grammars have in common need not be a grammar."""
+        return
 
 
 def compile_grammar(
@@ -36,7 +67,7 @@ def compile_grammar(
         UnsupportedSchemaError: For what cannot be followed exactly; see docs/grammars.md.
         UnsatisfiableSchemaError: Where no text follows the grammar.
     """
-    return _compiled(text, start, vocabulary, vocabulary.size if width is None else width, name)
+    return GrammarSource(text, start).compile(vocabulary, vocabulary.size if width is None else width, name)
 
 
 def load(text: str, start: str = "start") -> Grammar:
@@ -55,9 +86,21 @@ def load(text: str, start: str = "start") -> Grammar:
         ) from None
 
 
-@lru_cache(maxsize=_KEPT)
-def _compiled(text: str, start: str, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
-    return Compiled(begun(load(text, start)), vocabulary, width, name)
+def text_of(grammar: str | Path) -> str:
+    """Give the text of a grammar, or of a file: text with a line break or a colon is a grammar.
+
+    Raises:
+        SchemaError: For a file that cannot be read.
+    """
+    if isinstance(grammar, str) and ("\n" in grammar or ":" in grammar):
+        return grammar
+    try:
+        return Path(grammar).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise SchemaError(
+            f"grammar: {str(grammar)[:80]!r} is neither a grammar nor a file: {error}",
+            hint='a grammar has a rule such as start: "a"',
+        ) from error
 
 
-__all__ = ["compile_grammar", "load"]
+__all__ = ["GrammarSource", "compile_grammar", "load", "text_of"]

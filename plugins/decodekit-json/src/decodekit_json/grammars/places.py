@@ -24,6 +24,7 @@ class Scan(Reading):
     """Inside a terminal of a grammar."""
 
     __slots__ = ("grammar",)
+    converges = True
 
     def __init__(self, grammar: Grammar, terminal: PlainTerminal, state: TerminalState) -> None:
         super().__init__(terminal, state)
@@ -52,6 +53,7 @@ class Goal(Place):
     """
 
     __slots__ = ("fresh", "point")
+    converges = True
 
     def __init__(self, point: Point, fresh: bool) -> None:
         super().__init__(point, fresh)
@@ -117,7 +119,7 @@ class Return(Place):
     """Where a goal goes on when what it has called is complete; it may be complete itself."""
 
     __slots__ = ("point",)
-    passing = True
+    passing = converges = True
 
     def __init__(self, point: Point) -> None:
         super().__init__(point)
@@ -143,6 +145,7 @@ class _Together(Place):
     """Several threads in one place; it stands on nothing, as each of them has what it stands on."""
 
     __slots__ = ("__dict__", "grammar", "threads")
+    passing = converges = True
 
     def __init__(self, grammar: Grammar, threads: Iterable[Thread]) -> None:
         self.grammar, self.threads = grammar, frozenset(threads)
@@ -180,7 +183,6 @@ class Several(_Together):
     """Several ways to read the text so far."""
 
     __slots__ = ()
-    passing = True
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         return tuple(self.threads)
@@ -202,7 +204,6 @@ class Back(_Together):
     """Several ways back from one call."""
 
     __slots__ = ()
-    passing = True
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         return settled(self.grammar, opened((thread,)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -24,6 +24,7 @@ Pushes: TypeAlias = "tuple[Point, ...]"
 """Points that a call puts on a stack, the innermost last."""
 
 _KEPT_LETTERS = 20_000
+_KEPT_SETS = 4_096
 
 
 class Point:
@@ -221,22 +222,17 @@ class Grammar:
         key = (terminal, state)
         found = self._letters.get(key)
         if found is None:
-            step = terminal.step
-            found = sum(1 << byte for byte in range(256) if step(state, byte) is not None)
+            found = terminal.letters(state)
             if len(self._letters) >= _KEPT_LETTERS:
                 self._letters.clear()
             self._letters[key] = found
         return found
 
     @staticmethod
-    def bytes_of(letters: int) -> list[int]:
+    @lru_cache(maxsize=_KEPT_SETS)
+    def bytes_of(letters: int) -> bytes:
         """Give the bytes of a set of bits."""
-        found: list[int] = []
-        while letters:
-            low = letters & -letters
-            found.append(low.bit_length() - 1)
-            letters ^= low
-        return found
+        return bytes(byte for byte in range(256) if letters >> byte & 1)
 
     def thread(self, place: Any, below: Thread | None) -> Thread:
         """Give a thread; equal ones on the same thread are one, so that deep stacks are compared by identity."""
