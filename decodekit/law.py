@@ -113,8 +113,14 @@ class Law:
 
 
 def on_host(values: Tensor) -> NDArray[Any] | None:
-    """Show what is in the CPU's memory as an array, without a copy; None for tensors elsewhere and for bfloat16."""
-    return values.detach().numpy() if values.device.type == "cpu" and values.dtype != torch.bfloat16 else None
+    """Show what is in the CPU's memory as an array, without a copy.
+
+    None for tensors elsewhere, for those that gradients are wanted of, and for bfloat16.
+    """
+    try:
+        return values.numpy()
+    except (TypeError, RuntimeError):
+        return None
 
 
 def whole_numbers(values: Sequence[int], device: torch.device) -> Int64[Tensor, "number"]:
