@@ -1,22 +1,19 @@
-"""The likeliest continuations of every row, ties in the order of token ids.
-
-`topk` keeps a heap over everything that it passes. On a CPU the k largest entries are found by way of block maxima: the
-k blocks with the largest maxima hold them, so one reduction over the law and a few small selections are enough.
-"""
+"""The likeliest continuations of every row, ties in the order of token ids."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
 from decodekit.errors import DeadEndError
-from decodekit.law import Law
+from decodekit.largest import largest
+from decodekit.law import Law, on_host
 from decodekit.types import Float, Int64, Tensor
 
-_BLOCK = 16
-_DIRECT = 8192
-"""Up to this width selecting through blocks gains nothing."""
+_EQUALS = 64
+"""How many tokens more than asked for may be as likely as the last of them before it is `topk` that finds them."""
 
 
 def log_totals(law: Law) -> Float[Tensor, "row"]:
@@ -48,10 +45,21 @@ def likeliest(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "
     """Give logits and tokens of each row's k likeliest continuations, in no order.
 
     Of several equal ones at the end those with the lowest ids are taken, whatever the form of the law; fewer than k
-    possible ones are filled up with -inf. Cost: one pass over the law, one more where the k-th has equals.
+    possible ones are filled up with -inf, or left out in all rows. Cost: one pass over the law, one more where the k-th has many equals.
     """
     k = min(k, law.logits.shape[-1])
-    values, columns = _top(law.logits, min(k + 1, law.logits.shape[-1]))
+    found = largest(law.logits, k, 4 * k + _EQUALS) if on_host(law.logits) is not None else None
+    if found is None:
+        return _by_topk(law, k)
+    values, columns = found
+    ids = columns if law.ids is None else np.take_along_axis(law.ids.numpy(), columns, axis=-1)
+    order = np.lexsort((ids, -values), axis=-1)[:, :k]
+    chosen = np.take_along_axis(values, order, axis=-1), np.take_along_axis(ids, order, axis=-1)
+    return torch.from_numpy(chosen[0]), torch.from_numpy(chosen[1])
+
+
+def _by_topk(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "row k"]]:
+    values, columns = law.logits.topk(min(k + 1, law.logits.shape[-1]), dim=-1)
     tied = [] if values.shape[-1] == k else _tied(values, k)
     values, tokens = values[:, :k], law.tokens(columns[:, :k])
     for row in tied:
@@ -66,20 +74,3 @@ def likeliest(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "
 def _tied(values: Float[Tensor, "row k"], k: int) -> list[int]:
     # Compared as plain numbers: there are two a row, and each call into torch costs more than all of them.
     return [row for row, (last, beyond) in enumerate(values[:, k - 1 : k + 1].tolist()) if last == beyond > -math.inf]
-
-
-def _top(logits: Float[Tensor, "row candidate"], k: int) -> tuple[Tensor, Int64[Tensor, "row k"]]:
-    width = logits.shape[-1]
-    if logits.device.type != "cpu" or width < max(_DIRECT, 2 * _BLOCK * k):
-        values, columns = logits.topk(k, dim=-1)
-        return values, columns
-    # Block j is made of the columns j, j + blocks, j + 2 * blocks, …: a reduction over rows, which vectorises well.
-    blocks = width // _BLOCK
-    maxima = logits[:, : _BLOCK * blocks].unflatten(-1, (_BLOCK, blocks)).amax(dim=1)
-    _, chosen = _top(maxima, k)
-    columns = (chosen[:, None, :] + torch.arange(0, _BLOCK * blocks, blocks)[:, None]).flatten(1)
-    if _BLOCK * blocks < width:
-        tail = torch.arange(_BLOCK * blocks, width).expand(len(logits), -1)
-        columns = torch.cat([columns, tail], dim=-1)
-    values, best = logits.gather(-1, columns).topk(k, dim=-1)
-    return values, columns.gather(-1, best)
