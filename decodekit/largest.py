@@ -1,4 +1,4 @@
-"""The large entries of long rows, found by way of block maxima: one pass over the rows, then little more than the result.
+"""The large entries of long rows, found by way of block maxima: one pass over the rows, then little more than them.
 
 `topk` keeps a heap over everything that it passes and takes ten times as long on a CPU. The k-th largest maximum of
 blocks of neighbours is a bound that k entries reach, and only blocks whose maximum reaches it hold any that do. *Not*
@@ -7,6 +7,7 @@ for accelerators, where `topk` is fast and looking at numbers means waiting for 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ class Blocks:
         among = self.maxima if self.whole >= _ENOUGH * k else self.values
         place = max(among.shape[1] - k, 0)
         found = np.partition(among, place, axis=-1)[:, place, None]
-        return np.maximum(found, np.finfo(found.dtype).min)
+        return np.maximum(found, least_number(found.dtype))
 
     def not_below(self, floor: NDArray[Any], most: int) -> tuple[NDArray[Any], NDArray[np.int64]] | None:
         """Give each row's entries that are not below its floor and their columns, ascending; None for more than `most`.
@@ -61,7 +62,7 @@ class Blocks:
             most: How many entries a row may have.
         """
         rows, width = self.values.shape
-        where = self._find(floor)
+        where = self.find(floor)
         row = where // width
         counts = np.bincount(row, minlength=rows)
         widest = max(int(counts.max()), 1)
@@ -76,21 +77,38 @@ class Blocks:
         columns.ravel()[place] = where - row * width
         return values, columns
 
-    def _find(self, floor: NDArray[Any]) -> NDArray[np.int64]:
-        """Give the places of all entries that are not below the floors, counted over all rows."""
+    def find(self, floor: NDArray[Any]) -> NDArray[np.int64]:
+        """Give the places of all entries that are not below the floors, counted over all rows, ascending.
+
+        Args:
+            floor: Shape [row, 1].
+        """
         width = self.values.shape[1]
-        block = np.flatnonzero(~(self.maxima < floor))
+        block = _places(self.maxima, floor)
         row = block // max(self.whole, 1)
-        first = (block - row * self.whole) * self.size
-        inside = np.flatnonzero(~(self._blocks[row, first // self.size] < floor[row]))
+        inside = _places(self._blocks[row, block - row * self.whole], floor[row])
         which = inside // self.size
-        found = (row * width + first - np.arange(0, len(row) * self.size, self.size))[which] + inside
         start = self.whole * self.size
+        # A block begins at size * block, and later by what the rows before it have beyond their whole blocks.
+        first = block * self.size + row * (width - start)
+        found = (first - np.arange(0, len(row) * self.size, self.size))[which] + inside
         if start < width:
             row, column = np.nonzero(~(self.values[:, start:] < floor))
             if len(row):
                 found = np.sort(np.concatenate([found, row * width + start + column]))
         return found
+
+
+def _places(values: NDArray[Any], floor: NDArray[Any]) -> NDArray[np.int64]:
+    """Give where values are not below the floors of their rows, counted over all rows."""
+    below = values < floor
+    return np.logical_not(below, out=below).ravel().nonzero()[0]
+
+
+@lru_cache(maxsize=8)
+def least_number(dtype: np.dtype[Any]) -> Any:
+    """Give the least finite number; `np.finfo` takes longer than a selection."""
+    return np.finfo(dtype).min
 
 
 def largest(logits: Float[Tensor, "row column"], k: int, most: int) -> tuple[NDArray[Any], NDArray[np.int64]] | None:

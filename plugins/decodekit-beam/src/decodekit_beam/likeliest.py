@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from decodekit.errors import DeadEndError
-from decodekit.largest import largest
+from decodekit.largest import Blocks, largest, least_number
 from decodekit.law import Law, on_host
 from decodekit.types import Float, Int64, Tensor
 
 _EQUALS = 64
 """How many tokens more than asked for may be as likely as the last of them before it is `topk` that finds them."""
+Places: TypeAlias = NDArray[np.int64]
+_ROUNDING = {np.dtype(kind): 8 * np.finfo(kind).eps for kind in (np.float16, np.float32, np.float64)}
 
 
-def log_totals(law: Law) -> Float[Tensor, "row"]:
+def log_totals(law: Law, best: Float[Tensor, "row 1"] | None = None) -> Float[Tensor, "row"]:
     """Give the logarithm of each row's summed weights, by which logits are normalised. Cost: two passes, one copy.
+
+    Args:
+        law: The laws.
+        best: Their largest logits, where they are known already.
 
     Raises:
         DeadEndError: A law is empty or NaN.
     """
-    best = law.logits.amax(dim=-1, keepdim=True)
+    best = law.logits.amax(dim=-1, keepdim=True) if best is None else best
     totals = small_exp(law.logits - best).sum(dim=-1).log_() + best.squeeze(-1)
     if not all(map(math.isfinite, totals.tolist())):
         row = int((~totals.isfinite()).int().argmax())
@@ -41,11 +50,52 @@ def small_exp(logits: Float[Tensor, "row candidate"]) -> Float[Tensor, "row cand
     return logits.clamp_(min=-80).exp_()
 
 
+def continuations(law: Law, before: Sequence[float], k: int) -> tuple[NDArray[np.float64], Places, Places]:
+    """Give log-probability, row and token of the k likeliest continuations of all rows, and maybe of further ones.
+
+    Those as likely as the k-th are among them, whatever the form of the law. Cost: three passes over the law.
+
+    Args:
+        law: The laws.
+        before: Log-probabilities of the rows' texts.
+        k: How many.
+
+    Raises:
+        DeadEndError: A law is empty or NaN.
+    """
+    rows, width = law.logits.shape
+    if on_host(law.logits) is None:
+        totals = log_totals(law)
+        values, tokens = likeliest(law, k)
+        logprobs = (values - totals[:, None]).double().cpu().numpy() + np.array(before)[:, None]
+        return logprobs.ravel(), np.repeat(np.arange(rows), values.shape[1]), tokens.cpu().numpy().ravel()
+    blocks = Blocks(law.logits, -(-k // rows))
+    totals = log_totals(law, torch.from_numpy(blocks.best())).numpy()
+    shift = np.array(before) - totals
+    place = blocks.find(_floors(blocks, shift, k))
+    row = place // width
+    values = blocks.values.ravel()[place]
+    tokens = place - row * width if law.ids is None else law.ids.numpy().ravel()[place]
+    return (values - totals[row]).astype(np.float64) + np.array(before)[row], row, tokens
+
+
+def _floors(blocks: Blocks, shift: NDArray[np.float64], k: int) -> NDArray[Any]:
+    """Give a finite number for each row that all logits of the k likeliest continuations reach."""
+    among = blocks.maxima if blocks.maxima.size >= k else blocks.values
+    shifted = (among + shift[:, None]).ravel()
+    place = max(len(shifted) - k, 0)
+    floors = np.partition(shifted, place)[place] - shift
+    # What differs before it is normalised may be equal after.
+    margin = _ROUNDING[blocks.values.dtype] * (np.abs(floors) + np.abs(shift))
+    return np.maximum(floors - margin, least_number(blocks.values.dtype)).astype(blocks.values.dtype)[:, None]
+
+
 def likeliest(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "row k"]]:
     """Give logits and tokens of each row's k likeliest continuations, in no order.
 
     Of several equal ones at the end those with the lowest ids are taken, whatever the form of the law; fewer than k
-    possible ones are filled up with -inf, or left out in all rows. Cost: one pass over the law, one more where the k-th has many equals.
+    possible ones are filled up with -inf, or left out in all rows. Cost: one pass over the law, one more where many
+    equal the k-th.
     """
     k = min(k, law.logits.shape[-1])
     found = largest(law.logits, k, 4 * k + _EQUALS) if on_host(law.logits) is not None else None
@@ -54,8 +104,8 @@ def likeliest(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "
     values, columns = found
     ids = columns if law.ids is None else np.take_along_axis(law.ids.numpy(), columns, axis=-1)
     order = np.lexsort((ids, -values), axis=-1)[:, :k]
-    chosen = np.take_along_axis(values, order, axis=-1), np.take_along_axis(ids, order, axis=-1)
-    return torch.from_numpy(chosen[0]), torch.from_numpy(chosen[1])
+    values, ids = np.take_along_axis(values, order, axis=-1), np.take_along_axis(ids, order, axis=-1)
+    return torch.from_numpy(values), torch.from_numpy(ids)
 
 
 def _by_topk(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "row k"]]:

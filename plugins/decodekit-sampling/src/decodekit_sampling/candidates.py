@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from decodekit.largest import Blocks
+from decodekit.largest import Blocks, least_number
 from decodekit.law import Law, on_host
 from decodekit.types import Float, Int64, Tensor
 from decodekit_sampling.lazy import Divided
@@ -23,6 +23,7 @@ _DIRECT = 1024
 """Below this width selecting through blocks gains nothing."""
 _WIDE = 32
 """A candidate set that is wider than this part of the vocabulary gains nothing."""
+_ROUNDING = {np.dtype(kind): 4 * np.finfo(kind).eps for kind in (np.float16, np.float32, np.float64)}
 _LIKELY = 120
 """How many tokens are expected above a floor."""
 
@@ -61,9 +62,8 @@ def _not_below(
     if not isinstance(law, Divided):
         return blocks.not_below(floor, most)
     # Numbers that differ may have equal quotients.
-    about = np.finfo(floor.dtype)
     with np.errstate(over="ignore"):
-        low = np.maximum(floor - 4 * about.eps * np.abs(floor), about.min)
+        low = np.maximum(floor - _ROUNDING[floor.dtype] * np.abs(floor), least_number(floor.dtype))
     found = blocks.not_below(low, most)
     return None if found is None else (found[0] / law.divisor.numpy(), found[1])
 
