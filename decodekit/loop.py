@@ -90,7 +90,9 @@ class Loop:
         try:
             running = True
             while running:
-                running = self.step()
+                with torch.inference_mode():
+                    while running and not self.pieces:
+                        running = self._step()
                 pieces, self.pieces = self.pieces, []
                 yield from pieces
             failed = next((group.error for group in self.groups if group.error is not None), None)
@@ -138,6 +140,9 @@ class Loop:
     @torch.inference_mode()
     def step(self) -> bool:
         """Run one forward pass and commit its tokens; False when there is nothing left to run."""
+        return self._step()
+
+    def _step(self) -> bool:
         forks = self._admit() if any(group.waiting for group in self.groups) else {}
         if not len(self.rows):
             return False

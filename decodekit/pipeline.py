@@ -249,7 +249,7 @@ def with_end_tokens(plan: RequestPlan, state: State, remaining: int) -> PackedMa
 def mask_applier(packed: NDArray[np.int32], device: torch.device, vocab: int) -> Callable[[Law], Law]:
     """Unpack masks of shape [position or 1, word] once, to apply them to one or two laws."""
     words = packed.view(np.uint8)
-    most = int(np.bitwise_count(words).sum(axis=1, dtype=np.int64).max())
+    most = int(np.bitwise_count(packed.view(np.uint32)).sum(axis=1, dtype=np.int64).max())
     if most <= NARROW < vocab:
         ids, real = _columns(words, vocab)
         narrow, padding = torch.from_numpy(ids).to(device), torch.from_numpy(~real).to(device)

@@ -336,20 +336,27 @@ class Rows:
 
     def tokens(self, starts: Sequence[int], counts: Sequence[int]) -> Int64[Tensor, "row query"]:
         """Give `counts[i]` tokens of each row from place `starts[i]` on, drafted ones included; right-padded."""
+        if len(self.items) == 1 or max(counts) == 1 == min(counts):
+            # The common step, without a table of places.
+            pairs = zip(self.history, starts, counts, strict=True)
+            found = np.array([row[start : start + count] for row, start, count in pairs])
+            return torch.from_numpy(found).to(self.device)
         columns = np.array(starts, dtype=np.int64)[:, None] + np.arange(max(counts))
         columns = np.minimum(columns, self.history.shape[1] - 1)
         return torch.from_numpy(self.history[np.arange(len(starts))[:, None], columns]).to(self.device)
 
     def positions(self, owners: np.ndarray | None, depths: np.ndarray | None) -> Positions:
         """Give positions: per row one, after its last token; or, for drafts, row `owners[i]` after `depths[i]` more."""
-        lengths = np.array([len(row.tokens) for row in self.items], dtype=np.int64)
+        held = [len(row.tokens) for row in self.items]
+        longest = max(held)
+        lengths = np.array(held, dtype=np.int64)
         prompts, seeds, samples, draws = self._constants()
         history, rows = self.history, self._order
         if owners is not None and depths is not None:
             lengths, prompts, seeds, samples = lengths[owners] + depths, prompts[owners], seeds[owners], samples[owners]
             history, rows = history[owners], owners
+            longest = int(lengths.max())
         states = [None] * len(lengths)
-        longest = int(lengths.max())
         return Positions(history[:, :longest], lengths, prompts, seeds, samples, states, self.device, (draws, rows))
 
     def _constants(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, Draws]:

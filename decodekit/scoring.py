@@ -20,6 +20,8 @@ from decodekit.techniques import Draft
 from decodekit.types import Float, Tensor
 from decodekit.views import Seen
 
+_NO_DRAFT = Draft(())
+
 
 @dataclass(slots=True, eq=False)
 class Scored:
@@ -102,7 +104,7 @@ class Scorer:
             range(len(items)),
             see(items, [0] * len(items)),
         )
-        scored = Scored(list(items), logits, list(range(len(items) + 1)), [Draft(())] * len(items), plans, states)
+        scored = Scored(list(items), logits, list(range(len(items) + 1)), [_NO_DRAFT] * len(items), plans, states)
         scored.laws = self._laws(scored, rows.positions(None, None), range(len(items)))
         return scored
 

@@ -109,9 +109,8 @@ def _check(name: str, found: Expansion, law: Law, group: Group) -> None:
             raise GenerationError(f"{name} gave a score that is not a number")
     if not taken:
         return
-    parents = whole_numbers([choice[0] for choice in taken], law.logits.device)
-    tokens = whole_numbers([choice[1] for choice in taken], law.logits.device)
-    if not all(weight > -math.inf for weight in law.logit_at(parents, tokens).tolist()):
+    weights = law.logits_at([choice[0] for choice in taken], [choice[1] for choice in taken])
+    if not all(weight > -math.inf for weight in weights):
         raise GenerationError(f"{name} continued a row with a token that is impossible there")
 
 
