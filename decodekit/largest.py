@@ -36,7 +36,7 @@ class Blocks:
         self.size = next((size for size in _BLOCKS if width >= size * _ENOUGH * k), _BLOCKS[-1])
         self.whole = width // self.size
         main = logits[:, : self.whole * self.size].view(rows, self.whole, self.size)
-        self._blocks = main.numpy()
+        self._blocks: NDArray[Any] = main.numpy()
         self.maxima: NDArray[Any] = main.amax(dim=-1).numpy() if self.whole else self.values[:, :0]
 
     def best(self) -> NDArray[Any]:

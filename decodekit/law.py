@@ -99,7 +99,10 @@ class Law:
         # As above, in a fraction of the time that torch takes to begin.
         if self.ids is None:
             return [float(values[row, token]) for row, token in zip(rows, tokens, strict=True)]
-        found = np.where(self.ids.numpy()[rows] == np.array(tokens)[:, None], values[rows], values.dtype.type("-inf"))
+        ids = self.ids.numpy()
+        if len(rows) != len(ids) or list(rows) != list(range(len(ids))):
+            values, ids = values[rows], ids[rows]
+        found = np.where(ids == np.array(tokens)[:, None], values, values.dtype.type("-inf"))
         return found.max(axis=-1).tolist()
 
     def logprob_of(self, tokens: Int64[Tensor, "position"]) -> Float[Tensor, "position"]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from decodekit.law import Law, whole_numbers
+from decodekit.law import Law, on_host, whole_numbers
 from decodekit.pipeline import Part
 from decodekit.scoring import Scored
 from decodekit.types import Tensor
@@ -85,7 +85,8 @@ def _of_part(part: Part, law: Law, rows: list[int], tokens: list[int], wanted: b
     if part.selector is None or getattr(part.selector, "deterministic", False):
         return found
     # NaN and an empty law show in the best logit; a law's most likely token is that itself.
-    best = law.logits.amax(dim=-1).tolist()
+    host = on_host(law.logits)
+    best = (law.logits.amax(dim=-1) if host is None else host.max(axis=-1)).tolist()
     return [value - best[row] for value, row in zip(found, rows, strict=True)]
 
 

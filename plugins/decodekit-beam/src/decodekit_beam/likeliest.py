@@ -102,10 +102,10 @@ def likeliest(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "
     if found is None:
         return _by_topk(law, k)
     values, columns = found
-    ids = columns if law.ids is None else np.take_along_axis(law.ids.numpy(), columns, axis=-1)
+    rows = np.arange(len(values))[:, None]
+    ids = columns if law.ids is None else law.ids.numpy()[rows, columns]
     order = np.lexsort((ids, -values), axis=-1)[:, :k]
-    values, ids = np.take_along_axis(values, order, axis=-1), np.take_along_axis(ids, order, axis=-1)
-    return torch.from_numpy(values), torch.from_numpy(ids)
+    return torch.from_numpy(values[rows, order]), torch.from_numpy(ids[rows, order])
 
 
 def _by_topk(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "row k"]]:

@@ -39,7 +39,8 @@ def top(law: Law, k: int) -> Law:
         return Law(values, law.tokens(columns))
     values, ids = found
     order = np.argsort(-values, axis=-1, kind="stable")[:, :k]
-    return law_of(np.take_along_axis(values, order, axis=-1), np.take_along_axis(ids, order, axis=-1))
+    rows = np.arange(len(order))[:, None]
+    return law_of(values[rows, order], ids[rows, order])
 
 
 def largest(law: Law, k: int) -> tuple[NDArray[Any], NDArray[np.int64]] | None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from decodekit.largest import least_number
 from decodekit.law import Law, on_host
 from decodekit.positions import Positions
 from decodekit.techniques import TokenSelector
@@ -51,9 +52,10 @@ def _draw_few(logits: NDArray[np.floating], ids: NDArray[np.int64], uniform: NDA
     """Draw from candidates in the memory of the CPU: as below, in a third of the time that torch takes to begin."""
     if (ids[:, 1:] < ids[:, :-1]).any():
         order = ids.argsort(axis=-1)
-        ids, logits = np.take_along_axis(ids, order, axis=-1), np.take_along_axis(logits, order, axis=-1)
-    with np.errstate(invalid="ignore"):
-        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        rows = np.arange(len(ids))[:, None]
+        ids, logits = ids[rows, order], logits[rows, order]
+    best = logits.max(axis=-1, keepdims=True)
+    weights = np.exp(logits - np.maximum(best, least_number(logits.dtype)))
     ends = weights.cumsum(axis=-1, dtype=np.float64)
     target = ends[:, -1] * np.minimum(uniform, _BELOW_ONE)
     column = np.minimum((ends <= target[:, None]).sum(axis=-1), ids.shape[1] - 1)
