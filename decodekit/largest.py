@@ -7,13 +7,16 @@ for accelerators, where `topk` is fast and looking at numbers means waiting for 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decodekit.types import Float, Tensor
+
+Reached: TypeAlias = Callable[[NDArray[Any], Any], NDArray[np.bool_]]
 
 _BLOCKS = (128, 64, 32)
 """Lengths of blocks that reduce fast, the best first."""
@@ -62,7 +65,7 @@ class Blocks:
             most: How many entries a row may have.
         """
         rows, width = self.values.shape
-        where = self.find(floor)
+        where = self.find(lambda values, rows: np.logical_not(values < floor[rows]))
         row = where // width
         counts = np.bincount(row, minlength=rows)
         widest = max(int(counts.max()), 1)
@@ -77,32 +80,26 @@ class Blocks:
         columns.ravel()[place] = where - row * width
         return values, columns
 
-    def find(self, floor: NDArray[Any]) -> NDArray[np.int64]:
-        """Give the places of all entries that are not below the floors, counted over all rows, ascending.
+    def find(self, reached: Reached) -> NDArray[np.int64]:
+        """Give the places of all entries that reach something, counted over all rows, ascending.
 
         Args:
-            floor: Shape [row, 1].
+            reached: Says which of some values do, given them and an index for their rows; what is larger than a value
+                that does must do so too.
         """
         width = self.values.shape[1]
-        block = _places(self.maxima, floor)
+        block = reached(self.maxima, slice(None)).ravel().nonzero()[0]
         row = block // max(self.whole, 1)
-        inside = _places(self._blocks[row, block - row * self.whole], floor[row])
-        which = inside // self.size
+        inside = reached(self._blocks[row, block - row * self.whole], row).ravel().nonzero()[0]
         start = self.whole * self.size
         # A block begins at size * block, and later by what the rows before it have beyond their whole blocks.
         first = block * self.size + row * (width - start)
-        found = (first - np.arange(0, len(row) * self.size, self.size))[which] + inside
+        found = (first - np.arange(0, len(row) * self.size, self.size))[inside // self.size] + inside
         if start < width:
-            row, column = np.nonzero(~(self.values[:, start:] < floor))
+            row, column = reached(self.values[:, start:], slice(None)).nonzero()
             if len(row):
                 found = np.sort(np.concatenate([found, row * width + start + column]))
         return found
-
-
-def _places(values: NDArray[Any], floor: NDArray[Any]) -> NDArray[np.int64]:
-    """Give where values are not below the floors of their rows, counted over all rows."""
-    below = values < floor
-    return np.logical_not(below, out=below).ravel().nonzero()[0]
 
 
 @lru_cache(maxsize=8)

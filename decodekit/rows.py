@@ -309,6 +309,7 @@ class Rows:
         self.device = device
         self.items: list[Row] = []
         self.history = np.zeros((0, _GROWTH), dtype=np.int64)
+        self._key: list[tuple[Group, int]] = []
         self._fixed: tuple[np.ndarray, np.ndarray, np.ndarray, Draws] | None = None
         self._draws = Draws(np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.uint64))
         self._order = np.arange(0)
@@ -325,7 +326,6 @@ class Rows:
         """Go on with `rows`, which are copies of, or the same as, the rows at `index`."""
         self.items = list(rows)
         self.history = self.history[np.asarray(index, dtype=np.int64)]
-        self._fixed = None
 
     def write(self, row: int, start: int, tokens: Sequence[int]) -> None:
         """Note tokens of a row from a place on; a draft beyond the row's end is overwritten later."""
@@ -360,7 +360,10 @@ class Rows:
         return Positions(history[:, :longest], lengths, prompts, seeds, samples, states, self.device, (draws, rows))
 
     def _constants(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, Draws]:
-        if self._fixed is None:
+        # Searches copy and drop rows at every step, and mostly end up with the same requests and samples.
+        key = [(row.group, row.sample) for row in self.items]
+        if self._fixed is None or key != self._key:
+            self._key = key
             plans = [row.group.plan for row in self.items]
             seeds = np.array([plan.seed for plan in plans], dtype=np.uint64)
             samples = np.array([row.sample for row in self.items], dtype=np.uint64)
@@ -379,7 +382,6 @@ class Rows:
         for i in range(old, len(self.items)):
             grown[i, : len(self.items[i].tokens)] = self.items[i].tokens
         self.history = grown
-        self._fixed = None
 
     def _widen(self, length: int) -> None:
         wide = np.zeros((len(self.history), max(length, 2 * self.history.shape[1])), dtype=np.int64)

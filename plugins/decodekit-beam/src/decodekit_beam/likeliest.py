@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from decodekit.errors import DeadEndError
-from decodekit.largest import Blocks, largest, least_number
+from decodekit.largest import Blocks, largest
 from decodekit.law import Law, on_host
 from decodekit.types import Float, Int64, Tensor
 
 _EQUALS = 64
 """How many tokens more than asked for may be as likely as the last of them before it is `topk` that finds them."""
 Places: TypeAlias = NDArray[np.int64]
-_ROUNDING = {np.dtype(kind): 8 * np.finfo(kind).eps for kind in (np.float16, np.float32, np.float64)}
+_LEAST = float(np.finfo(np.float64).min)
 
 
 def log_totals(law: Law, best: Float[Tensor, "row 1"] | None = None) -> Float[Tensor, "row"]:
@@ -70,24 +70,15 @@ def continuations(law: Law, before: Sequence[float], k: int) -> tuple[NDArray[np
         logprobs = (values - totals[:, None]).double().cpu().numpy() + np.array(before)[:, None]
         return logprobs.ravel(), np.repeat(np.arange(rows), values.shape[1]), tokens.cpu().numpy().ravel()
     blocks = Blocks(law.logits, -(-k // rows))
-    totals = log_totals(law, torch.from_numpy(blocks.best())).numpy()
-    shift = np.array(before) - totals
-    place = blocks.find(_floors(blocks, shift, k))
-    row = place // width
-    values = blocks.values.ravel()[place]
-    tokens = place - row * width if law.ids is None else law.ids.numpy().ravel()[place]
-    return (values - totals[row]).astype(np.float64) + np.array(before)[row], row, tokens
-
-
-def _floors(blocks: Blocks, shift: NDArray[np.float64], k: int) -> NDArray[Any]:
-    """Give a finite number for each row that all logits of the k likeliest continuations reach."""
+    totals = log_totals(law, torch.from_numpy(blocks.best())).numpy()[:, None]
+    sums = np.array(before)[:, None]
     among = blocks.maxima if blocks.maxima.size >= k else blocks.values
-    shifted = (among + shift[:, None]).ravel()
-    place = max(len(shifted) - k, 0)
-    floors = np.partition(shifted, place)[place] - shift
-    # What differs before it is normalised may be equal after.
-    margin = _ROUNDING[blocks.values.dtype] * (np.abs(floors) + np.abs(shift))
-    return np.maximum(floors - margin, least_number(blocks.values.dtype)).astype(blocks.values.dtype)[:, None]
+    logprobs = (among - totals + sums).ravel()
+    bound = max(np.partition(logprobs, max(len(logprobs) - k, 0))[max(len(logprobs) - k, 0)], _LEAST)
+    place = blocks.find(lambda values, rows: values - totals[rows] + sums[rows] >= bound)
+    row = place // width
+    tokens = place - row * width if law.ids is None else law.ids.numpy().ravel()[place]
+    return blocks.values.ravel()[place] - totals[row, 0] + sums[row, 0], row, tokens
 
 
 def likeliest(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "row k"]]:
