@@ -200,6 +200,16 @@ class Row:
         )
 
 
+def place_of(rows: Sequence[Row]) -> str:
+    """Say which rows of which requests these are, and at which step, for messages."""
+    requests = sorted({row.group.index for row in rows})
+    steps = sorted({row.group.stats.steps + 1 for row in rows})
+    where = f"request{'s' if requests[1:] else ''} {', '.join(map(str, requests))}"
+    if len(rows) == 1:
+        where += f", sample {rows[0].sample}"
+    return f"{where}, step {steps[0]}" + (f" to {steps[-1]}" if steps[1:] else "")
+
+
 @dataclass(frozen=True, slots=True)
 class RowView:
     """What stop conditions and observers see of a row. Read-only.

@@ -11,7 +11,7 @@ from decodekit.law import Law, whole_numbers
 from decodekit.pipeline import TargetLaw
 from decodekit.plan import name_of
 from decodekit.positions import Positions
-from decodekit.rows import Group, Row
+from decodekit.rows import Group, Row, place_of
 from decodekit.scoring import Scored
 from decodekit.techniques import Expansion, GroupView
 from decodekit.types import TokenIds
@@ -83,7 +83,7 @@ def _expand(
 def fail(group: Group, rows: Sequence[Row], error: GenerationError) -> None:
     """End a request whose search failed; its rows keep what they have."""
     group.error, group.waiting = error, []
-    error.add_note(f"request {group.index}")
+    error.locate(place_of(rows))
     for row in rows:
         row.finish_reason = "error"
     group.finished += rows
