@@ -78,9 +78,15 @@ def _end_is_banned(row: Row, vocab: int, device: torch.device) -> bool:
     bans = [(j, link) for j, link in enumerate(plan.processors) if link.stage is Stage.BAN and not link.hooked]
     if not bans or not plan.end_tokens:
         return False
-    arrays = [np.array([value], dtype=np.int64) for value in (row.tokens, len(row.tokens), len(plan.prompt))]
-    seed, sample = np.array([plan.seed], dtype=np.uint64), np.array([row.sample], dtype=np.uint64)
-    at = Positions(*arrays, seed, sample, [None], device)
+    at = Positions(
+        np.array([row.tokens]),
+        np.array([len(row.tokens)]),
+        np.array([len(plan.prompt)]),
+        np.array([plan.seed], dtype=np.uint64),
+        np.array([row.sample], dtype=np.uint64),
+        [None],
+        device,
+    )
     law = Law(torch.full((1, vocab), float("-inf"), device=device))
     law.logits[:, list(plan.end_tokens)] = 0
     for j, link in bans:
