@@ -19,7 +19,7 @@ from decodekit import Decoder
 from decodekit.vocabulary import Vocabulary
 
 ROUNDS, TOKENS, WIDTH, VOCABULARY = 5, 100, 4, 32000
-SCHEMA = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 60}
+SCHEMA = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 20}
 
 
 def words() -> Vocabulary:

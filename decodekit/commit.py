@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from decodekit.errors import blamed_on
 from decodekit.law import Law
 from decodekit.likelihood import Likelihood
+from decodekit.positions import Positions
 from decodekit.results import Piece
 from decodekit.rows import Row, RowView, advance_drafters, count_broken
 from decodekit.scoring import Scored
+from decodekit.techniques import Stage
 
 
 def commit(
@@ -65,8 +68,32 @@ def _take(row: Row, token: int, position: int, scored: Scored) -> str | None:
             if condition(RowView.of(row)):
                 return reason
     if plan.only_ends(row.constraint, row.remaining):
+        row.group.stats.lifted_bans += _end_is_banned(row, scored.logits.shape[-1], scored.logits.device)
         return "constraint"
     return "length" if row.remaining <= 0 else None
+
+
+def _end_is_banned(row: Row, vocab: int, device: torch.device) -> bool:
+    """Say whether the row ends, because its constraint leaves nothing else, where a ban would not have let it."""
+    plan = row.group.plan
+    bans = [(j, link) for j, link in enumerate(plan.processors) if link.stage is Stage.BAN and not link.hooked]
+    if not bans or not plan.end_tokens:
+        return False
+    at = Positions(
+        np.array([row.tokens]),
+        np.array([len(row.tokens)]),
+        np.array([len(plan.prompt)]),
+        np.array([plan.seed], dtype=np.uint64),
+        np.array([row.sample], dtype=np.uint64),
+        [None],
+        device,
+    )
+    law = Law(torch.full((1, vocab), float("-inf"), device=device))
+    law.logits[:, list(plan.end_tokens)] = 0
+    for j, link in bans:
+        with blamed_on(link.name):
+            law = link.piece(law, at.with_states([row.processors[j]]))
+    return not bool(law.allowed.any())
 
 
 def _extend_text(row: Row, token: int) -> None:

@@ -93,6 +93,7 @@ class Decoder:
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
+        _refuse_missing_folder(str(name))
         registry = plugins()
         engine = {
             key: options.pop(key)
@@ -340,3 +341,16 @@ _NO_CONTEXT: Any = None
 """Engine techniques are built before there is a request."""
 
 __all__ = ["OPTION_NAMES", "Decoder", "GenerationError"]
+
+
+def _refuse_missing_folder(name: str) -> None:
+    """Say that a path leads nowhere in words of paths; transformers would take it for a name on the hub."""
+    looks_like_path = name.startswith((".", "/", "~", "\\")) or name.count("/") > 1 or "\\" in name
+    if looks_like_path and not Path(name).exists():
+        home = Path(name).expanduser()
+        raise ModelError(
+            f"there is no folder {name!r}",
+            hint=f"the whole path is {str(home)!r}"
+            if home.exists()
+            else "a model's folder holds config.json and weights",
+        )

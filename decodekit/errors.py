@@ -87,11 +87,19 @@ class GenerationError(DecodekitError, RuntimeError):
 
     Attributes:
         results: What every request of the batch had generated when the error came up, in the order of the batch.
+        where: In which rows and at which step, where that is known.
     """
 
     def __init__(self, message: str, *, hint: str | None = None, results: Sequence[Any] = ()) -> None:
         super().__init__(message, hint=hint)
         self.results: list[Result] = list(results)
+        self.where = ""
+
+    def locate(self, where: str) -> None:
+        """Add to the message in which rows and at which step it happened, unless it says so already."""
+        if not self.where:
+            self.where = where
+            self.args = (f"{self.args[0]} ({where})", *self.args[1:])
 
 
 class blamed_on:  # noqa: N801  # reads like a sentence: with blamed_on("top_p"): …

@@ -89,22 +89,31 @@ class Law:
         # On CPU logsumexp is ten times slower than this once a law has impossible tokens.
         return self.logits.amax(dim=-1) - torch.log_softmax(self.logits, dim=-1).amax(dim=-1)
 
-    def logit_at(self, rows: Int64[Tensor, "chosen"], tokens: Int64[Tensor, "chosen"]) -> Float[Tensor, "chosen"]:
-        """Give single weights; -inf where a token is not a candidate."""
-        values, here, taken = on_host(self.logits), on_host(rows), on_host(tokens)
-        if values is not None and here is not None and taken is not None:
-            # As below, in a fraction of the time that torch takes to begin.
-            if self.ids is None:
-                return torch.from_numpy(values[here, taken])
-            found = np.where(self.ids.numpy()[here] == taken[:, None], values[here], values.dtype.type("-inf"))
-            return torch.from_numpy(found.max(axis=-1))
+    def logits_at(self, rows: Sequence[int], tokens: Sequence[int]) -> list[float]:
+        """Give single weights as numbers; -inf where a token is not a candidate."""
+        values = on_host(self.logits)
+        if values is None:
+            device = self.logits.device
+            here, taken = whole_numbers(rows, device), whole_numbers(tokens, device)
+            return self._weights(self.logits[here], None if self.ids is None else self.ids[here], taken).tolist()
+        # As above, in a fraction of the time that torch takes to begin.
         if self.ids is None:
-            return self.logits[rows, tokens]
-        return self.logits[rows].masked_fill(self.ids[rows] != tokens[:, None], float("-inf")).amax(dim=-1)
+            return [float(values[row, token]) for row, token in zip(rows, tokens, strict=True)]
+        ids = self.ids.numpy()
+        if len(rows) != len(ids) or list(rows) != list(range(len(ids))):
+            values, ids = values[rows], ids[rows]
+        found = np.where(ids == np.array(tokens)[:, None], values, values.dtype.type("-inf"))
+        return found.max(axis=-1).tolist()
 
     def logprob_of(self, tokens: Int64[Tensor, "position"]) -> Float[Tensor, "position"]:
         """Give the log-probability of one token per position; -inf where it is not a candidate."""
-        return self.logit_at(torch.arange(len(tokens), device=tokens.device), tokens) - self.normaliser()
+        return self._weights(self.logits, self.ids, tokens) - self.normaliser()
+
+    @staticmethod
+    def _weights(logits: Tensor, ids: Tensor | None, tokens: Tensor) -> Tensor:
+        if ids is None:
+            return logits.gather(-1, tokens[:, None]).squeeze(-1)
+        return logits.masked_fill(ids != tokens[:, None], float("-inf")).amax(dim=-1)
 
     @classmethod
     def certain(cls, tokens: Int64[Tensor, "position"], dtype: torch.dtype) -> Law:
@@ -113,8 +122,14 @@ class Law:
 
 
 def on_host(values: Tensor) -> NDArray[Any] | None:
-    """Show what is in the CPU's memory as an array, without a copy; None for tensors elsewhere and for bfloat16."""
-    return values.detach().numpy() if values.device.type == "cpu" and values.dtype != torch.bfloat16 else None
+    """Show what is in the CPU's memory as an array, without a copy.
+
+    None for tensors elsewhere, for those that gradients are wanted of, and for bfloat16.
+    """
+    try:
+        return values.numpy()
+    except (TypeError, RuntimeError):
+        return None
 
 
 def whole_numbers(values: Sequence[int], device: torch.device) -> Int64[Tensor, "number"]:

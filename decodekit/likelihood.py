@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from decodekit.law import Law, whole_numbers
+from decodekit.law import Law, on_host, whole_numbers
+from decodekit.pipeline import Part
 from decodekit.scoring import Scored
 from decodekit.types import Tensor
 
@@ -37,8 +38,7 @@ def likelihoods(scored: Scored, positions: list[int], tokens: list[int]) -> list
     """
     requests = [scored.plans[p].request for p in positions]
     wanted = any(request.logprobs or request.top_logprobs for request in requests)
-    taken = whole_numbers(tokens, scored.logits.device)
-    target = _target(scored, positions, taken, wanted)
+    target = _target(scored, positions, tokens, wanted)
     if not all(map(math.isfinite, target)):
         raise next(
             scored.explain(position, token)
@@ -50,7 +50,7 @@ def likelihoods(scored: Scored, positions: list[int], tokens: list[int]) -> list
     model = target
     untouched = len(scored.laws) == 1 and scored.laws[0][2].law.logits is scored.logits
     if not untouched:
-        model = Law(_rows(scored.logits, positions)).logprob_of(taken).tolist()
+        model = Law(_rows(scored.logits, positions)).logprob_of(whole_numbers(tokens, scored.logits.device)).tolist()
     most = max((request.top_logprobs for request in requests), default=0)
     tops = _top(_rows(scored.logits, positions), most) if most else [{}] * len(tokens)
     return [
@@ -59,28 +59,35 @@ def likelihoods(scored: Scored, positions: list[int], tokens: list[int]) -> list
     ]
 
 
-def _target(scored: Scored, positions: list[int], tokens: Tensor, wanted: bool) -> list[float]:
+def _target(scored: Scored, positions: list[int], tokens: list[int], wanted: bool) -> list[float]:
     """Give the target log-probabilities, or where nobody wants them any number that is finite for usable laws."""
+    if len(scored.laws) == 1:
+        # Mostly all positions share a chain, and mostly each of them is taken from.
+        index, part, target = scored.laws[0]
+        place = {p: i for i, p in enumerate(index)} if scored.drafted else None
+        return _of_part(part, target.law, positions if place is None else [place[p] for p in positions], tokens, wanted)
     values = [math.nan] * len(positions)
     for index, part, target in scored.laws:
         place = {p: i for i, p in enumerate(index)}
         mine = [i for i, p in enumerate(positions) if p in place]
-        if not mine:
-            continue
-        places = [place[positions[i]] for i in mine]
-        rows = whole_numbers(places, tokens.device)
-        chosen = tokens if len(mine) == len(positions) else tokens[whole_numbers(mine, tokens.device)]
-        found = target.law.logit_at(rows, chosen)
-        if wanted:
-            found = found - target.law.normaliser()[rows]
-        for i, value in zip(mine, found.tolist(), strict=True):
-            values[i] = value
-        if not (wanted or part.selector is None or getattr(part.selector, "deterministic", False)):
-            # NaN and an empty law show in the best logit; a law's most likely token is that itself.
-            best = target.law.logits.amax(dim=-1).tolist()
-            for i, row in zip(mine, places, strict=True):
-                values[i] -= best[row]
+        if mine:
+            places, taken = [place[positions[i]] for i in mine], [tokens[i] for i in mine]
+            for i, value in zip(mine, _of_part(part, target.law, places, taken, wanted), strict=True):
+                values[i] = value
     return values
+
+
+def _of_part(part: Part, law: Law, rows: list[int], tokens: list[int], wanted: bool) -> list[float]:
+    found = law.logits_at(rows, tokens)
+    if wanted:
+        totals = law.normaliser().tolist()
+        return [value - totals[row] for value, row in zip(found, rows, strict=True)]
+    if part.selector is None or getattr(part.selector, "deterministic", False):
+        return found
+    # NaN and an empty law show in the best logit; a law's most likely token is that itself.
+    host = on_host(law.logits)
+    best = (law.logits.amax(dim=-1) if host is None else host.max(axis=-1)).tolist()
+    return [value - best[row] for value, row in zip(found, rows, strict=True)]
 
 
 def _rows(logits: Tensor, positions: Sequence[int]) -> Tensor:

@@ -28,7 +28,7 @@ from decodekit.plan import EnginePlan, RequestPlan, name_of
 from decodekit.positions import Positions
 from decodekit.prefix import Prefix
 from decodekit.results import Completion, Piece, Result
-from decodekit.rows import Group, Row, Rows, RowView, StepView
+from decodekit.rows import Group, Row, Rows, RowView, StepView, place_of
 from decodekit.scoring import Scored, Scorer
 from decodekit.searching import expand, fail
 from decodekit.techniques import Draft
@@ -90,7 +90,9 @@ class Loop:
         try:
             running = True
             while running:
-                running = self.step()
+                with torch.inference_mode():
+                    while running and not self.pieces:
+                        running = self._step()
                 pieces, self.pieces = self.pieces, []
                 yield from pieces
             failed = next((group.error for group in self.groups if group.error is not None), None)
@@ -138,6 +140,9 @@ class Loop:
     @torch.inference_mode()
     def step(self) -> bool:
         """Run one forward pass and commit its tokens; False when there is nothing left to run."""
+        return self._step()
+
+    def _step(self) -> bool:
         forks = self._admit() if any(group.waiting for group in self.groups) else {}
         if not len(self.rows):
             return False
@@ -279,18 +284,21 @@ class Loop:
     def _moves(self, scored: Scored) -> list[Move]:
         moves: list[Move] = []
         for index, part, target in scored.laws:
-            if target.lifted is not None:
-                for p, lifted in zip(index, target.lifted.tolist(), strict=True):
-                    scored.rows[scored.owner(p)].group.stats.lifted_bans += lifted
             if part.plans[0].search is not None:
                 moves += self._search(scored, index, target)
-            elif scored.drafted:
-                moves += self._verify(scored, index, part, target)
-            else:
-                with blamed_on(name_of(part.selector)):
-                    tokens = part.selector(target.law, _seen_by(part, index, target.at, scored)).tolist()
-                moves += [Move(p, [token], [p], place=p) for p, token in zip(index, tokens, strict=True)]
+                continue
+            try:
+                choose = self._verify if scored.drafted else self._select
+                moves += choose(scored, index, part, target)
+            except GenerationError as error:
+                error.locate(place_of([scored.rows[r] for r in sorted({scored.owner(p) for p in index})]))
+                raise
         return sorted(moves, key=lambda move: move.place)
+
+    def _select(self, scored: Scored, index: list[int], part: Part, target: TargetLaw) -> list[Move]:
+        with blamed_on(name_of(part.selector)):
+            tokens = part.selector(target.law, _seen_by(part, index, target.at, scored)).tolist()
+        return [Move(p, [token], [p], place=p) for p, token in zip(index, tokens, strict=True)]
 
     def _verify(self, scored: Scored, index: list[int], part: Part, target: TargetLaw) -> list[Move]:
         owners = list(dict.fromkeys(scored.owner(p) for p in index))
@@ -331,6 +339,7 @@ class Loop:
         pairs = [(p, token) for move in moves for p, token in zip(move.positions, move.tokens, strict=True)]
         numbers = iter(likelihoods(scored, [p for p, _ in pairs], [token for _, token in pairs]))
         uses = Counter(move.parent for move in moves)
+        taken_at: set[int] = set()
         parents: list[int] = []
         rows: list[Row] = []
         touched: list[Row] = []
@@ -338,7 +347,12 @@ class Loop:
             uses[move.parent] -= 1
             row = scored.rows[move.parent].fork() if uses[move.parent] else scored.rows[move.parent]
             row.score = move.score
-            taken = commit(row, move.tokens, move.positions, [next(numbers) for _ in move.tokens], scored)
+            try:
+                taken = commit(row, move.tokens, move.positions, [next(numbers) for _ in move.tokens], scored)
+            except GenerationError as error:
+                error.locate(place_of([row]))
+                raise
+            taken_at.update(move.positions[:taken])
             row.drafted = len(scored.drafts[move.parent].tokens)
             row.accepted = min(taken, len(move.tokens) - 1)
             if row.drafted:
@@ -352,6 +366,7 @@ class Loop:
             else:
                 parents.append(move.parent)
                 rows.append(row)
+        scored.count_lifted(taken_at)
         if scored.drafted:
             lengths = list(self.memory.lengths)
             for move, row in zip(moves, touched, strict=True):
@@ -421,7 +436,7 @@ class Loop:
     def _observe(self, group: Group, rows: list[Row]) -> None:
         step = StepView(group.stats.steps, [RowView.of(row) for row in rows])
         for observer in group.plan.observers:
-            with blamed_on(name_of(observer)):
+            with blamed_on(name_of(observer), f"request {group.index}, step {step.number}"):
                 observer.on_step(step)
                 for row in rows:
                     if row.finish_reason:

@@ -50,6 +50,9 @@ HOOK_ROLES: dict[str, type[Technique]] = {
 }
 
 
+_OF_THE_DECODER = ("max_rows",)
+"""What people look for beside a prompt, and what is said once per decoder."""
+
 _THEIR_NAMES = {
     "do_sample": "multinomial=True, or any of temperature, top_k, top_p, …",
     "num_beams": "a search plugin",
@@ -211,9 +214,12 @@ class Plugins:
 
         if name in _THEIR_NAMES:
             return f"what transformers calls {name} is {_THEIR_NAMES[name]} here"
-        close = difflib.get_close_matches(name, [*self.techniques, *FIRST_PARTY, *OPTION_NAMES], n=1, cutoff=0.5)
+        known = [*self.techniques, *FIRST_PARTY, *OPTION_NAMES, *_OF_THE_DECODER]
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         if not close:
             return "`decodekit plugins` lists what is installed"
+        if close[0] in _OF_THE_DECODER:
+            return f"did you mean {close[0]!r}, which belongs to the decoder: Decoder(…, {close[0]}=…)?"
         missing = close[0] not in self.techniques and close[0] in FIRST_PARTY
         return f"did you mean {close[0]!r}?" + (f" (pip install {FIRST_PARTY[close[0]]})" if missing else "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -202,7 +203,24 @@ def _from_flat(cls: type[Technique], value: Any) -> Technique:
             raise RequestError(f"{cls.name} needs a value, got True", hint=f"its fields are {', '.join(sorted(names))}")
     if isinstance(value, Mapping) and value and set(value) <= names:
         return _make(cls, lambda c: c(**value))
-    return _make(cls, lambda c: c(value))
+    try:
+        return _make(cls, lambda c: c(value))
+    except RequestError as error:
+        wrong = _misspelt(value, names) if isinstance(value, Mapping) else {}
+        if not wrong:
+            raise
+        known = ", ".join(sorted(names))
+        meant = "".join(f"did you mean {right!r} for {key!r}? " for key, right in wrong.items() if right)
+        raise RequestError(
+            f"{cls.name}: there is no field {', '.join(map(repr, wrong))}", hint=f"{meant}its fields are {known}"
+        ) from error
+
+
+def _misspelt(value: Mapping[Any, Any], names: set[str]) -> dict[str, str]:
+    """Give the keys that were meant as fields, each with the nearest field; empty where none looks like one."""
+    unknown = [key for key in value if key not in names]
+    near = {str(key): next(iter(difflib.get_close_matches(str(key), names, n=1)), "") for key in unknown}
+    return near if len(unknown) < len(value) or all(near.values()) else {}
 
 
 def _make(cls: type[Technique], call: Callable[[type[Technique]], Technique]) -> Technique:

@@ -204,6 +204,16 @@ class Row:
         )
 
 
+def place_of(rows: Sequence[Row]) -> str:
+    """Say which rows of which requests these are, and at which step, for messages."""
+    requests = sorted({row.group.index for row in rows})
+    steps = sorted({row.group.stats.steps + 1 for row in rows})
+    where = f"request{'s' if requests[1:] else ''} {', '.join(map(str, requests))}"
+    if len(rows) == 1:
+        where += f", sample {rows[0].sample}"
+    return f"{where}, step {steps[0]}" + (f" to {steps[-1]}" if steps[1:] else "")
+
+
 @dataclass(frozen=True, slots=True)
 class RowView:
     """What stop conditions and observers see of a row. Read-only.
@@ -313,6 +323,7 @@ class Rows:
         self.device = device
         self.items: list[Row] = []
         self.history = np.zeros((0, _GROWTH), dtype=np.int64)
+        self._key: list[tuple[Group, int]] = []
         self._fixed: tuple[np.ndarray, np.ndarray, np.ndarray, Draws] | None = None
         self._draws = Draws(np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.uint64))
         self._order = np.arange(0)
@@ -329,7 +340,6 @@ class Rows:
         """Go on with `rows`, which are copies of, or the same as, the rows at `index`."""
         self.items = list(rows)
         self.history = self.history[np.asarray(index, dtype=np.int64)]
-        self._fixed = None
 
     def write(self, row: int, start: int, tokens: Sequence[int]) -> None:
         """Note tokens of a row from a place on; a draft beyond the row's end is overwritten later."""
@@ -340,24 +350,34 @@ class Rows:
 
     def tokens(self, starts: Sequence[int], counts: Sequence[int]) -> Int64[Tensor, "row query"]:
         """Give `counts[i]` tokens of each row from place `starts[i]` on, drafted ones included; right-padded."""
+        if len(self.items) == 1 or max(counts) == 1 == min(counts):
+            # The common step, without a table of places.
+            pairs = zip(self.history, starts, counts, strict=True)
+            found = np.array([row[start : start + count] for row, start, count in pairs])
+            return torch.from_numpy(found).to(self.device)
         columns = np.array(starts, dtype=np.int64)[:, None] + np.arange(max(counts))
         columns = np.minimum(columns, self.history.shape[1] - 1)
         return torch.from_numpy(self.history[np.arange(len(starts))[:, None], columns]).to(self.device)
 
     def positions(self, owners: np.ndarray | None, depths: np.ndarray | None) -> Positions:
         """Give positions: per row one, after its last token; or, for drafts, row `owners[i]` after `depths[i]` more."""
-        lengths = np.array([len(row.tokens) for row in self.items], dtype=np.int64)
+        held = [len(row.tokens) for row in self.items]
+        longest = max(held)
+        lengths = np.array(held, dtype=np.int64)
         prompts, seeds, samples, draws = self._constants()
         history, rows = self.history, self._order
         if owners is not None and depths is not None:
             lengths, prompts, seeds, samples = lengths[owners] + depths, prompts[owners], seeds[owners], samples[owners]
             history, rows = history[owners], owners
+            longest = int(lengths.max())
         states = [None] * len(lengths)
-        longest = int(lengths.max())
         return Positions(history[:, :longest], lengths, prompts, seeds, samples, states, self.device, (draws, rows))
 
     def _constants(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, Draws]:
-        if self._fixed is None:
+        # Searches copy and drop rows at every step, and mostly end up with the same requests and samples.
+        key = [(row.group, row.sample) for row in self.items]
+        if self._fixed is None or key != self._key:
+            self._key = key
             plans = [row.group.plan for row in self.items]
             seeds = np.array([plan.seed for plan in plans], dtype=np.uint64)
             samples = np.array([row.sample for row in self.items], dtype=np.uint64)
@@ -376,7 +396,6 @@ class Rows:
         for i in range(old, len(self.items)):
             grown[i, : len(self.items[i].tokens)] = self.items[i].tokens
         self.history = grown
-        self._fixed = None
 
     def _widen(self, length: int) -> None:
         wide = np.zeros((len(self.history), max(length, 2 * self.history.shape[1])), dtype=np.int64)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 import torch
 
-from decodekit.errors import DeadEndError
+from decodekit.errors import DeadEndError, GenerationError
 from decodekit.law import Law, concat
 from decodekit.pipeline import Part, PositionStates, TargetLaw, blame, split, target_law
 from decodekit.plan import RequestPlan
 from decodekit.positions import Positions
-from decodekit.rows import Row, Rows
+from decodekit.rows import Row, Rows, place_of
 from decodekit.techniques import Draft
 from decodekit.types import Float, Tensor
 from decodekit.views import Seen
+
+_NO_DRAFT = Draft(())
 
 
 @dataclass(slots=True, eq=False)
@@ -52,10 +54,18 @@ class Scored:
         """Give the row that a position belongs to."""
         return position if not self.drafted else bisect_right(self.first, position) - 1
 
+    def count_lifted(self, positions: Collection[int]) -> None:
+        """Count the bans that were lifted at positions whose token a row has taken."""
+        for index, _, target in self.laws:
+            if target.lifted is not None:
+                for p, lifted in zip(index, target.lifted.tolist(), strict=True):
+                    if lifted and p in positions:
+                        self.rows[self.owner(p)].group.stats.lifted_bans += 1
+
     def explain(self, position: int, token: int) -> DeadEndError:
         """Say which row, which step and which piece gave a law that its own token is impossible under."""
         row = self.rows[self.owner(position)]
-        where = f"request {row.group.index}, sample {row.sample}, step {row.group.stats.steps + 1}"
+        where = place_of([row])
         logits = self.logits[position]
         if bool(logits.isnan().any()):
             return DeadEndError(f"the model gave NaN logits ({where})", hint="check the weights and the dtype")
@@ -102,7 +112,7 @@ class Scorer:
             range(len(items)),
             see(items, [0] * len(items)),
         )
-        scored = Scored(list(items), logits, list(range(len(items) + 1)), [Draft(())] * len(items), plans, states)
+        scored = Scored(list(items), logits, list(range(len(items) + 1)), [_NO_DRAFT] * len(items), plans, states)
         scored.laws = self._laws(scored, rows.positions(None, None), range(len(items)))
         return scored
 
@@ -185,12 +195,18 @@ class Scorer:
         entries: list[tuple[list[int], Part, TargetLaw]] = []
         for part in self._parts(plans, scored.logits.dtype):
             index = list(chosen) if part.index is None else [chosen[i] for i in part.index]
-            if len(index) == len(scored.plans):
-                entries.append((index, part, target_law(part, scored.logits, at, scored.states)))
-                continue
-            logits = scored.logits.index_select(0, torch.tensor(index, device=scored.logits.device))
-            entries.append((index, part, target_law(part, logits, at.index_select(index), scored.states.select(index))))
+            try:
+                entries.append((index, part, self._law(scored, part, index, at)))
+            except GenerationError as error:
+                error.locate(place_of([scored.rows[r] for r in sorted({scored.owner(p) for p in index})]))
+                raise
         return entries
+
+    def _law(self, scored: Scored, part: Part, index: list[int], at: Positions) -> TargetLaw:
+        if len(index) == len(scored.plans):
+            return target_law(part, scored.logits, at, scored.states)
+        logits = scored.logits.index_select(0, torch.tensor(index, device=scored.logits.device))
+        return target_law(part, logits, at.index_select(index), scored.states.select(index))
 
     def _parts(self, plans: list[RequestPlan], dtype: torch.dtype) -> list[Part]:
         if self._split[0] != plans:

@@ -11,7 +11,7 @@ from decodekit.law import Law, whole_numbers
 from decodekit.pipeline import TargetLaw
 from decodekit.plan import name_of
 from decodekit.positions import Positions
-from decodekit.rows import Group, Row
+from decodekit.rows import Group, Row, place_of
 from decodekit.scoring import Scored
 from decodekit.techniques import Expansion, GroupView
 from decodekit.types import TokenIds
@@ -83,7 +83,7 @@ def _expand(
 def fail(group: Group, rows: Sequence[Row], error: GenerationError) -> None:
     """End a request whose search failed; its rows keep what they have."""
     group.error, group.waiting = error, []
-    error.add_note(f"request {group.index}")
+    error.locate(place_of(rows))
     for row in rows:
         row.finish_reason = "error"
     group.finished += rows
@@ -109,9 +109,8 @@ def _check(name: str, found: Expansion, law: Law, group: Group) -> None:
             raise GenerationError(f"{name} gave a score that is not a number")
     if not taken:
         return
-    parents = whole_numbers([choice[0] for choice in taken], law.logits.device)
-    tokens = whole_numbers([choice[1] for choice in taken], law.logits.device)
-    if not all(weight > -math.inf for weight in law.logit_at(parents, tokens).tolist()):
+    weights = law.logits_at([choice[0] for choice in taken], [choice[1] for choice in taken])
+    if not all(weight > -math.inf for weight in weights):
         raise GenerationError(f"{name} continued a row with a token that is impossible there")
 
 

@@ -284,8 +284,11 @@ EXCLUDED = {
 """Types that are in transformers' mapping and cannot be built or asked for a next token here, and why."""
 
 
-SEEDS = {"camembert": 2, "xlm-roberta": 2}
-"""Types whose text with the usual weights has the padding token in it; this family gives that one no position."""
+SEEDS = {"camembert": 2, "musicgen_melody": 4, "xlm-roberta": 2}
+"""Types whose text with the usual weights tells nothing.
+
+In the RoBERTa family it has the padding token in it, which gets no position; in musicgen_melody it is one token.
+"""
 
 IN_FLOAT32 = {"xlnet": "the stream of its target positions mixes dtypes"}
 """Types whose plain forward pass runs in float64, but not the one that generates."""

@@ -203,7 +203,7 @@ def test_a_chat_is_sent_as_messages():
     [
         (["Hello", "--top-q", "1"], "did you mean 'top_p'?"),
         (["Hello", "--top-p", "7"], "top_p"),
-        (["Hello", "--model", "/nowhere/at/all"], "cannot be loaded"),
+        (["Hello", "--model", "/nowhere/at/all"], "there is no folder"),
         (["Hello", "--schema", "{"], "not JSON"),
         (["Hello", "--schema", "/nowhere.json"], "neither JSON nor a file"),
         (["Hello", "--recipe", "/nowhere.json"], "--recipe"),

@@ -216,6 +216,26 @@ def test_an_unknown_name_suggests_the_nearest_and_the_plugin_to_install(decoder)
     assert caught.value.hint == "pip install decodekit-sampling"
 
 
+def test_an_option_of_the_decoder_says_whose_it_is(decoder):
+    with pytest.raises(UnknownTechniqueError) as caught:
+        decoder.generate("a", max_row=4)
+    assert caught.value.hint == "did you mean 'max_rows', which belongs to the decoder: Decoder(…, max_rows=…)?"
+
+
+def test_a_misspelt_field_suggests_the_nearest(decoder):
+    with pytest.raises(RequestError, match=r"guess: there is no field 'tokenz'") as caught:
+        decoder.generate("a", guess={"tokenz": 3, "vocab": 12})
+    assert "did you mean 'tokens' for 'tokenz'? its fields are" in caught.value.hint
+    with pytest.raises(RequestError, match=r"heat: there is no field 'valeu'"):
+        decoder.generate("a", heat={"valeu": 3})
+
+
+def test_a_missing_folder_is_no_name_on_the_hub(tmp_path):
+    with pytest.raises(ModelError, match="there is no folder") as caught:
+        Decoder.from_pretrained(tmp_path / "missing")
+    assert "config.json" in caught.value.hint
+
+
 def test_a_name_of_transformers_says_what_it_is_called_here(decoder):
     with pytest.raises(UnknownTechniqueError) as caught:
         decoder.generate("a", do_sample=True)

@@ -205,6 +205,26 @@ def test_bans_lift_where_the_constraint_leaves_nothing_else(decoder):
     assert everything.tokens == decoder.generate(PROMPTS[0], max_new_tokens=3).tokens
 
 
+def test_bans_lifted_at_drafted_places_count_where_the_draft_is_kept(decoder):
+    banned = tuple(t for t in range(VOCAB) if t % 2 == 0)
+    options = {"alternate": 8, "forbid": banned, "max_new_tokens": 8}
+    plain = decoder.generate(PROMPTS[0], **options)
+    assert plain.stats.lifted_bans == 4
+    for text in (plain.tokens, [*plain.tokens[:3], *(t for t in banned if t != plain.tokens[4])]):
+        drafted = decoder.generate(PROMPTS[0], oracle=text, **options)
+        assert drafted.stats.drafted_tokens > 0
+        assert (drafted.tokens, drafted.stats.lifted_bans) == (plain.tokens, 4)
+
+
+def test_an_end_that_the_constraint_leaves_alone_lifts_its_ban(model, registry):
+    words = Vocabulary(tuple(bytes([97 + t]) for t in range(VOCAB)), (VOCAB - 1,))
+    decoder = Decoder(model, words, registry=registry)
+    free = decoder.generate(PROMPTS[0], alternate=4, max_new_tokens=9)
+    ended = decoder.generate(PROMPTS[0], alternate=4, forbid=(VOCAB - 1,), max_new_tokens=9)
+    assert (free.tokens, free.finish_reason) == (ended.tokens, ended.finish_reason)
+    assert (free.stats.lifted_bans, ended.stats.lifted_bans) == (0, 1)
+
+
 def test_streamed_pieces_join_to_the_texts(decoder):
     options = {"max_new_tokens": 12, "heat": 1.5, "seed": 2, "n": 2, "guess": 3}
     pieces = list(decoder.stream(PROMPTS, **options))
@@ -281,7 +301,8 @@ def test_a_time_limit_ends_a_request_and_only_that(decoder):
 
 def test_a_plugin_that_raises_leaves_everybodys_text_in_the_exception(decoder, model):
     batch = [{"prompt": PROMPTS[0]}, {"prompt": PROMPTS[1], "poison": 3}]
-    with pytest.raises(GenerationError, match="poison raised ZeroDivisionError: poisoned") as caught:
+    where = r"poison raised ZeroDivisionError: poisoned \(request 1, sample 0, step 4\)"
+    with pytest.raises(GenerationError, match=where) as caught:
         decoder.generate(batch, max_new_tokens=8)
     assert [r.tokens for r in caught.value.results] == [reference.decode(model, p, 3)[0] for p in PROMPTS[:2]]
 
@@ -293,7 +314,8 @@ def test_an_aggregator_that_raises_loses_no_sample(decoder):
 
 
 def test_a_stop_callable_that_raises_is_named(decoder):
-    with pytest.raises(GenerationError, match="the stop callable raised ZeroDivisionError") as caught:
+    where = r"the stop callable raised ZeroDivisionError: .* \(request 0, sample 0, step 3\)"
+    with pytest.raises(GenerationError, match=where) as caught:
         decoder.generate(PROMPTS[:2], stop=lambda row: len(row.tokens) == 3 and 1 / 0, max_new_tokens=8)
     assert len(caught.value.results[0].tokens) == 3
 

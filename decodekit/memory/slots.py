@@ -265,12 +265,15 @@ class SlotMemory(Memory):
         return place
 
     def _arange(self, length: int) -> Tensor:
-        if length > len(self._range):
-            self._range = torch.arange(2 * length, device=self.caller.device)
-        return self._range[:length]
+        return self._between(0, length)
+
+    def _between(self, start: int, end: int) -> Tensor:
+        if end > self._range.shape[0]:
+            self._range = torch.arange(2 * end, device=self.caller.device)
+        return self._range.narrow(0, start, end - start)
 
     def _positions(self, start: int, query: int, rows: int) -> Tensor:
-        return self._arange(start + query)[start:].expand(rows, query)
+        return self._between(start, start + query).expand(rows, query)
 
     def _reserve(self, slots: int, length: int) -> None:
         have_slots, have_length = self._room

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decodekit.law import Law
 from decodekit.techniques import Expansion, GroupView
 from decodekit_beam.beams import Beams, Candidate, expansion
-from decodekit_beam.likeliest import likeliest, log_totals
+from decodekit_beam.likeliest import Places, continuations
 from decodekit_beam.score import Score
 
 
@@ -25,25 +26,15 @@ class BeamSearch(Beams, name="beam_search", source="transformers 5.23, `_beam_se
     """
 
     def __call__(self, law: Law, group: GroupView) -> Expansion:
-        totals = log_totals(law)
+        k = self.candidates_wanted(group, self.width)
+        logprobs, rows, tokens = continuations(law, [Score.of(score).logprob for score in group.scores], k)
         if self.settled_before(group):
             return Expansion([], [], [], [], done=True, state=None)
-        k = self.candidates_wanted(group, self.width)
-        logits, tokens = likeliest(law, k)
-        before = logits.new_tensor([Score.of(score).logprob for score in group.scores]).double()
-        logprobs = ((logits - totals[:, None]).double() + before[:, None]).cpu().numpy()
-        return expansion([self.settle(best(logprobs, tokens.cpu().numpy(), k), group)])
+        return expansion([self.settle(best(logprobs, rows, tokens, k), group)])
 
 
-def best(logprobs: np.ndarray, tokens: np.ndarray, k: int) -> list[Candidate]:
-    """Give the k likeliest of all rows' candidates, the best first, equal ones by row and token."""
-    rows, width = logprobs.shape
-    flat, ids, parents = logprobs.ravel(), tokens.ravel(), np.repeat(np.arange(rows), width)
-    order = np.lexsort((ids, parents, -flat))[:k]
-    return [
-        Candidate(parent, token, logprob)
-        for parent, token, logprob in zip(
-            parents[order].tolist(), ids[order].tolist(), flat[order].tolist(), strict=True
-        )
-        if logprob > -math.inf
-    ]
+def best(logprobs: NDArray[np.float64], rows: Places, tokens: Places, k: int) -> list[Candidate]:
+    """Give the k likeliest candidates, the best first, equal ones by row and token."""
+    order = np.lexsort((tokens, rows, -logprobs))[:k]
+    taken = zip(rows[order].tolist(), tokens[order].tolist(), logprobs[order].tolist(), strict=True)
+    return [Candidate(row, token, logprob) for row, token, logprob in taken if logprob > -math.inf]

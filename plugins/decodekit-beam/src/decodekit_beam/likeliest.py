@@ -1,31 +1,37 @@
-"""The likeliest continuations of every row, ties in the order of token ids.
-
-`topk` keeps a heap over everything that it passes. On a CPU the k largest entries are found by way of block maxima: the
-k blocks with the largest maxima hold them, so one reduction over the law and a few small selections are enough.
-"""
+"""The likeliest continuations of every row, ties in the order of token ids."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from decodekit.errors import DeadEndError
-from decodekit.law import Law
+from decodekit.largest import Blocks, largest
+from decodekit.law import Law, on_host
 from decodekit.types import Float, Int64, Tensor
 
-_BLOCK = 16
-_DIRECT = 8192
-"""Up to this width selecting through blocks gains nothing."""
+_EQUALS = 64
+"""How many tokens more than asked for may be as likely as the last of them before it is `topk` that finds them."""
+Places: TypeAlias = NDArray[np.int64]
+_LEAST = float(np.finfo(np.float64).min)
 
 
-def log_totals(law: Law) -> Float[Tensor, "row"]:
+def log_totals(law: Law, best: Float[Tensor, "row 1"] | None = None) -> Float[Tensor, "row"]:
     """Give the logarithm of each row's summed weights, by which logits are normalised. Cost: two passes, one copy.
+
+    Args:
+        law: The laws.
+        best: Their largest logits, where they are known already.
 
     Raises:
         DeadEndError: A law is empty or NaN.
     """
-    best = law.logits.amax(dim=-1, keepdim=True)
+    best = law.logits.amax(dim=-1, keepdim=True) if best is None else best
     totals = small_exp(law.logits - best).sum(dim=-1).log_() + best.squeeze(-1)
     if not all(map(math.isfinite, totals.tolist())):
         row = int((~totals.isfinite()).int().argmax())
@@ -44,14 +50,57 @@ def small_exp(logits: Float[Tensor, "row candidate"]) -> Float[Tensor, "row cand
     return logits.clamp_(min=-80).exp_()
 
 
+def continuations(law: Law, before: Sequence[float], k: int) -> tuple[NDArray[np.float64], Places, Places]:
+    """Give log-probability, row and token of the k likeliest continuations of all rows, and maybe of further ones.
+
+    Those as likely as the k-th are among them, whatever the form of the law. Cost: three passes over the law.
+
+    Args:
+        law: The laws.
+        before: Log-probabilities of the rows' texts.
+        k: How many.
+
+    Raises:
+        DeadEndError: A law is empty or NaN.
+    """
+    rows, width = law.logits.shape
+    if on_host(law.logits) is None:
+        totals = log_totals(law)
+        values, tokens = likeliest(law, k)
+        logprobs = (values - totals[:, None]).double().cpu().numpy() + np.array(before)[:, None]
+        return logprobs.ravel(), np.repeat(np.arange(rows), values.shape[1]), tokens.cpu().numpy().ravel()
+    blocks = Blocks(law.logits, -(-k // rows))
+    totals = log_totals(law, torch.from_numpy(blocks.best())).numpy()[:, None]
+    sums = np.array(before)[:, None]
+    among = blocks.maxima if blocks.maxima.size >= k else blocks.values
+    logprobs = (among - totals + sums).ravel()
+    bound = max(np.partition(logprobs, max(len(logprobs) - k, 0))[max(len(logprobs) - k, 0)], _LEAST)
+    place = blocks.find(lambda values, rows: values - totals[rows] + sums[rows] >= bound)
+    row = place // width
+    tokens = place - row * width if law.ids is None else law.ids.numpy().ravel()[place]
+    return blocks.values.ravel()[place] - totals[row, 0] + sums[row, 0], row, tokens
+
+
 def likeliest(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "row k"]]:
     """Give logits and tokens of each row's k likeliest continuations, in no order.
 
     Of several equal ones at the end those with the lowest ids are taken, whatever the form of the law; fewer than k
-    possible ones are filled up with -inf. Cost: one pass over the law, one more where the k-th has equals.
+    possible ones are filled up with -inf, or left out in all rows. Cost: one pass over the law, one more where many
+    equal the k-th.
     """
     k = min(k, law.logits.shape[-1])
-    values, columns = _top(law.logits, min(k + 1, law.logits.shape[-1]))
+    found = largest(law.logits, k, 4 * k + _EQUALS) if on_host(law.logits) is not None else None
+    if found is None:
+        return _by_topk(law, k)
+    values, columns = found
+    rows = np.arange(len(values))[:, None]
+    ids = columns if law.ids is None else law.ids.numpy()[rows, columns]
+    order = np.lexsort((ids, -values), axis=-1)[:, :k]
+    return torch.from_numpy(values[rows, order]), torch.from_numpy(ids[rows, order])
+
+
+def _by_topk(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "row k"]]:
+    values, columns = law.logits.topk(min(k + 1, law.logits.shape[-1]), dim=-1)
     tied = [] if values.shape[-1] == k else _tied(values, k)
     values, tokens = values[:, :k], law.tokens(columns[:, :k])
     for row in tied:
@@ -66,20 +115,3 @@ def likeliest(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "
 def _tied(values: Float[Tensor, "row k"], k: int) -> list[int]:
     # Compared as plain numbers: there are two a row, and each call into torch costs more than all of them.
     return [row for row, (last, beyond) in enumerate(values[:, k - 1 : k + 1].tolist()) if last == beyond > -math.inf]
-
-
-def _top(logits: Float[Tensor, "row candidate"], k: int) -> tuple[Tensor, Int64[Tensor, "row k"]]:
-    width = logits.shape[-1]
-    if logits.device.type != "cpu" or width < max(_DIRECT, 2 * _BLOCK * k):
-        values, columns = logits.topk(k, dim=-1)
-        return values, columns
-    # Block j is made of the columns j, j + blocks, j + 2 * blocks, …: a reduction over rows, which vectorises well.
-    blocks = width // _BLOCK
-    maxima = logits[:, : _BLOCK * blocks].unflatten(-1, (_BLOCK, blocks)).amax(dim=1)
-    _, chosen = _top(maxima, k)
-    columns = (chosen[:, None, :] + torch.arange(0, _BLOCK * blocks, blocks)[:, None]).flatten(1)
-    if _BLOCK * blocks < width:
-        tail = torch.arange(_BLOCK * blocks, width).expand(len(logits), -1)
-        columns = torch.cat([columns, tail], dim=-1)
-    values, best = logits.gather(-1, columns).topk(k, dim=-1)
-    return values, columns.gather(-1, best)

@@ -159,7 +159,8 @@ def possible(thread: Thread) -> bool:
     bans, bottom, under = 0, None, below.place
     if isinstance(under, FreeKey):
         assert isinstance(place, Reading)
-        if not _another(place, text[under.start :], under.taken_keys, lambda key: not under.taken(key)):
+        taken = under.taken
+        if not _another(place, text[under.start :], under.taken_keys, lambda key: not taken(key)):
             return False
         bans = under.taken_keys
     while below is not None:

@@ -200,6 +200,7 @@ class Lowering:
             return [group] if self._alive(group, 1) else []
         open_choices: list[Alternatives] = []
         best: list[_Settled] | None = None
+        place = 0
         for number, alternatives in enumerate(choices):
             left = self._possible(kind, alternatives, group, done)
             if left is None:

@@ -61,8 +61,8 @@ class VocabularyTrie:
         self.own[inner] = self.low[self.first[:-1][inner]]
         self._letters = self.letters.tobytes()
         # numpy scalars are several times slower than the items of a memoryview
-        self._first, self._low, self._own = memoryview(self.first), memoryview(self.low), memoryview(self.own)
-        self._high = memoryview(self.high)
+        self._first, self._low, self._own = self.first.data, self.low.data, self.own.data
+        self._high = self.high.data
         self._children: dict[int, dict[int, int]] = {}
         self._tokens_at: dict[int, tuple[int, ...]] = {}
         self.spelled: dict[Any, Any] = {}
@@ -126,7 +126,7 @@ class VocabularyTrie:
             found = self._tokens_at[node] = tuple(self.order[start:end].tolist())
         return found
 
-    def after(self, nodes: Array, byte: int) -> Array:
+    def after(self, nodes: Sequence[int] | Array, byte: int) -> Array:
         """Give the children of many nodes by one byte, shape [at most node]."""
         found = self._by_letter.get(byte)
         if found is None:

@@ -51,7 +51,10 @@ class Temperature(
                 return _certain(law)
         heat = column(self.temperature, law.logits)
         on_host = heat.device.type == "cpu"
-        if on_host and float(heat.min()) >= _COLD:
+        least = self.temperature
+        if isinstance(least, Tensor):
+            least = float(least.min()) if on_host else 0.0
+        if least >= _COLD:
             return Divided(law.logits, heat) if narrows(law) else law.with_logits(law.logits / heat)
         zero = heat == 0
         heat = heat.clamp(min=torch.finfo(heat.dtype).tiny)

@@ -6,18 +6,18 @@ law does not depend on the order in which equals are looked at.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 
 from decodekit.law import Law
 from decodekit.positions import Positions
 from decodekit.techniques import LogitsProcessor, Stage
 from decodekit.types import Int64, Tensor
-from decodekit_sampling.candidates import above, narrows, top, trim
-from decodekit_sampling.lazy import Divided
-
-_SPARE = 8
-"""How many more than k are looked at, so that ties with the k-th rarely need a second look."""
+from decodekit_sampling.candidates import largest, law_of, narrows, top, width_of
 
 
 class TopK(
@@ -50,20 +50,30 @@ def keep_top(law: Law, counts: int | Int64[Tensor, "position 1"]) -> Law:
         law: The law.
         counts: One number for all, or shape [position, 1].
     """
-    positions, width = (law.base if isinstance(law, Divided) else law.logits).shape
+    width = width_of(law)
     if isinstance(counts, Tensor):
-        counts = counts.expand(positions, 1)
         counts = torch.where(counts == 0, width, counts).clamp(max=width)
         least, most = int(counts.min()), int(counts.max())
     else:
         least = most = min(counts or width, width)
     if least >= width:
         return law
-    narrow = narrows(law)
-    likely = top(law, most + _SPARE if narrow else most)
-    floor = likely.logits.gather(-1, counts - 1) if isinstance(counts, Tensor) else likely.logits[:, most - 1 : most]
-    if not narrow:
-        return law.keep(law.logits >= floor)
-    kept = likely.logits >= floor
-    # Where the last one looked at stays, others as likely may have been overlooked.
-    return above(law, lambda _: floor) if kept.numpy()[:, -1].any() else trim(likely, kept)
+    found = largest(law, most) if narrows(law) else None
+    if found is not None:
+        values, ids = found
+        floor = _floor(values, counts.numpy() if isinstance(counts, Tensor) else most)
+        return law_of(np.where(values < floor, values.dtype.type("-inf"), values), ids)
+    likely = top(law, most).logits
+    if isinstance(counts, Tensor):
+        return law.keep(law.logits >= likely.gather(-1, counts.expand(len(likely), 1) - 1))
+    return law.keep(law.logits >= likely[:, most - 1 : most])
+
+
+def _floor(values: NDArray[Any], counts: int | NDArray[np.int64]) -> NDArray[Any]:
+    """Give each row's entry of rank `counts`, or -inf where it has fewer; shape [row, 1]."""
+    width = values.shape[1]
+    if isinstance(counts, int):
+        place = max(width - counts, 0)
+        return np.partition(values, place, axis=-1)[:, place, None]
+    places = np.broadcast_to(np.maximum(width - counts, 0), (len(values), 1))
+    return np.take_along_axis(np.sort(values, axis=-1), places, axis=-1)

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from decodekit.law import Law
+from decodekit.largest import least_number
+from decodekit.law import Law, on_host
 from decodekit.positions import Positions
 from decodekit.techniques import LogitsProcessor, Stage
 from decodekit.types import Float, Tensor
@@ -52,9 +53,30 @@ class TopP(
             wanted = _wanted(self.p, law.logits)
             total = log_total(law.logits).double()
             return _keep(law, total, wanted, _TIERS)
+        kept = None if law.ids is None else _nucleus(law.logits, self.p)
+        if kept is not None:
+            return law.with_logits(kept)
         order = ranked(law)
         masses = order.logits.softmax(dim=-1, dtype=torch.float64)
         return prefix(order, _needed(masses, _wanted(self.p, order.logits)))
+
+
+def _nucleus(
+    logits: Float[Tensor, "position candidate"], p: float | Tensor
+) -> Float[Tensor, "position candidate"] | None:
+    """Cut a few candidates where they stand; None where ties at the cut have to be told apart, or away from the CPU."""
+    values = on_host(logits)
+    if values is None:
+        return None
+    down = np.sort(values, axis=-1)[:, ::-1]
+    # A law of which nothing is possible stays one; `errstate` and `take_along_axis` would take longer than all of this.
+    ends = np.exp(down - np.maximum(down[:, :1], least_number(down.dtype)), dtype=np.float64).cumsum(axis=-1)
+    counts = (ends[:, :-1] < _wanted(p, logits).numpy() * ends[:, -1:]).sum(axis=-1)
+    last = down[np.arange(len(down)), counts]
+    kept = values >= last[:, None]
+    if np.count_nonzero(kept) != counts.sum() + len(counts):
+        return None
+    return torch.from_numpy(np.where(kept, values, values.dtype.type("-inf")))
 
 
 def _wanted(p: float | Tensor, like: Tensor) -> Float[Tensor, "position 1"]:
