@@ -86,7 +86,7 @@ def lower(schema: Any, options: Options, documents: Mapping[str, Any] | None = N
             raise UnsatisfiableSchemaError("no document satisfies the schema")
     except RecursionError:
         raise UnsupportedSchemaError(
-            "the schema nests too deeply", hint="fewer than about 200 schemas inside one another can be read"
+            "the schema nests too deeply", hint="fewer than about 100 schemas inside one another can be read"
         ) from None
     start = Thread(Value(root, 0, 0, Whitespace(options.whitespace)), Thread(End(), None))
     return CompiledSchema(root, start, loosened)
@@ -156,7 +156,7 @@ def compile(
         text = json.dumps([schema, documents], allow_nan=False)
     except RecursionError:
         raise UnsupportedSchemaError(
-            f"{name}: the schema nests too deeply", hint="fewer than about 200 schemas inside one another can be read"
+            f"{name}: the schema nests too deeply", hint="fewer than about 100 schemas inside one another can be read"
         ) from None
     except (TypeError, ValueError) as error:
         raise SchemaError(f"{name}: the schema is not JSON: {error}") from error

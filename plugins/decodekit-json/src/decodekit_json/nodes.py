@@ -119,7 +119,7 @@ class Node:
                     for byte in _BEGINNINGS:
                         if plan.terminal.step(start, byte) is not None:
                             found.setdefault(byte, []).append(plan)
-            elif plan.least(_distance) < INFINITE:
+            elif plan.least(node_distance) < INFINITE:
                 found.setdefault(0x7B if isinstance(plan, ObjectPlan) else 0x5B, []).append(plan)
         return tuple((byte, tuple(plans)) for byte, plans in found.items())
 
@@ -144,7 +144,8 @@ _BRACKETS = b"[{"
 _BEGINNINGS = tuple(b'"-0123456789tfn')
 
 
-def _distance(node: Node) -> int:
+def node_distance(node: Node) -> int:
+    """Give the fewest bytes of a node's values, for a node that may be worked out."""
     return node.distance
 
 
@@ -240,4 +241,4 @@ if TYPE_CHECKING:
 
     Plan: TypeAlias = TerminalPlan | ArrayPlan | ObjectPlan
 
-__all__ = ["Node", "Nodes", "TerminalPlan"]
+__all__ = ["Node", "Nodes", "TerminalPlan", "node_distance"]

@@ -14,7 +14,7 @@ from decodekit.errors import SchemaError, UnsupportedSchemaError
 
 Exact: TypeAlias = "Fraction | Decimal | int | float | str"
 
-MAX_DIGITS = 1000
+MAX_DIGITS = 400
 
 
 def exact(value: Exact) -> Fraction:
@@ -22,7 +22,7 @@ def exact(value: Exact) -> Fraction:
 
     Raises:
         SchemaError: For infinities and not-a-number.
-        UnsupportedSchemaError: For more than 1000 digits, or values that no decimal writes.
+        UnsupportedSchemaError: For more than 400 digits, or values that no decimal writes.
     """
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -44,7 +44,7 @@ def places_of(value: Fraction) -> int:
     """Give how many digits after the point `value` needs.
 
     Raises:
-        UnsupportedSchemaError: Where it has no end, as 1/3, or comes after 1000 digits.
+        UnsupportedSchemaError: Where it has no end, as 1/3, or comes after 400 digits.
     """
     rest, twos, fives = value.denominator, 0, 0
     while rest % 2 == 0:
