@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OPEN, COMMA, AFTER = 0, 1, 2
 _SEPARATOR, _CLOSE = 0x2C, 0x5D
-_MAX_CASES = 2000
+_MAX_CASES = 256
 _KEPT = 2_000
 
 
@@ -61,7 +61,9 @@ class ArrayPlan:
         self.start = Counts(got=(0,) * len(group.contains))
         if group.contains and max(group.low, *(c.low for c in group.contains)) * 2 ** len(group.contains) > _MAX_CASES:
             raise UnsupportedSchemaError(
-                f"contains together with minItems {group.low} is too much to decide", keyword="contains"
+                f"minContains {max(c.low for c in group.contains)} with minItems {group.low} is too much to decide",
+                keyword="contains",
+                hint=f"ask for fewer than {_MAX_CASES} items, or put what they must satisfy under items",
             )
         self.low = max(group.low, 2) if group.repeated else group.low
         self.apart = Apart(self)

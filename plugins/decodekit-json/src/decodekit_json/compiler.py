@@ -83,7 +83,7 @@ def lower(schema: Any, options: Options, documents: Mapping[str, Any] | None = N
         root = nodes.node(frozenset([(found.root, True)]))
         survey.walk(root)
         if root.distance >= INFINITE:
-            raise UnsatisfiableSchemaError("no document satisfies the schema")
+            raise UnsatisfiableSchemaError("no document satisfies the schema, or none of less than 2^60 bytes")
     except RecursionError:
         raise UnsupportedSchemaError(
             "the schema nests too deeply", hint="fewer than about 100 schemas inside one another can be read"

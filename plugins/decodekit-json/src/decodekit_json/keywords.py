@@ -209,7 +209,7 @@ def _one_of(lowering: Lowering, schema: Schema, values: list[Any], sign: bool, k
         texts = frozenset(values)
         return [[StringGroup(values=texts) if sign else StringGroup(excluded=texts)]]
     if kind == "number":
-        numbers = frozenset(exact(value) for value in values)
+        numbers = frozenset(number_range.exact(value) for value in values)
         return [[NumberRange(values=numbers) if sign else NumberRange(excluded=numbers)]]
     if kind in ("null", "boolean"):
         all_texts = frozenset([b"null"]) if kind == "null" else frozenset([b"true", b"false"])
@@ -549,7 +549,8 @@ def _dependent(name: str, since: str, until: str) -> None:
             return [alternative for alternatives in found for alternative in alternatives]
         if len(found) > MAX_DEPENDENT:
             raise UnsupportedSchemaError(
-                f"more than {MAX_DEPENDENT} keys on which others depend", hint="list keys in required, or split the schema"
+                f"more than {MAX_DEPENDENT} keys on which others depend",
+                hint="list keys in required, or split the schema",
             )
         plain = [a[0] for a in found if len(a) == 1]
         choices = [a for a in found if len(a) != 1]

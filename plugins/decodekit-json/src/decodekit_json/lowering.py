@@ -23,7 +23,7 @@ _Settled: TypeAlias = "tuple[Group, list[Alternatives], set[Any]]"
 """What holds, the choices that are open, and the literals that were taken."""
 
 MAX_GROUPS = keywords.MAX_ALTERNATIVES
-MAX_STEPS = 50_000
+MAX_STEPS = 20_000
 """Most attempts to hold something beside something else, for one place."""
 _CHOICES = ("oneOf", "anyOf", "if", "not", "enum", "allOf", "$ref")
 _TAGS = ("tags",)

@@ -93,10 +93,19 @@ class Node:
                 if isinstance(group, PlainGroup):
                     texts |= group.texts
                 else:
-                    found += self.nodes.plans_of(group)
+                    try:
+                        found += self.nodes.plans_of(group)
+                    except UnsupportedSchemaError as error:
+                        raise error.at(*self._place(_TROUBLE.get(type(group), ""))) from None
         if texts:
             found.append(self.nodes.plan_of_texts(frozenset(texts)))
         return tuple(found)
+
+    def _place(self, keyword: str) -> tuple[str, str]:
+        """Give a keyword with a pointer to a schema here that has it, or to any."""
+        pointers = {schema.pointer for schema, _ in self.literals}
+        having = {s.pointer for s, _ in self.literals if isinstance(s.contents, dict) and keyword in s.contents}
+        return keyword, min(having or pointers, key=len, default="#")
 
     @property
     def distance(self) -> int:
@@ -141,6 +150,8 @@ class Node:
 
 
 _BRACKETS = b"[{"
+_TROUBLE = {StringGroup: "pattern", ObjectGroup: "minProperties", NumberRange: "multipleOf", ArrayGroup: "contains"}
+"""The keyword that makes a plan of a group too large."""
 _BEGINNINGS = tuple(b'"-0123456789tfn')
 
 

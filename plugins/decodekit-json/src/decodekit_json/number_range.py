@@ -56,6 +56,10 @@ def places_of(value: Fraction) -> int:
     return max(twos, fives)
 
 
+def _exactly(values: Iterable[Exact]) -> frozenset[Fraction]:
+    return frozenset(value if type(value) is Fraction else exact(value) for value in values)
+
+
 def _too_long() -> UnsupportedSchemaError:
     return UnsupportedSchemaError(
         f"a number has more than {MAX_DIGITS} digits", hint="write it shorter, or leave the keyword out"
@@ -111,14 +115,14 @@ class NumberRange:
             elif type(value) is not Fraction:
                 put(self, name, exact(value))
         for name in ("multiples", "not_multiples"):
-            numbers = tuple(sorted({exact(value) for value in getattr(self, name)}))
+            numbers = tuple(sorted(_exactly(getattr(self, name))))
             if numbers and numbers[0] <= 0:
                 raise SchemaError(f"multipleOf {numbers[0]} is not above 0")
             put(self, name, numbers)
         if self.excluded:
-            put(self, "excluded", frozenset(map(exact, self.excluded)))
+            put(self, "excluded", _exactly(self.excluded))
         if self.values is not None:
-            put(self, "values", frozenset(map(exact, self.values)))
+            put(self, "values", _exactly(self.values))
         put(self, "plain_integers", self.plain_integers and self.integer is not None)
 
     def meet(self, other: NumberRange) -> NumberRange | None:
