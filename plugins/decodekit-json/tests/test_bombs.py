@@ -132,7 +132,6 @@ BEGUN: dict[str, tuple[Any, str]] = {
     "none of 10,000 numbers": ({"not": {"enum": list(range(10_000))}, "type": "integer"}, "99999"),
     "one of 100,000 texts": ({"enum": [f"value {i}" for i in range(100_000)]}, '"value 9'),
     "a constant of a million letters": ({"const": "x" * 10**6}, '"xxx'),
-    "2^100 ranges": (each(100, lambda i: {"anyOf": [{"maximum": i}, {"minimum": i + 1000}]}), "5"),
     "2^60 ways to the same": (fan("allOf"), "12"),
     "a tiny step": ({"type": "number", "multipleOf": 3e-300, "minimum": 0, "maximum": 1}, "0.5"),
     "a huge step": ({"type": "number", "multipleOf": 1e300}, "0"),
@@ -192,12 +191,13 @@ TOO_MUCH: dict[str, tuple[Any, str]] = {
         {"dependentSchemas": {f"k{i}": {"required": [f"k{i + 1}"]} for i in range(10_000)}},
         "{",
     ),
-    "200 keys that need one another": ({"dependentRequired": {f"k{i}": [f"k{i + 1}"] for i in range(200)}}, '{"k5":1'),
+    "60 keys that need one another": ({"dependentRequired": {f"k{i}": [f"k{i + 1}"] for i in range(60)}}, '{"k5":1'),
     "one of 200 optional keys": (
         {"oneOf": [{"type": "object", "properties": {f"p{i}": NUMBERS}} for i in range(200)]},
         "{",
     ),
     "2^100 keys": (each(100, lambda i: {"oneOf": [{"required": [f"p{i}"]}, {"required": [f"q{i}"]}]}), "{"),
+    "2^100 ranges": (each(100, lambda i: {"anyOf": [{"maximum": i}, {"minimum": i + 1000}]}), "5"),
     "2^100 patterns": (
         each(100, lambda i: {"type": "string", "anyOf": [{"pattern": f"a{i}"}, {"pattern": f"b{i}"}]}),
         '"',

@@ -44,7 +44,7 @@ Alternatives: TypeAlias = list[Terms]
 Handler: TypeAlias = "Callable[[Lowering, Schema, bool, str], Alternatives]"
 
 MAX_ALTERNATIVES = 512
-MAX_DEPENDENT = 200
+MAX_DEPENDENT = 64
 """Most keys of one schema on which other keys, or a schema, depend."""
 ALWAYS: Alternatives = [[]]
 NEVER: Alternatives = []
