@@ -158,7 +158,7 @@ TOO_MUCH: dict[str, tuple[Any, str]] = {
         "{",
     ),
     "arrays in 500 arrays": (nested(500, lambda s: {"type": "array", "items": s, "minItems": 1}, NUMBERS), "[[[["),
-    "500 alternatives in one another": (nested(500, lambda s: {"allOf": [s]}, NUMBERS), "1"),
+    "400 alternatives in one another": (nested(400, lambda s: {"allOf": [s]}, NUMBERS), "1"),
     "500 negations": (nested(500, lambda s: {"not": s}, NUMBERS), "1"),
     "a constant in 500 arrays": ({"const": nested(500, lambda v: [v], 1)}, "[[["),
     "500 conditions": (
