@@ -380,7 +380,7 @@ class ObjectPlan:
     def member(self, progress: Progress) -> int:
         """Give the fewest bytes of one more member and of what must come after it, without its comma."""
         found = INFINITE
-        if self.counted and not self.group.some and not self.dependent:
+        if not self.group.some and not self.dependent:
             rest = self.remaining(progress)
             if rest:
                 return rest - 1  # the first of a cheapest way
