@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import distinct
 from decodekit_json.apart import Apart
+from decodekit_json.caching import Limited
 from decodekit_json.groups import ArrayGroup, Literal
 from decodekit_json.machine import Place, Thread, Threads, begin, finished, grown
+from decodekit_json.nodes import node_distance
 from decodekit_json.terminal import INFINITE
 from decodekit_json.whitespace import Whitespace
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 OPEN, COMMA, AFTER = 0, 1, 2
 _SEPARATOR, _CLOSE = 0x2C, 0x5D
-_MAX_CASES = 2000
+_MAX_CASES = 256
+_KEPT = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,15 @@ class ArrayPlan:
         self.start = Counts(got=(0,) * len(group.contains))
         if group.contains and max(group.low, *(c.low for c in group.contains)) * 2 ** len(group.contains) > _MAX_CASES:
             raise UnsupportedSchemaError(
-                f"contains together with minItems {group.low} is too much to decide", keyword="contains"
+                f"minContains {max(c.low for c in group.contains)} with minItems {group.low} is too much to decide",
+                keyword="contains",
+                hint=f"ask for fewer than {_MAX_CASES} items, or put what they must satisfy under items",
             )
         self.low = max(group.low, 2) if group.repeated else group.low
         self.apart = Apart(self)
-        self.reached: dict[Thread, bool] = {}
-        self._rest: dict[tuple[int, tuple[int, ...], bool], int] = {}
+        self.reached: dict[Thread, bool] = Limited(_KEPT)
+        self._rest: dict[tuple[int, tuple[int, ...], bool], int] = Limited(_KEPT)
+        self._sums: list[int] | None = None
 
     def item(self, place: int) -> Node:
         """Give what the item at a place must satisfy, whatever is counted."""
@@ -160,7 +166,7 @@ class ArrayPlan:
         key = (counts.items, counts.got, counts.paid)
         found = self._rest.get(key)
         if found is None:
-            found = self._remaining(counts, lambda node: node.distance, {})
+            found = self._remaining(counts, node_distance, {})
             if self.group.repeated and not counts.paid and not found:
                 found = self.item(counts.items).distance + 1
             self._rest[key] = found
@@ -171,7 +177,7 @@ class ArrayPlan:
         if not group.contains:
             if self.low <= counts.items:
                 return 0
-            total = sum(distance_of(self.item(i)) + 1 for i in range(counts.items, min(self.low, self.fixed)))
+            total = self._sum(counts.items, distance_of)
             left = self.low - max(counts.items, self.fixed)
             return min(INFINITE, total + (left * (distance_of(self.item(self.fixed)) + 1) if left > 0 else 0))
         if not self.owes(counts):
@@ -186,6 +192,20 @@ class ArrayPlan:
                     found = min(found, distance_of(node) + 1 + self._remaining(after, distance_of, known))
             known[counts] = found
         return known[counts]
+
+    def _sum(self, start: int, distance_of: Distances) -> int:
+        """Give the fewest bytes of the items from `start` on that have a place of their own and must come."""
+        end = min(self.low, self.fixed)
+        if start >= end:
+            return 0
+        sums = self._sums
+        if sums is None:
+            sums = [0]
+            for i in reversed(range(end)):
+                sums.append(min(INFINITE, sums[-1] + distance_of(self.item(i)) + 1))
+            if distance_of is node_distance:
+                self._sums = sums
+        return sums[end - start]
 
     def next_items(self, counts: Counts) -> Iterator[tuple[Node, Counts]]:
         """Give the nodes that the next item can have, each with the counts after it, but for the item itself."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from itertools import count
+from typing import TypeAlias
 
 from decodekit_json import distinct
 from decodekit_json.machine import Place, Reading, Thread, Threads, finished
@@ -20,8 +21,10 @@ from decodekit_json.summaries import BELOW, Hole, split
 from decodekit_json.terminal import INFINITE
 from decodekit_json.trie import VocabularyTrie
 
+Spelled: TypeAlias = bytes | memoryview
 _MAX_KEPT = 20_000
-_MAX_BYTES = 1 << 20
+_MAX_BYTES = 1 << 13
+"""Longest way that is spelled; of a longer one it is known that a token for each byte is enough."""
 _MAX_TRIED = 4_000
 _MAX_VISITED = 400
 _UNKNOWN = b"\xff"
@@ -45,7 +48,7 @@ class Budget:
         self.trie, self.indented = trie, indented
         self._ceilings: dict[Thread, int] = {}
         self._tokens: dict[Thread, int] = {}
-        self._spelled: dict[Thread, bytes | None] = {}
+        self._spelled: dict[Thread, Spelled | None] = {}
         self.searches = len(trie.order) <= _SMALL
 
     def enough(self, state: State) -> int:
@@ -59,9 +62,13 @@ class Budget:
         return self.searches and self._search(state, remaining) is not None
 
     def _fits(self, thread: Thread, remaining: int) -> bool:
-        if self.trie.spells and self.ceiling(thread) + (0 if thread.text is None else _AVOIDING) <= remaining:
+        if self._bytes(thread) <= remaining:
             return True
         return thread.distance <= remaining * self.trie.longest and self._enough(thread) <= remaining
+
+    def _bytes(self, thread: Thread) -> int:
+        """Give a number of tokens of one byte that is enough."""
+        return self.ceiling(thread) + (0 if thread.text is None else _AVOIDING) if self.trie.spells else INFINITE
 
     def ceiling(self, thread: Thread) -> int:
         """Give a number of bytes that is enough to end the document, but where a recorded text must be avoided."""
@@ -124,12 +131,14 @@ class Budget:
             text = self._spell(thread)
             if len(self._tokens) > _MAX_KEPT:
                 self._tokens.clear()
-            found = self._tokens[thread] = INFINITE if text is None else self._cut(text)
+            found = self._tokens[thread] = self._bytes(thread) if text is None else self._cut(text)
         return found
 
     def _spell(self, thread: Thread) -> bytes | None:
-        """Give a shortest way to the end, part by part."""
+        """Give a shortest way to the end, part by part; None where it is too long or none is found."""
         found = bytearray()
+        if thread.distance > _MAX_BYTES:
+            return None
         while not isinstance(thread.place, Hole):
             if thread.place.passing:
                 thread = min(thread.place.resume(thread, None), key=lambda one: one.distance)
@@ -143,13 +152,14 @@ class Budget:
             found += text
         return bytes(found)
 
-    def _spell_part(self, part: Thread) -> bytes | None:
+    def _spell_part(self, part: Thread) -> Spelled | None:
         """Give a shortest way to a part's end, and keep it for every thread on it."""
         if part in self._spelled:
             return self._spelled[part]
         if part.text is not None and _apart(part):
             return self._keep(part, self._spell_apart(part))
-        spelled, thread, rest = bytearray(), part, b""
+        spelled, thread = bytearray(), part
+        rest: Spelled = b""
         way: list[tuple[Thread, int]] = []
         while not isinstance(thread.place, Hole):
             known = self._spelled.get(thread, _UNKNOWN)
@@ -167,21 +177,21 @@ class Budget:
                     return self._keep(part, None)
                 rest = found
                 break
-        text = bytes(spelled) + rest
+        text = memoryview(bytes(spelled) + rest)
         for one, at in way:
-            self._keep(one, text[at:])
+            self._keep(one, text[at:])  # the bytes are there once
         return text
 
-    def _spell_apart(self, part: Thread) -> bytes | None:
+    def _spell_apart(self, part: Thread) -> Spelled | None:
         """Do the same for a value that must differ from others, and does already: which it is does not matter."""
         below = part.below
         assert below is not None
         first = self._spell_part(Thread(part.place, BELOW))
         rest = [self._spell(thread) for thread in below.place.unknown(below, distinct.ANOTHER)]
         second = min((text for text in rest if text is not None), key=len, default=None)
-        return None if first is None or second is None else first + second
+        return None if first is None or second is None else bytes(first) + second
 
-    def _keep(self, part: Thread, text: bytes | None) -> bytes | None:
+    def _keep(self, part: Thread, text: Spelled | None) -> Spelled | None:
         if len(self._spelled) > _MAX_KEPT:
             self._spelled.clear()
         self._spelled[part] = text

@@ -1,4 +1,4 @@
-"""A cache bounded in bytes, shared between threads. A look-up of what is there takes no lock."""
+"""Caches with a bound; the one in bytes is shared between threads. A look-up of what is there takes no lock."""
 
 from __future__ import annotations
 
@@ -17,10 +17,29 @@ class Sized(Protocol):
         ...
 
 
+Key = TypeVar("Key", bound=Hashable)
+Entry = TypeVar("Entry")
 Value = TypeVar("Value", bound=Sized)
 
 _KEPT_EIGHTHS = 7
 """What stays when the bound is passed; dropping a few at once saves looking for the oldest each time."""
+
+
+class Limited(dict[Key, Entry]):
+    """A dict for what can be worked out again: it forgets everything where it gets more than `limit` entries.
+
+    Args:
+        limit: Most entries.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def __setitem__(self, key: Key, value: Entry) -> None:
+        if len(self) >= self.limit:
+            self.clear()
+        super().__setitem__(key, value)
 
 
 class BoundedCache(Generic[Value]):
@@ -104,4 +123,4 @@ class BoundedCache(Generic[Value]):
             self.used_bytes -= entry[2]
 
 
-__all__ = ["BoundedCache", "Sized"]
+__all__ = ["BoundedCache", "Limited", "Sized"]

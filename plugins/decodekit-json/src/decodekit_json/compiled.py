@@ -63,7 +63,7 @@ class Compiled(CompiledConstraint):
         if min(thread.distance for thread in self._first) >= INFINITE:
             raise UnsatisfiableSchemaError(f"{name}: no text satisfies it")
         if not self.trie.spells and self.budget.fewest(self._start) >= INFINITE:
-            raise UnsatisfiableSchemaError(f"{name}: no text of it can be written in tokens of this vocabulary")
+            raise UnsatisfiableSchemaError(f"{name}: no text of it was found that tokens of this vocabulary can write")
 
     def start(self) -> State:
         return self._start

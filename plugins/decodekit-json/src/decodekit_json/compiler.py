@@ -84,10 +84,10 @@ def lower(schema: Any, options: Options, documents: Mapping[str, Any] | None = N
         root = nodes.node(frozenset([(found.root, True)]))
         survey.walk(root)
         if root.distance >= INFINITE:
-            raise UnsatisfiableSchemaError("no document satisfies the schema")
+            raise UnsatisfiableSchemaError("no document satisfies the schema, or none of less than 2^60 bytes")
     except RecursionError:
         raise UnsupportedSchemaError(
-            "the schema nests too deeply", hint="fewer than about 200 schemas inside one another can be read"
+            "the schema nests too deeply", hint="fewer than about 100 schemas inside one another can be read"
         ) from None
     start = Thread(Value(root, 0, 0, Whitespace(options.whitespace)), Thread(End(), None))
     return CompiledSchema(root, start, loosened)
@@ -178,7 +178,7 @@ def _text(schema: Any, documents: Mapping[str, Any] | None, name: str) -> str:
         return json.dumps([schema, documents or {}], allow_nan=False)
     except RecursionError:
         raise UnsupportedSchemaError(
-            f"{name}: the schema nests too deeply", hint="fewer than about 200 schemas inside one another can be read"
+            f"{name}: the schema nests too deeply", hint="fewer than about 100 schemas inside one another can be read"
         ) from None
     except (TypeError, ValueError) as error:
         raise SchemaError(f"{name}: the schema is not JSON: {error}") from error

@@ -207,19 +207,16 @@ def cheapest(plan: ObjectPlan, progress: Progress, needed: int, distance_of: Dis
 def _cheapest_without_obligations(plan: ObjectPlan, progress: Progress, needed: int, distance_of: Distances) -> int:
     """Give the fewest bytes of the needed members and of the cheapest others up to `minProperties`."""
     low, high = plan.group.low, plan.group.high
-    costs: list[tuple[int, int]] = []
-    total, missing = 0, low - progress.count
-    for i in range(len(plan.names)):
-        if not progress.seen >> i & 1 and (missing > 0 or needed >> i & 1):
-            cost = plan.cost(i, distance_of(plan.child(i)))
-            if needed >> i & 1:
-                total, missing = min(total + cost, INFINITE), missing - 1
-            elif cost < INFINITE:
-                costs.append((cost, 1))
     if high is not None and progress.count + needed.bit_count() > high:
         return INFINITE
-    if missing <= 0 or total >= INFINITE:
-        return total
+    prices, unseen = plan.prices(distance_of), ~progress.seen
+    paid = [(cost, (mask & needed).bit_count()) for cost, mask in prices] if needed else []
+    if sum(number for _, number in paid) < needed.bit_count():
+        return INFINITE
+    total, missing = sum(cost * number for cost, number in paid), low - progress.count - needed.bit_count()
+    if missing <= 0:
+        return min(total, INFINITE)
+    costs = [(cost, (mask & unseen & ~needed).bit_count()) for cost, mask in prices]
     for c in plan.classes:
         value = distance_of(plan.value_of(c))
         if value < INFINITE:
@@ -230,6 +227,12 @@ def _cheapest_without_obligations(plan: ObjectPlan, progress: Progress, needed: 
     return min(total, INFINITE) if missing <= 0 else INFINITE
 
 
+def others(plan: ObjectPlan, progress: Progress, limit: int) -> int:
+    """Give how many keys without a name may still come, at most `limit` of each kind."""
+    alive = (c for c in plan.classes if plan.value_of(c).distance < INFINITE)
+    return sum(_others(plan, c, progress, limit) for c in alive)
+
+
 def endless(plan: ObjectPlan, progress: Progress) -> bool:
     """Say whether an object can still become more different values than any text has; False where that is not known."""
     if any(c.endless for c in plan.open_classes(progress)):
@@ -237,4 +240,4 @@ def endless(plan: ObjectPlan, progress: Progress) -> bool:
     return any(distinct.endless(node) for i in bits(plan.open_keys(progress)) for node, _ in plan.going_on(progress, i))
 
 
-__all__ = ["KeyClass", "cheapest", "classes_of", "endless", "has", "has_another", "satisfies"]
+__all__ = ["KeyClass", "cheapest", "classes_of", "endless", "has", "has_another", "others", "satisfies"]

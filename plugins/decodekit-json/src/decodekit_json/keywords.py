@@ -15,7 +15,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from decodekit.errors import SchemaError, UnsupportedSchemaError
-from decodekit_json import patterns
+from decodekit_json import number_range, patterns
 from decodekit_json.dialects import DRAFTS, LATEST
 from decodekit_json.formats import FORMATS
 from decodekit_json.groups import (
@@ -45,6 +45,8 @@ Alternatives: TypeAlias = list[Terms]
 Handler: TypeAlias = "Callable[[Lowering, Schema, bool, str], Alternatives]"
 
 MAX_ALTERNATIVES = 512
+MAX_DEPENDENT = 64
+"""Most keys of one schema on which other keys, or a schema, depend."""
 ALWAYS: Alternatives = [[]]
 NEVER: Alternatives = []
 FALSE = Schema(False, LATEST, "#", None)
@@ -128,7 +130,7 @@ def listed(schema: Schema) -> frozenset[str] | None:
 
 
 def exact(value: Any) -> Fraction:
-    """Give a number of a schema exactly: a float means what it is written as."""
+    """Give a number of a document or schema exactly: a float means what it is written as."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise SchemaError(f"{value!r:.80} is not a number")
     return (
@@ -136,6 +138,13 @@ def exact(value: Any) -> Fraction:
         if isinstance(value, int)
         else Fraction(Decimal(repr(value) if isinstance(value, float) else value))
     )
+
+
+def _number(schema: Schema, name: str) -> Fraction:
+    value = schema.contents[name]
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise SchemaError(f"{name} at {schema.pointer}: {value!r:.80} is not a number")
+    return number_range.exact(value)
 
 
 def _subschemas(lowering: Lowering, schema: Schema, name: str) -> list[Schema]:
@@ -201,7 +210,7 @@ def _one_of(lowering: Lowering, schema: Schema, values: list[Any], sign: bool, k
         texts = frozenset(values)
         return [[StringGroup(values=texts) if sign else StringGroup(excluded=texts)]]
     if kind == "number":
-        numbers = frozenset(exact(value) for value in values)
+        numbers = frozenset(number_range.exact(value) for value in values)
         return [[NumberRange(values=numbers) if sign else NumberRange(excluded=numbers)]]
     if kind in ("null", "boolean"):
         all_texts = frozenset([b"null"]) if kind == "null" else frozenset([b"true", b"false"])
@@ -360,14 +369,14 @@ def _limit(name: str, exclusive: str, lower: bool) -> None:
     @keyword(name, "number")
     def inclusive_handler(lowering: Lowering, schema: Schema, sign: bool, kind: str) -> Alternatives:
         excluded = schema.contents.get(exclusive) is True and schema.draft in ("", "4")
-        return [[_bound(lower, excluded, sign, exact(schema.contents[name]))]]
+        return [[_bound(lower, excluded, sign, _number(schema, name))]]
 
     @keyword(exclusive, "number")
     def exclusive_handler(lowering: Lowering, schema: Schema, sign: bool, kind: str) -> Alternatives:
         value = schema.contents[exclusive]
         if isinstance(value, bool) and schema.draft in ("", "4"):
             return ALWAYS if sign else NEVER  # part of the keyword beside it
-        return [[_bound(lower, True, sign, exact(value))]]
+        return [[_bound(lower, True, sign, _number(schema, exclusive))]]
 
 
 _limit("minimum", "exclusiveMinimum", lower=True)
@@ -376,7 +385,7 @@ _limit("maximum", "exclusiveMaximum", lower=False)
 
 @keyword("multipleOf", "number")
 def _multiple_of(lowering: Lowering, schema: Schema, sign: bool, kind: str) -> Alternatives:
-    value = exact(schema.contents["multipleOf"])
+    value = _number(schema, "multipleOf")
     if value <= 0:
         raise SchemaError(f"multipleOf at {schema.pointer}: {schema.contents['multipleOf']} is not above 0")
     return [[NumberRange(multiples=(value,)) if sign else NumberRange(not_multiples=(value,))]]
@@ -539,13 +548,21 @@ def _dependent(name: str, since: str, until: str) -> None:
         found = [_needs(lowering, schema, name, key, value, sign) for key, value in _mapping(schema, name).items()]
         if not sign:
             return [alternative for alternatives in found for alternative in alternatives]
+        if len(found) > MAX_DEPENDENT:
+            raise UnsupportedSchemaError(
+                f"more than {MAX_DEPENDENT} keys on which others depend",
+                hint="list keys in required, or split the schema",
+            )
         plain = [a[0] for a in found if len(a) == 1]
         choices = [a for a in found if len(a) != 1]
         product: Alternatives = [[term for terms in plain for term in terms]]
         for alternatives in choices:
             product = [[*done, *alternative] for done in product for alternative in alternatives]
             if len(product) > MAX_ALTERNATIVES:
-                raise UnsupportedSchemaError(f"{len(choices)} dependent schemas multiply out to too many alternatives")
+                raise UnsupportedSchemaError(
+                    f"{len(choices)} dependent schemas multiply out to more than {MAX_ALTERNATIVES} alternatives",
+                    hint="list keys that need one another under dependentRequired, or split the schema",
+                )
         return product
 
 

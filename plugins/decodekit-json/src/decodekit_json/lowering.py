@@ -23,8 +23,9 @@ _Settled: TypeAlias = "tuple[Group, list[Alternatives], set[Any]]"
 """What holds, the choices that are open, and the literals that were taken."""
 
 MAX_GROUPS = keywords.MAX_ALTERNATIVES
-MAX_STEPS = 50_000
+MAX_STEPS = 20_000
 """Most attempts to hold something beside something else, for one place."""
+_CHOICES = ("oneOf", "anyOf", "if", "not", "enum", "allOf", "$ref")
 _TAGS = ("tags",)
 _LOOK = 3
 """How many levels down it is looked for a contradiction."""
@@ -223,7 +224,6 @@ class Lowering:
 
     def _settle(self, kind: str, queue: list[Any], group: Group, done: set[Any]) -> _Settled | None:
         """Take terms that must hold, and what they ask; None where they contradict one another."""
-        self._steps += 1
         if self._steps > MAX_STEPS:
             raise _too_many(done or queue)
         choices: list[Alternatives] = []
@@ -231,6 +231,7 @@ class Lowering:
         while at < len(queue):
             term = queue[at]
             at += 1
+            self._steps += 1
             if not isinstance(term, tuple):
                 met = group.meet(term)
                 if met is None:
@@ -301,9 +302,13 @@ def _handlers(schema: Schema, kind: str) -> Iterable[tuple[str, keywords.Handler
 
 
 def _too_many(terms: Iterable[Any]) -> UnsupportedSchemaError:
-    where = next((term[0].pointer for term in terms if isinstance(term, tuple)), "#")
+    schemas = [term[0] for term in terms if isinstance(term, tuple) and isinstance(term[0].contents, dict)]
+    choices = ((name, schema.pointer) for schema in schemas for name in _CHOICES if name in schema.contents)
+    keyword, pointer = min(choices, key=lambda choice: len(choice[1]), default=("", "#"))
     return UnsupportedSchemaError(
-        f"the alternatives at {where} multiply out to more than {MAX_GROUPS}",
+        f"the alternatives multiply out to more than {MAX_GROUPS}, or take more than {MAX_STEPS} steps to tell apart",
+        keyword=keyword,
+        pointer=pointer,
         hint="give alternatives a property with a const that tells them apart, or use anyOf instead of oneOf",
     )
 

@@ -93,10 +93,19 @@ class Node:
                 if isinstance(group, PlainGroup):
                     texts |= group.texts
                 else:
-                    found += self.nodes.plans_of(group)
+                    try:
+                        found += self.nodes.plans_of(group)
+                    except UnsupportedSchemaError as error:
+                        raise error.at(*self._place(_TROUBLE.get(type(group), ""))) from None
         if texts:
             found.append(self.nodes.plan_of_texts(frozenset(texts)))
         return tuple(found)
+
+    def _place(self, keyword: str) -> tuple[str, str]:
+        """Give a keyword with a pointer to a schema here that has it, or to any."""
+        pointers = {schema.pointer for schema, _ in self.literals}
+        having = {s.pointer for s, _ in self.literals if isinstance(s.contents, dict) and keyword in s.contents}
+        return keyword, min(having or pointers, key=len, default="#")
 
     @property
     def distance(self) -> int:
@@ -119,7 +128,7 @@ class Node:
                     for byte in _BEGINNINGS:
                         if plan.terminal.step(start, byte) is not None:
                             found.setdefault(byte, []).append(plan)
-            elif plan.least(_distance) < INFINITE:
+            elif plan.least(node_distance) < INFINITE:
                 found.setdefault(0x7B if isinstance(plan, ObjectPlan) else 0x5B, []).append(plan)
         return tuple((byte, tuple(plans)) for byte, plans in found.items())
 
@@ -141,10 +150,13 @@ class Node:
 
 
 _BRACKETS = b"[{"
+_TROUBLE = {StringGroup: "pattern", ObjectGroup: "minProperties", NumberRange: "multipleOf", ArrayGroup: "contains"}
+"""The keyword that makes a plan of a group too large."""
 _BEGINNINGS = tuple(b'"-0123456789tfn')
 
 
-def _distance(node: Node) -> int:
+def node_distance(node: Node) -> int:
+    """Give the fewest bytes of a node's values, for a node that may be worked out."""
     return node.distance
 
 
@@ -240,4 +252,4 @@ if TYPE_CHECKING:
 
     Plan: TypeAlias = TerminalPlan | ArrayPlan | ObjectPlan
 
-__all__ = ["Node", "Nodes", "TerminalPlan"]
+__all__ = ["Node", "Nodes", "TerminalPlan", "node_distance"]

@@ -14,7 +14,7 @@ from decodekit.errors import SchemaError, UnsupportedSchemaError
 
 Exact: TypeAlias = "Fraction | Decimal | int | float | str"
 
-MAX_DIGITS = 1000
+MAX_DIGITS = 400
 
 
 def exact(value: Exact) -> Fraction:
@@ -22,7 +22,7 @@ def exact(value: Exact) -> Fraction:
 
     Raises:
         SchemaError: For infinities and not-a-number.
-        UnsupportedSchemaError: For more than 1000 digits, or values that no decimal writes.
+        UnsupportedSchemaError: For more than 400 digits, or values that no decimal writes.
     """
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -44,7 +44,7 @@ def places_of(value: Fraction) -> int:
     """Give how many digits after the point `value` needs.
 
     Raises:
-        UnsupportedSchemaError: Where it has no end, as 1/3, or comes after 1000 digits.
+        UnsupportedSchemaError: Where it has no end, as 1/3, or comes after 400 digits.
     """
     rest, twos, fives = value.denominator, 0, 0
     while rest % 2 == 0:
@@ -54,6 +54,10 @@ def places_of(value: Fraction) -> int:
     if rest != 1 or max(twos, fives) > MAX_DIGITS:
         raise _too_long()
     return max(twos, fives)
+
+
+def _exactly(values: Iterable[Exact]) -> frozenset[Fraction]:
+    return frozenset(value if type(value) is Fraction else exact(value) for value in values)
 
 
 def _too_long() -> UnsupportedSchemaError:
@@ -111,14 +115,14 @@ class NumberRange:
             elif type(value) is not Fraction:
                 put(self, name, exact(value))
         for name in ("multiples", "not_multiples"):
-            numbers = tuple(sorted({exact(value) for value in getattr(self, name)}))
+            numbers = tuple(sorted(_exactly(getattr(self, name))))
             if numbers and numbers[0] <= 0:
                 raise SchemaError(f"multipleOf {numbers[0]} is not above 0")
             put(self, name, numbers)
         if self.excluded:
-            put(self, "excluded", frozenset(map(exact, self.excluded)))
+            put(self, "excluded", _exactly(self.excluded))
         if self.values is not None:
-            put(self, "values", frozenset(map(exact, self.values)))
+            put(self, "values", _exactly(self.values))
         put(self, "plain_integers", self.plain_integers and self.integer is not None)
 
     def meet(self, other: NumberRange) -> NumberRange | None:

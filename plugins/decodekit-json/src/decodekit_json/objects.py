@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import distinct, keys, keywords
+from decodekit_json.caching import Limited
 from decodekit_json.fixed import FixedTerminal, fixed_strings
 from decodekit_json.groups import Literals, ObjectGroup
 from decodekit_json.machine import Place, Reading, Thread, Threads, Value, begin_terminal, finished, grown
+from decodekit_json.nodes import node_distance
 from decodekit_json.subsets import bits, subsets
 from decodekit_json.terminal import INFINITE, TerminalState
 from decodekit_json.whitespace import Whitespace
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 OPEN, COMMA, AFTER = 0, 1, 2
 _QUOTE, _COLON, _SEPARATOR, _CLOSE = 0x22, 0x3A, 0x2C, 0x7D
 _NO_KEYS: frozenset[str] = frozenset()
+_KEPT = 2_000
+"""Progresses of which is kept what may follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,13 @@ class ObjectPlan:
                 "dependencies together with minProperties or with a negated rule about values are not supported",
                 hint="list the keys in required, or write the cases out with anyOf",
             )
-        self._rest: dict[tuple[int, int, int, int, frozenset[str]], int] = {}
+        self._rest: dict[tuple[int, int, int, int, frozenset[str]], int] = Limited(_KEPT)
         self._costs: dict[int, int] = {}
+        self._prices: list[tuple[int, int]] | None = None
         self._names_in: dict[keys.KeyClass, frozenset[str]] = {}
         self._children: dict[tuple[int, int], Node] = {}
-        self._open: dict[tuple[int, int, int, int], int] = {}
-        self._open_classes: dict[tuple[int, int, int, int, frozenset[str]], tuple[keys.KeyClass, ...]] = {}
+        self._open: dict[tuple[int, int, int, int], int] = Limited(_KEPT)
+        self._open_classes: dict[tuple[int, int, int, int, frozenset[str]], tuple[keys.KeyClass, ...]] = Limited(_KEPT)
         self._starts: dict[int, TerminalState | None] = {}
 
     def _before(self) -> list[int]:
@@ -178,7 +183,7 @@ class ObjectPlan:
     def mandatory(self) -> Iterable[Node]:
         """Give the nodes on which the fewest bytes of such an object depend."""
         needed = self._needed(self.start)
-        everything = self.group.low > needed.bit_count() or bool(self.group.some)
+        everything = self._everything
         for i in range(len(self.names)) if everything else bits(needed):
             for subset in (0, *subsets(self.fulfils(i, self.start.owed))):
                 yield self.child(i, subset)
@@ -186,6 +191,28 @@ class ObjectPlan:
             for c in self.classes:
                 for subset in (0, *subsets(c.fulfils)):
                     yield self.value_of(c, subset)
+
+    @cached_property
+    def _everything(self) -> bool:
+        """Say whether the fewest bytes depend on more than the needed members."""
+        return self.group.low > self._needed(self.start).bit_count() or bool(self.group.some)
+
+    def prices(self, distance_of: Distances) -> list[tuple[int, int]]:
+        """Give what members cost, the cheapest first, and as bits the named keys that cost so much.
+
+        Only those of keys on which the fewest bytes of such an object depend.
+        """
+        if self._prices is not None:
+            return self._prices
+        found: dict[int, int] = {}
+        for i in range(len(self.names)) if self._everything else bits(self._needed(self.start)):
+            cost = self.cost(i, distance_of(self.child(i)))
+            if cost < INFINITE:
+                found[cost] = found.get(cost, 0) | 1 << i
+        prices = sorted(found.items())
+        if distance_of is node_distance:
+            self._prices = prices
+        return prices
 
     def inside(self) -> Iterator[Node]:
         """Give the nodes of all values that such an object may have; what cannot be counted is refused."""
@@ -216,7 +243,7 @@ class ObjectPlan:
             key = (progress.seen, progress.written, progress.count, progress.owed, free)
         found = self._rest.get(key)
         if found is None:
-            found = self._rest[key] = self._remaining(progress, lambda node: node.distance, self._costs)
+            found = self._rest[key] = self._remaining(progress, node_distance, self._costs)
         return found
 
     def _needed(self, progress: Progress) -> int:
@@ -263,8 +290,12 @@ class ObjectPlan:
         if found is None:
             needed = self._needed(progress)
             found = self._possible & ~progress.seen
-            if needed or not self.simple:
-                found = sum(1 << i for i in bits(found) if not needed & self.before[i] and self._may_come(progress, i))
+            if needed:
+                found = sum(1 << i for i in bits(found) if not needed & self.before[i])
+            if self.group.some or self.dependent:
+                found = sum(1 << i for i in bits(found) if self._may_come(progress, i))
+            elif self.counted:
+                found = self._countable(progress, needed, found)
             self._open[key] = found
         return found
 
@@ -275,7 +306,19 @@ class ObjectPlan:
         return sum(1 << i for i, one in enumerate(alive) if one)
 
     def _may_come(self, progress: Progress, index: int) -> bool:
-        return self.simple or any(True for _ in self.going_on(progress, index))
+        return any(True for _ in self.going_on(progress, index))
+
+    def _countable(self, progress: Progress, needed: int, open_keys: int) -> int:
+        """Leave out the keys after which the needed ones and `minProperties` do not fit; for counts alone."""
+        count, low, high = progress.count + 1, self.group.low, self.group.high
+        if high is not None and count + needed.bit_count() > high:
+            open_keys &= needed if count + needed.bit_count() == high + 1 else 0
+        missing = low - count
+        missing -= keys.others(self, progress, missing) if missing > 0 else 0
+        if missing <= 0:
+            return open_keys
+        left = self._possible & ~progress.seen
+        return sum(1 << i for i in bits(open_keys) if (left & ~(self.before[i] | 1 << i)).bit_count() >= missing)
 
     def going_on(self, progress: Progress, index: int) -> Iterator[tuple[Node, Progress]]:
         """Give the ways to go on after a named key: its value, and the progress after it."""
@@ -337,6 +380,10 @@ class ObjectPlan:
     def member(self, progress: Progress) -> int:
         """Give the fewest bytes of one more member and of what must come after it, without its comma."""
         found = INFINITE
+        if not self.group.some and not self.dependent:
+            rest = self.remaining(progress)
+            if rest:
+                return rest - 1  # the first of a cheapest way
         for i in bits(self.open_keys(progress)):
             for node, after in self.going_on(progress, i):
                 found = min(found, self.cost(i, node.distance) - 1 + self.remaining(after))

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 def bits(mask: int) -> Iterator[int]:
     """Give the places of the bits that are set, the lowest first."""
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
+    text = bin(mask)[:1:-1]
+    at = text.find("1")
+    while at >= 0:
+        yield at
+        at = text.find("1", at + 1)
 
 
 def subsets(mask: int) -> list[int]:

@@ -43,6 +43,8 @@ _LOWERED = frozenset(
 )  # fmt: skip
 """Keywords that can be refused by themselves: the place is lowered, where nothing else must hold that place only."""
 _IN_PLACE = frozenset(("allOf", "anyOf", "oneOf", "not", "if", "$ref", "$dynamicRef", "$recursiveRef"))
+_SAME_VALUE = _IN_PLACE | {"then", "else", "dependentSchemas", "dependencies"}
+"""Keywords whose subschemas speak of the value itself."""
 _MEETING = frozenset(("properties", "items", "prefixItems", "additionalProperties", "pattern", "format", *_IN_PLACE))
 """Keywords of which several in one schema may speak of the same place."""
 
@@ -71,6 +73,7 @@ class Survey:
         self._seen: dict[Schema, _Seen] = {}
         self._choices: dict[Schema, int] = {}
         self._scan(documents.root)
+        self._refuse_loops()
         self._spread()
 
     def level(self, schema: Schema) -> int:
@@ -151,6 +154,31 @@ class Survey:
         if "anyOf" in names and (len(contents["anyOf"]) > _MAX_CHOICES or "pattern" in found or "format" in found):
             return RISKY
         return ALONE if found or "anyOf" in names else SAFE
+
+    def _refuse_loops(self) -> None:
+        """Refuse schemas that contain themselves at the same value: the specification does not say what they mean.
+
+        Raises:
+            UnsupportedSchemaError: With the reference, or the keyword, that leads back.
+        """
+        done: set[Schema] = set()
+        for root in self._seen:
+            way: dict[Schema, Iterator[tuple[str, Schema]]] = {}
+            following: tuple[str, Schema] | None = ("", root)
+            while way or following:
+                if following is None:
+                    done.add(way.popitem()[0])
+                elif following[1] in way:
+                    raise UnsupportedSchemaError(
+                        "the schema contains itself at the same value: what that means is undefined",
+                        keyword=following[0],
+                        pointer=next(reversed(way)).pointer,
+                        hint="refer to it from properties or items, or take the reference out",
+                    )
+                elif following[1] not in done:
+                    parts = self._seen[following[1]].parts
+                    way[following[1]] = iter([part for part in parts if part[0] in _SAME_VALUE])
+                following = next(next(reversed(way.values())), None) if way else None
 
     def _spread(self) -> None:
         """Let what holds schemas that can be refused be one itself; several that meet must be lowered."""

@@ -167,7 +167,9 @@ def _combined(
     found: list[Case] = []
     if len(subschemas) > 8:
         raise UnsupportedSchemaError(
-            f"{len(subschemas)} alternatives of {name} beside it make too many cases", pointer=above[0].pointer
+            f"{len(subschemas)} alternatives of {name} beside it make too many cases",
+            pointer=above[0].pointer,
+            hint="write at most 8 alternatives, or say in each of them what else may come",
         )
     for which in product((True, False), repeat=len(subschemas)):
         if not any(which) or (name == "oneOf" and sum(which) != 1):
