@@ -19,6 +19,7 @@ from decodekit_json.strings import plain_terminal
 from decodekit_json.terminal import Terminal
 from decodekit_json.texts import matches
 
+
 class Source(Protocol):
     """What a constraint is made of."""
 

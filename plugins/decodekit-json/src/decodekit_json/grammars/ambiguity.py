@@ -40,8 +40,8 @@ def _refusal(grammar: Grammar, point: Point, ways: int) -> UnsupportedSchemaErro
     owners = dict.fromkeys(network.owner[state] for state in point.states)
     shown = ", ".join([network.names[rule] for rule in owners if rule != network.top][:3])
     return UnsupportedSchemaError(
-        f"grammar: there are {ways} ways to read one terminal at one place, in the rules {shown} …; at most {MOST_WAYS} "
-        "are followed",
+        f"grammar: there are {ways} ways to read one terminal at one place, in the rules {shown} …; "
+        f"at most {MOST_WAYS} are followed",
         hint="let optional parts that begin alike share one rule, or begin with different texts",
     )
 

@@ -1,9 +1,10 @@
 """Where a parser can stand, by left corners: so left recursion costs nothing, and no stack grows without reading.
 
-A call is a goal: a rule to be completed, or one of several after which the text goes on alike. The parser reads a terminal that the goal can begin with, then whatever goes on in the rule
-that the terminal stands in; when that rule is complete it is the left corner of others, up to the goal. After D. J.
-Rosenkrantz and P. M. Lewis, "Deterministic left corner parsing", 1970. A point is a set of states within one goal, as
-in an LR parser. Everything is worked out when it is visited.
+A call is a goal: a rule to be completed, or one of several after which the text goes on alike. The parser reads a
+terminal that the goal can begin with, then whatever goes on in the rule that the terminal stands in; when that rule is
+complete it is the left corner of others, up to the goal. After D. J. Rosenkrantz and P. M. Lewis, "Deterministic left
+corner parsing", 1970. A point is a set of states within one goal, as in an LR parser. Everything is worked out when it
+is visited.
 """
 
 from __future__ import annotations
