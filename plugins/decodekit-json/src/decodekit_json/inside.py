@@ -5,7 +5,7 @@ States that the next bytes of one token cannot tell apart share what is found, a
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 from decodekit.types import PackedMask
 from decodekit_json.fixed import FixedTerminal
@@ -17,6 +17,8 @@ from decodekit_json.trie import Array, VocabularyTrie
 from decodekit_json.walking import Walk, free, reach
 
 _MANY_PARTS = 12
+_MANY_ENDS = 1024
+"""A terminal with more ends is no string or number of a document: they are taken all together."""
 _FEW_IDS = 64
 
 Exits = tuple[tuple[bytes, SuffixNode], ...]
@@ -52,7 +54,7 @@ class Inside:
         self,
         where: tuple[VocabularyTrie, Terminal, TerminalState, int, int],
         bits: PackedMask | None,
-        ended: list[tuple[int, TerminalState]],
+        ended: dict[TerminalState, list[int]],
         most: int,
         ids: Ids = (),
     ) -> None:
@@ -69,7 +71,8 @@ class Inside:
     def nbytes(self) -> int:
         """Memory of the mask, and about that of the exits."""
         held = 8 * len(self.ids) if self.bits is None else self.bits.nbytes
-        return held + 300 + 300 * len(self._ended)
+        ended = sum(map(len, self._ended.values()))
+        return held + 300 + (300 if ended <= _MANY_ENDS else 60) * ended
 
     @property
     def mask(self) -> PackedMask:
@@ -95,7 +98,7 @@ class Inside:
         found = self._exits
         if found is None:
             bytes_to, depth, trie = self.trie.bytes_to, self.depth, self.trie
-            found = tuple([(bytes_to(node)[depth:], SuffixNode.of(trie, (node,))) for node, _ in self._ended])
+            found = tuple([(bytes_to(node)[depth:], SuffixNode.of(trie, (node,))) for node in self._nodes()])
             self._exits = found
         return found
 
@@ -104,10 +107,8 @@ class Inside:
         """The final states that tokens reach and run past, each with what is left of them."""
         found = self._ends
         if found is None:
-            groups: dict[TerminalState, list[int]] = {}
-            for node, state in self._final_states():
-                groups.setdefault(state, []).append(node)
-            found = tuple([(state, SuffixNode.of(self.trie, nodes)) for state, nodes in groups.items()])
+            states = self._final_states()
+            found = tuple([(state, SuffixNode.of(self.trie, nodes)) for state, nodes in states.items()])
             self._ends = found
         return found
 
@@ -115,7 +116,7 @@ class Inside:
     def end(self) -> SuffixNode | None:
         """What follows an end, all ends put together; None where no token runs past one."""
         if self._end is None and self._ended:
-            self._end = SuffixNode.of(self.trie, [node for node, _ in self._ended])
+            self._end = SuffixNode.of(self.trie, self._nodes())
         return self._end
 
     @property
@@ -146,8 +147,12 @@ class Inside:
     def _targets(self) -> Targets:
         return self._walk().targets()
 
-    def _final_states(self) -> list[tuple[int, TerminalState]]:
+    def _final_states(self) -> dict[TerminalState, list[int]]:
         return self._ended
+
+    def _nodes(self) -> list[int]:
+        """Give the nodes where the terminal may have ended."""
+        return [node for nodes in self._ended.values() for node in nodes]
 
     def like(self, state: TerminalState) -> Inside:
         """Give the same for a state that the next bytes cannot tell from this one."""
@@ -159,18 +164,17 @@ class _Alike(Inside):
 
     __slots__ = ()
 
-    def _final_states(self) -> list[tuple[int, TerminalState]]:
-        found: list[tuple[int, TerminalState]] = []
-        closed: dict[TerminalState, bool] = {}
-        for node, state in self._ended:
-            if state not in closed:
-                closed[state] = self.terminal.closed(state)
-            reached = state
-            if not closed[state]:
+    def _final_states(self) -> dict[TerminalState, list[int]]:
+        found: dict[TerminalState, list[int]] = {}
+        for state, nodes in self._ended.items():
+            if self.terminal.closed(state):
+                found.setdefault(state, []).extend(nodes)
+                continue
+            for node in nodes:
                 reached = self.state
                 for byte in self.trie.bytes_to(node)[self.depth :]:
                     reached = self.terminal.step(reached, byte)
-            found.append((node, reached))
+                found.setdefault(reached, []).append(node)
         return found
 
 
@@ -185,13 +189,14 @@ class _Free(Inside):
         groups = plain_of(self.trie, self.node).groups(*bounds)
         return [(reach(self.trie, self.terminal, self.state, int(ids[0]), self.depth), ids) for ids in groups]
 
-    def _final_states(self) -> list[tuple[int, TerminalState]]:
-        if not self._ended:
-            return []
+    def _final_states(self) -> dict[TerminalState, list[int]]:
+        nodes = self._nodes()
+        if not nodes:
+            return {}
         end = self.state
-        for byte in self.trie.bytes_to(self._ended[0][0])[self.depth :]:
+        for byte in self.trie.bytes_to(nodes[0])[self.depth :]:
             end = self.terminal.step(end, byte)
-        return [(node, end) for node, _ in self._ended]
+        return {end: nodes}
 
 
 class _Union(Inside):
@@ -208,15 +213,25 @@ class _Union(Inside):
         for part in self.parts[1:]:
             bits |= part.mask
         bits.setflags(write=False)
-        ended = dict(entry for part in self.parts for entry in part._ended)
-        super().__init__(where, bits, list(ended.items()), -1)
+        super().__init__(where, bits, _once(part._ended for part in self.parts), -1)
 
     @property
     def most(self) -> int:
         return max(part.most for part in self.parts)
 
-    def _final_states(self) -> list[tuple[int, TerminalState]]:
-        return list(dict(entry for part in self.parts for entry in part._final_states()).items())
+    def _final_states(self) -> dict[TerminalState, list[int]]:
+        return _once(part._final_states() for part in self.parts)
+
+
+def _once(ended: Iterable[dict[TerminalState, list[int]]]) -> dict[TerminalState, list[int]]:
+    """Put ends together, each node once."""
+    found: dict[TerminalState, list[int]] = {}
+    seen: set[int] = set()
+    for part in ended:
+        for state, nodes in part.items():
+            found.setdefault(state, []).extend(node for node in nodes if node not in seen)
+        seen.update(node for nodes in part.values() for node in nodes)
+    return {state: nodes for state, nodes in found.items() if nodes}
 
 
 class _Targets:
@@ -237,7 +252,7 @@ class _Shared:
     def __init__(self, view: Plain, needed: int, possible: int) -> None:
         self.bits = view.bits(needed, possible)
         nodes = view.exits_between(needed, possible)
-        self.ended: list[tuple[int, Any]] = [(node, None) for node in nodes]
+        self.ended: dict[TerminalState, list[int]] = {None: nodes} if nodes else {}
         depth = view.trie.depth(view.node)
         trie = view.trie
         self.exits = tuple([(trie.bytes_to(node)[depth:], SuffixNode.of(trie, (node,))) for node in nodes])
@@ -293,7 +308,7 @@ def _find_fixed(where: tuple[VocabularyTrie, FixedTerminal, FixedState, int, int
     """Read fixed texts: few tokens, and few ways."""
     trie, terminal, (start, mask), node, _ = where
     ids: list[int] = []
-    ended: list[tuple[int, TerminalState]] = []
+    ended: dict[TerminalState, list[int]] = {}
     waiting = [(start, node)]
     while waiting:
         branch, at = waiting.pop()
@@ -305,7 +320,7 @@ def _find_fixed(where: tuple[VocabularyTrie, FixedTerminal, FixedState, int, int
             ids += trie.tokens_at(child)
             if trie.children(child):
                 if after.member is not None:
-                    ended.append((child, (after, mask & after.below)))
+                    ended.setdefault((after, mask & after.below), []).append(child)
                 waiting.append((after, child))
     if len(ids) <= _FEW_IDS:
         return Inside(where, None, ended, terminal.longest, tuple(ids))

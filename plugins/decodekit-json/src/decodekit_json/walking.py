@@ -127,7 +127,7 @@ class Walk:
         many: The same as arrays: states by number, the numbers' states, token ids.
         free: Nodes from which on a string is free, by the state there.
         looped: A state that tokens lead back to, or into a character from which all ways lead back, and their places.
-        exits: Nodes where the terminal may have ended and tokens go on, with the state there.
+        exits: Nodes where the terminal may have ended and tokens go on, by the state there.
     """
 
     def __init__(self, trie: VocabularyTrie, terminal: Terminal, state: TerminalState, node: int) -> None:
@@ -135,7 +135,7 @@ class Walk:
         self.few: list[tuple[TerminalState, tuple[int, ...]]] = []
         self.many: list[tuple[Array, list[TerminalState], Array]] = []
         self.free: dict[TerminalState, list[int]] = {}
-        self.exits: list[tuple[int, TerminalState]] = []
+        self.exits: dict[TerminalState, list[int]] = {}
         self.looped: tuple[TerminalState, Array] | None = None
         self._may_be_free = hasattr(terminal, "plain")
         self._moves: dict[TerminalState, dict[int, TerminalState | None]] = {}
@@ -206,7 +206,7 @@ class Walk:
                     self.few.append((after, tokens))
                 if trie.children(child):
                     if final(after):
-                        self.exits.append((child, after))
+                        self.exits.setdefault(after, []).append(child)
                     if not self._is_free(child, after):
                         following.append((child, after))
         return following
@@ -253,8 +253,8 @@ class Walk:
         nodes, states = nodes[inner], states[inner]
         ended = automaton.final[states]
         if ended.any():
-            names = [automaton.states[s] for s in states[ended].tolist()]
-            self.exits += zip(nodes[ended].tolist(), names, strict=True)
+            for number in np.unique(states[ended]).tolist():
+                self.exits.setdefault(automaton.states[number], []).extend(nodes[states == number].tolist())
         if self._may_be_free and automaton.free[states].any():
             nodes, states = self._take_free(automaton, nodes, states)
         return nodes, states
@@ -293,14 +293,14 @@ class Walk:
         parts += [view.below(nodes, need, room)[0] for _, view, nodes, need, room in self._free_parts()]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
-    def all_exits(self) -> list[tuple[int, TerminalState]]:
-        """Give the nodes where the terminal may have ended, with the state there."""
-        found = list(self.exits)
+    def all_exits(self) -> dict[TerminalState, list[int]]:
+        """Give the nodes where the terminal may have ended, by the state there."""
+        found = {state: [*nodes] for state, nodes in self.exits.items()}
         for state, view, nodes, need, room in self._free_parts():
             behind = view.below(nodes, need, room)[1].tolist()
             if behind:
                 closed = self.terminal.step(state, _QUOTE) if not need else self._run(state, nodes, behind[0])
-                found += [(node, closed) for node in behind]
+                found.setdefault(closed, []).extend(behind)
         return found
 
     def _run(self, state: TerminalState, nodes: Array, node: int) -> TerminalState:

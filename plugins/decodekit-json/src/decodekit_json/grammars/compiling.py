@@ -9,6 +9,7 @@ from decodekit.errors import SchemaError, UnsupportedSchemaError
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
 from decodekit_json.compiler import KEPT
+from decodekit_json.grammars.ambiguity import refuse_many_ways
 from decodekit_json.grammars.network import Network
 from decodekit_json.grammars.places import begun
 from decodekit_json.grammars.points import Grammar
@@ -79,7 +80,9 @@ def load(text: str, start: str = "start") -> Grammar:
         UnsatisfiableSchemaError: Where no text follows the grammar.
     """
     try:
-        return Grammar(Network(read(text), start))
+        grammar = Grammar(Network(read(text), start))
+        refuse_many_ways(grammar)
+        return grammar
     except RecursionError:
         raise UnsupportedSchemaError(
             "grammar: groups are nested too deeply", hint="name the inner groups as rules of their own"

@@ -150,6 +150,7 @@ class _Together(Place):
     def __init__(self, grammar: Grammar, threads: Iterable[Thread]) -> None:
         self.grammar, self.threads = grammar, frozenset(threads)
         super().__init__(self.threads)
+        self._after: dict[int, Threads] = {}
 
     def __deepcopy__(self, memo: object) -> _Together:
         return self
@@ -163,11 +164,14 @@ class _Together(Place):
         return found
 
     def step(self, thread: Thread, byte: int) -> Threads:
-        found: list[Thread] = []
-        for one in self.threads:
-            if letters_of(one.place) >> byte & 1:
-                found += one.step(byte)
-        return settled(self.grammar, found)
+        after = self._after.get(byte)
+        if after is None:
+            found: list[Thread] = []
+            for one in self.threads:
+                if letters_of(one.place) >> byte & 1:
+                    found += one.step(byte)
+            after = self._after[byte] = settled(self.grammar, found)
+        return after
 
     def bytes(self) -> Iterable[int]:
         return Grammar.bytes_of(self.letters)

@@ -1,9 +1,10 @@
 """Where a parser can stand, by left corners: so left recursion costs nothing, and no stack grows without reading.
 
-A call of a rule is a goal. The parser reads a terminal that the goal can begin with, then whatever goes on in the rule
-that the terminal stands in; when that rule is complete it is the left corner of others, up to the goal. After D. J.
-Rosenkrantz and P. M. Lewis, "Deterministic left corner parsing", 1970. A point is a set of states within one goal, as
-in an LR parser. Everything is worked out when it is visited.
+A call is a goal: a rule to be completed, or one of several after which the text goes on alike. The parser reads a
+terminal that the goal can begin with, then whatever goes on in the rule that the terminal stands in; when that rule is
+complete it is the left corner of others, up to the goal. After D. J. Rosenkrantz and P. M. Lewis, "Deterministic left
+corner parsing", 1970. A point is a set of states within one goal, as in an LR parser. Everything is worked out when it
+is visited.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from decodekit_json.machine import Thread
 from decodekit_json.strings import PlainTerminal, plain_terminal
 from decodekit_json.terminal import INFINITE
 
+Goal: TypeAlias = "frozenset[int]"
+"""The rules of which one is to be completed."""
+
 Pushes: TypeAlias = "tuple[Point, ...]"
 """Points that a call puts on a stack, the innermost last."""
 
@@ -32,7 +36,7 @@ class Point:
 
     Args:
         grammar: The grammar.
-        goal: The rule that is to be completed.
+        goal: The rules of which one is to be completed.
         raw: The states as they were reached.
 
     Attributes:
@@ -40,7 +44,7 @@ class Point:
         pops: Whether the goal is complete.
     """
 
-    def __init__(self, grammar: Grammar, goal: int, raw: frozenset[int]) -> None:
+    def __init__(self, grammar: Grammar, goal: Goal, raw: frozenset[int]) -> None:
         self.grammar, self.goal = grammar, goal
         network, climbs = grammar.network, grammar.climbs(goal)
         seen, stack = set(raw), [*raw]
@@ -49,7 +53,7 @@ class Point:
             state = stack.pop()
             if network.final[state]:
                 rule = network.owner[state]
-                self.pops = self.pops or rule == goal
+                self.pops = self.pops or rule in goal
                 for after in climbs.get(rule, ()):
                     if after not in seen:
                         seen.add(after)
@@ -77,18 +81,21 @@ class Point:
         """The terminals that may come, each with what then stands below it."""
         grammar, network = self.grammar, self.grammar.network
         calls: dict[int, set[int]] = {}
-        found: dict[PlainTerminal, dict[tuple[int, Pushes], set[int]]] = {}
+        found: dict[PlainTerminal, dict[tuple[Goal, Pushes], set[int]]] = {}
         for state in self.states:
             for symbol, target in network.edges[state]:
                 if isinstance(symbol, int):
                     calls.setdefault(symbol, set()).add(target)
                 else:
                     found.setdefault(symbol, {}).setdefault((self.goal, ()), set()).add(target)
+        goals: dict[Pushes, set[int]] = {}
         for rule, targets in calls.items():
             back = grammar.point(self.goal, targets)
-            base = (back,) if back.states else ()
-            for terminal, states in grammar.openings(rule).items():
-                found.setdefault(terminal, {}).setdefault((rule, base), set()).update(states)
+            goals.setdefault((back,) if back.states else (), set()).add(rule)
+        for base, rules in goals.items():
+            goal = frozenset(rules)
+            for terminal, states in grammar.openings(goal).items():
+                found.setdefault(terminal, {}).setdefault((goal, base), set()).update(states)
         moves: dict[PlainTerminal, tuple[Pushes, ...]] = {}
         for terminal, groups in found.items():
             pushes: dict[Pushes, None] = {}
@@ -144,11 +151,11 @@ class Grammar:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._points: dict[tuple[int, frozenset[int]], Point] = {}
-        self._closed: dict[tuple[int, tuple[int, ...], bool], Point] = {}
-        self._corners: dict[int, dict[int, int]] = {}
-        self._climbs: dict[int, dict[int, tuple[int, ...]]] = {}
-        self._openings: dict[int, dict[PlainTerminal, frozenset[int]]] = {}
+        self._points: dict[tuple[Goal, frozenset[int]], Point] = {}
+        self._closed: dict[tuple[Goal, tuple[int, ...], bool], Point] = {}
+        self._corners: dict[Goal, dict[int, int]] = {}
+        self._climbs: dict[Goal, dict[int, tuple[int, ...]]] = {}
+        self._openings: dict[Goal, dict[PlainTerminal, frozenset[int]]] = {}
         self._letters: dict[tuple[PlainTerminal, Any], int] = {}
         self._threads: WeakValueDictionary[tuple[Any, int], _Kept] = WeakValueDictionary()
 
@@ -158,9 +165,9 @@ class Grammar:
     @cached_property
     def first(self) -> Point:
         """The point before the text."""
-        return self.point(self.network.top, (self.network.first[self.network.top],))
+        return self.point(frozenset((self.network.top,)), (self.network.first[self.network.top],))
 
-    def point(self, goal: int, states: Iterable[int]) -> Point:
+    def point(self, goal: Goal, states: Iterable[int]) -> Point:
         """Give the point of some states; the same one for the same states."""
         key = (goal, frozenset(states))
         found = self._points.get(key)
@@ -169,13 +176,13 @@ class Grammar:
             found = self._points[key] = self._closed.setdefault((goal, made.states, made.pops), made)
         return found
 
-    def corners(self, goal: int) -> dict[int, int]:
+    def corners(self, goal: Goal) -> dict[int, int]:
         """Give the rules that a goal can begin with, each with the fewest bytes from its end to the goal's."""
         known = self._corners.get(goal)
         if known is not None:
             return known
         network = self.network
-        found, queue = {goal: 0}, [(0, goal)]
+        found, queue = dict.fromkeys(goal, 0), [(0, rule) for rule in goal]
         while queue:
             far, rule = heapq.heappop(queue)
             if far > found[rule]:
@@ -189,7 +196,7 @@ class Grammar:
         self._corners[goal] = found
         return found
 
-    def climbs(self, goal: int) -> dict[int, tuple[int, ...]]:
+    def climbs(self, goal: Goal) -> dict[int, tuple[int, ...]]:
         """Give the states that follow a complete rule as the left corner of another, within a goal."""
         known = self._climbs.get(goal)
         if known is None:
@@ -201,7 +208,7 @@ class Grammar:
             known = self._climbs[goal] = {rule: tuple(states) for rule, states in found.items()}
         return known
 
-    def openings(self, goal: int) -> dict[PlainTerminal, frozenset[int]]:
+    def openings(self, goal: Goal) -> dict[PlainTerminal, frozenset[int]]:
         """Give the terminals that a goal can begin with, each with the states behind it."""
         known = self._openings.get(goal)
         if known is None:
