@@ -25,6 +25,7 @@ Spelled: TypeAlias = bytes | memoryview
 _MAX_KEPT = 20_000
 _MAX_BYTES = 1 << 13
 """Longest way that is spelled; of a longer one it is known that a token for each byte is enough."""
+_SHORT = 1_000
 _MAX_TRIED = 4_000
 _MAX_VISITED = 400
 _UNKNOWN = b"\xff"
@@ -48,6 +49,7 @@ class Budget:
         self.trie, self.indented = trie, indented
         self._ceilings: dict[Thread, int] = {}
         self._tokens: dict[Thread, int] = {}
+        self._cuts: dict[bytes, int] = {}
         self._spelled: dict[Thread, Spelled | None] = {}
         self.searches = len(trie.order) <= _SMALL
 
@@ -65,6 +67,10 @@ class Budget:
         if self._bytes(thread) <= remaining:
             return True
         return thread.distance <= remaining * self.trie.longest and self._enough(thread) <= remaining
+
+    def need(self, thread: Thread) -> int:
+        """Give a number of tokens that is enough to end a thread; the fewest of the numbers that are known."""
+        return min(self._bytes(thread), self._enough(thread))
 
     def _bytes(self, thread: Thread) -> int:
         """Give a number of tokens of one byte that is enough."""
@@ -131,7 +137,7 @@ class Budget:
             text = self._spell(thread)
             if len(self._tokens) > _MAX_KEPT:
                 self._tokens.clear()
-            found = self._tokens[thread] = self._bytes(thread) if text is None else self._cut(text)
+            found = self._tokens[thread] = self._bytes(thread) if text is None else self._cut_once(text)
         return found
 
     def _spell(self, thread: Thread) -> bytes | None:
@@ -246,6 +252,16 @@ class Budget:
             rest += 0 if after in _behind(thread) else 1
             self._keep(thread, text[len(text) - rest :])
             thread, after = came[thread], thread
+
+    def _cut_once(self, text: bytes) -> int:
+        found = self._cuts.get(text)
+        if found is None:
+            if len(self._cuts) > _MAX_KEPT:
+                self._cuts.clear()
+            found = self._cut(text)
+            if len(text) <= _SHORT:
+                self._cuts[text] = found
+        return found
 
     def _cut(self, text: bytes) -> int:
         """Give the fewest tokens that spell a text."""

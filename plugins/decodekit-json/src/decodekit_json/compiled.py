@@ -14,6 +14,7 @@ from decodekit.vocabulary import Vocabulary
 from decodekit_json.budget import Budget
 from decodekit_json.machine import Thread, Threads, Value
 from decodekit_json.masks import Walk
+from decodekit_json.needs import Needs
 from decodekit_json.states import POOL, State, stepped
 from decodekit_json.summaries import Summaries
 from decodekit_json.terminal import INFINITE
@@ -57,6 +58,7 @@ class Compiled(CompiledConstraint):
         self._first = (start,) if isinstance(start, Thread) else tuple(start)
         indented = any(isinstance(thread.place, Value) and thread.place.whitespace.slack for thread in self._first)
         self.budget = Budget(self.trie, indented=indented)
+        self._needs = Needs(self.trie, self.budget)
         self._summaries = Summaries(self.trie, self.budget.ceiling)
         self._states: dict[State, State] = {}
         self._start = self._kept(State(self._first))
@@ -89,7 +91,7 @@ class Compiled(CompiledConstraint):
             POOL.keep(state, found)
         if self.trie.spells and (remaining >= INFINITE or remaining > found.most):
             return found.bits
-        return self._tight(state, remaining)
+        return self._tight(state, remaining) if self.budget.searches else self._needs.mask(state.threads, remaining)
 
     def _tight(self, state: State, remaining: int) -> PackedMask:
         bits = np.zeros(-(-self.trie.width // 32) * 32, np.uint8)

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from decodekit_json import distinct
+from decodekit_json import distinct, recorded
 from decodekit_json.inside import Exits, Inside, inside, inside_from
 from decodekit_json.machine import Reading, Thread, Threads, finished
 from decodekit_json.states import stepped
@@ -31,14 +31,18 @@ class Walk:
         threads: The state.
         exact: Whether `ends` are to be just the threads that the tokens lead to; otherwise values that must differ from
             others may be unknown in them.
+        forgetful: Whether texts of such values that cannot be a taken one are left out of the threads; `Undecided` is
+            then raised where it comes to matter which they are.
 
     Attributes:
         within: Tokens that stay inside a terminal: how they were found, and the thread that they continue.
         ends: Tokens that end elsewhere, with the threads that they lead to.
     """
 
-    def __init__(self, trie: VocabularyTrie, threads: Iterable[Thread], *, exact: bool = False) -> None:
-        self.trie, self.exact = trie, exact
+    def __init__(
+        self, trie: VocabularyTrie, threads: Iterable[Thread], *, exact: bool = False, forgetful: bool = False
+    ) -> None:
+        self.trie, self.exact, self.forgetful = trie, exact, forgetful
         self.within: list[tuple[Inside, Thread]] = []
         self.ends: list[tuple[Threads, Ids]] = []
         for thread in threads:
@@ -158,6 +162,17 @@ class Walk:
         assert thread.below is not None
         assert thread.text is not None
         tokens, depth = self.trie.tokens, found.depth
+        if self.forgetful and recorded.watched_as_string(place):
+            spelled = recorded.spelled(self.trie, thread, found.node)
+            own = spelled.tokens | spelled.whole
+            for content, ids in own.items():
+                yield stepped((thread,), content), ids
+            banned = [token for ids in own.values() for token in ids]
+            for state, ids in found.targets():
+                left = ids[~np.isin(ids, banned)] if banned else ids
+                if len(left):
+                    yield place.reached(state, thread.below, None), left
+            return
         near = self._near(thread, found.node)
         for _, ids in found.targets():
             others = [token for token in ids if near is None or token in near]

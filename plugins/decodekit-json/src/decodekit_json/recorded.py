@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from decodekit_json import distinct
-from decodekit_json.machine import Reading, Thread
+from decodekit_json.machine import Place, Reading, Thread
 from decodekit_json.strings import StringTerminal
 from decodekit_json.terminal import INFINITE
 from decodekit_json.trie import VocabularyTrie
@@ -39,15 +39,22 @@ class Spelled(NamedTuple):
     Attributes:
         tokens: Whole tokens by their bytes, but for those that leave more values than are taken.
         ends: Beginnings that spell one to its end.
+        whole: Whole tokens that spell one up to its closing quote.
     """
 
     tokens: dict[bytes, tuple[int, ...]]
     ends: frozenset[bytes]
+    whole: dict[bytes, tuple[int, ...]]
 
 
 def matters(thread: Thread) -> bool:
     """Say whether a recorded text can still become a value that may not come."""
     return any(True for _ in _threats(thread))
+
+
+def watched_as_string(place: Place) -> bool:
+    """Say whether the values to come are so many strings that only the taken ones have to be known."""
+    return isinstance(place, Reading) and isinstance(place.terminal, StringTerminal) and distinct.many(place)
 
 
 def spelled(trie: VocabularyTrie, thread: Thread, node: int) -> Spelled:
@@ -59,9 +66,11 @@ def spelled(trie: VocabularyTrie, thread: Thread, node: int) -> Spelled:
     if len(found) == 1:
         return found[0]
     tokens: dict[bytes, tuple[int, ...]] = {}
+    whole: dict[bytes, tuple[int, ...]] = {}
     for one in found:
         tokens |= one.tokens
-    return Spelled(tokens, frozenset().union(*(one.ends for one in found)))
+        whole |= one.whole
+    return Spelled(tokens, frozenset().union(*(one.ends for one in found)), whole)
 
 
 def _spelled_of(trie: VocabularyTrie, place: Reading, texts: frozenset[str], opened: bytes, node: int) -> Spelled:
@@ -71,11 +80,11 @@ def _spelled_of(trie: VocabularyTrie, place: Reading, texts: frozenset[str], ope
         if len(trie.spelled) >= _KEPT:
             trie.spelled.clear()
         tokens: dict[bytes, tuple[int, ...]] = {}
-        ends = set[bytes]()
+        ends, whole = set[bytes](), dict[bytes, tuple[int, ...]]()
         for text in _near(texts, opened):
-            _spell(trie, text, _reached(text, opened), node, tokens, ends)
+            _spell(trie, text, _reached(text, opened), node, tokens, ends, whole)
         few = {content: ids for content, ids in tokens.items() if content in ends or _few_after(place, content)}
-        found = trie.spelled[key] = Spelled(few, frozenset(ends))
+        found = trie.spelled[key] = Spelled(few, frozenset(ends), whole)
     return found
 
 
@@ -224,6 +233,7 @@ def _spell(
     node: int,
     tokens: dict[bytes, tuple[int, ...]],
     ends: set[bytes],
+    whole: dict[bytes, tuple[int, ...]],
 ) -> None:
     waiting = [(node, list(spots), b"")]
     while waiting:
@@ -236,10 +246,12 @@ def _spell(
             ids = trie.tokens_at(child)
             if ids:
                 tokens[longer] = ids
+                if (len(text), (), 0) in following:
+                    whole[longer] = ids
             if _DONE in following:
                 ends.add(longer)
             else:
                 waiting.append((child, following, longer))
 
 
-__all__ = ["Spelled", "matters", "spelled"]
+__all__ = ["Spelled", "matters", "spelled", "watched_as_string"]

@@ -19,7 +19,6 @@ from decodekit_json.inside import Inside, inside, inside_from
 from decodekit_json.levels import Levels
 from decodekit_json.machine import Place, Reading, Thread, Threads, finished
 from decodekit_json.states import stepped
-from decodekit_json.strings import StringTerminal
 from decodekit_json.suffixes import Ids, SuffixNode
 from decodekit_json.terminal import TerminalState
 from decodekit_json.trie import Array, VocabularyTrie
@@ -239,7 +238,7 @@ class Summaries:
         place = thread.place
         if not recorded.matters(thread):
             return True
-        if not isinstance(root, int) or not _watched_as_string(place):
+        if not isinstance(root, int) or not recorded.watched_as_string(place):
             return False
         spelled = recorded.spelled(self.trie, thread, root)
         return not (spelled.tokens or spelled.ends)
@@ -269,7 +268,7 @@ class Summaries:
             self._step(part, root, place.marks(), found)
             for reading in place.readings(part):
                 self._walk(reading, root, found)
-        elif part.text is None or _watched_as_string(place):
+        elif part.text is None or recorded.watched_as_string(place):
             self._read(part, place, root, found)
         else:
             self._step(part, root, None, found)
@@ -383,11 +382,6 @@ class Summaries:
                 found.ends.append(root)
             elif not (isinstance(thread.place, Reading) and thread.place.terminal is place.terminal):
                 self._walk(thread, root, found)
-
-
-def _watched_as_string(place: Place) -> bool:
-    """Say whether the values to come are so many strings that only the taken ones have to be known."""
-    return isinstance(place, Reading) and isinstance(place.terminal, StringTerminal) and distinct.many(place)
 
 
 def _set(bits: PackedMask, ids: Array) -> None:
