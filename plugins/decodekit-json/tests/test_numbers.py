@@ -318,5 +318,5 @@ def test_what_is_no_number_is_refused():
         exact(float("inf"))
     with pytest.raises(SchemaError, match="multipleOf 0 is not above 0"):
         NumberRange(multiples=(0,))
-    with pytest.raises(SchemaError, match="more than 1000 digits"):
+    with pytest.raises(SchemaError, match="more than 400 digits"):
         exact(10**2000)
