@@ -5,7 +5,7 @@
 Three kinds of logits in turn: new ones at every token; the same ones for a whole text, so that the favourites repeat
 wherever they may; and sharp ones, which differ a little from token to token. The budget is the fewest tokens of the
 schema and a number between 0 and 100 more. The judge is python-jsonschema with the schema's own draft; numbers are read
-as decimals, so that `multipleOf` is exact.
+as decimals, so that `multipleOf` is exact, and patterns as ECMA-262 has them, by the library regress.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import jsonschema
 import numpy as np
+import regress
 from data import groups, tokenizer
 from engines import NAMES, compile_schema
 
@@ -75,7 +76,33 @@ def _kind(draft: Any) -> Any:
         return number(_, value) and value == int(value)
 
     checker = draft.TYPE_CHECKER.redefine("number", number).redefine("integer", integer)
-    return jsonschema.validators.extend(draft, type_checker=checker)
+    rules = {"pattern": _pattern, "patternProperties": _pattern_properties, "additionalProperties": _additional}
+    return jsonschema.validators.extend(draft, rules, type_checker=checker)
+
+
+@cache
+def _expression(pattern: str) -> Any:
+    return regress.Regex(pattern, "u")
+
+
+def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Any:
+    if isinstance(value, str) and _expression(pattern).find(value) is None:
+        yield jsonschema.ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+def _pattern_properties(validator: Any, rules: Any, value: Any, _: Any) -> Any:
+    if isinstance(value, dict):
+        for pattern, rule in rules.items():
+            for key in [key for key in value if _expression(pattern).find(key) is not None]:
+                yield from validator.descend(value[key], rule, path=key, schema_path=pattern)
+
+
+def _additional(validator: Any, rule: Any, value: Any, schema: Any) -> Any:
+    if isinstance(value, dict):
+        patterns = [_expression(pattern) for pattern in schema.get("patternProperties", ())]
+        for key in value:
+            if key not in schema.get("properties", ()) and all(one.find(key) is None for one in patterns):
+                yield from validator.descend(value[key], rule, path=key)
 
 
 def validator_of(schema: Any) -> Any:
@@ -118,6 +145,8 @@ def run(engine: str, name: str, count: int, seed: int) -> None:
             raw = vocabulary.bytes_of(tokens)
             fault = judge(validator, raw) if ended else "dead end or no end within the budget"
             done, lengths = done + 1, lengths + len(tokens)
+            if done % 1000 == 0:
+                print(f"{done} texts, {sum(wrong.values())} wrong", flush=True)
             if fault:
                 wrong[kind] += 1
                 print(f"{group.name} ({kind}, {len(tokens)} of {budget} tokens): {fault}\n  {raw[:300]!r}", flush=True)
