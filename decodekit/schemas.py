@@ -17,7 +17,7 @@ _HINT = "give a dict, JSON text, a path to a file, or a pydantic model"
 
 
 def _something(value: Any) -> Any:
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+    if value is None or (isinstance(value, int | float | list | tuple | set) and not isinstance(value, bool)):
         raise ValueError("a schema is a dict, JSON text, a path, or a type that pydantic understands")
     return value
 
