@@ -195,31 +195,41 @@ def is_batch(prompts: Any) -> bool:
 def _from_flat(cls: type[Technique], value: Any) -> Technique:
     if isinstance(value, cls):
         return value
-    names = {name for field, info in cls.model_fields.items() for name in (field, info.alias) if name}
+    fields = {info.alias or field for field, info in cls.model_fields.items()}
+    required = {info.alias or field for field, info in cls.model_fields.items() if info.is_required()}
+    names = fields | set(cls.model_fields)
     if value is True:
         if not any(info.is_required() for info in cls.model_fields.values()):
             return _make(cls, lambda c: c())
         if next(iter(cls.model_fields.values())).annotation is not bool:
-            raise RequestError(f"{cls.name} needs a value, got True", hint=f"its fields are {', '.join(sorted(names))}")
+            raise RequestError(
+                f"{cls.name} needs a value, got True", hint=f"its fields are {', '.join(sorted(fields))}"
+            )
     if isinstance(value, Mapping) and value and set(value) <= names:
         return _make(cls, lambda c: c(**value))
+    if isinstance(value, Mapping) and not required.isdisjoint(value):  # {"schema": ..., "whitspace": ...} is no schema
+        raise _no_such_field(cls, _misspelt(value, fields), fields)
     try:
         return _make(cls, lambda c: c(value))
     except RequestError as error:
-        wrong = _misspelt(value, names) if isinstance(value, Mapping) else {}
+        wrong = _misspelt(value, fields) if isinstance(value, Mapping) else {}
         if not wrong:
             raise
-        known = ", ".join(sorted(names))
-        meant = "".join(f"did you mean {right!r} for {key!r}? " for key, right in wrong.items() if right)
-        raise RequestError(
-            f"{cls.name}: there is no field {', '.join(map(repr, wrong))}", hint=f"{meant}its fields are {known}"
-        ) from error
+        raise _no_such_field(cls, wrong, fields) from error
 
 
-def _misspelt(value: Mapping[Any, Any], names: set[str]) -> dict[str, str]:
+def _no_such_field(cls: type[Technique], wrong: dict[str, str], fields: set[str]) -> RequestError:
+    meant = "".join(f"did you mean {right!r} for {key!r}? " for key, right in wrong.items() if right)
+    return RequestError(
+        f"{cls.name}: there is no field {', '.join(map(repr, wrong))}",
+        hint=f"{meant}its fields are {', '.join(sorted(fields))}",
+    )
+
+
+def _misspelt(value: Mapping[Any, Any], fields: set[str]) -> dict[str, str]:
     """Give the keys that were meant as fields, each with the nearest field; empty where none looks like one."""
-    unknown = [key for key in value if key not in names]
-    near = {str(key): next(iter(difflib.get_close_matches(str(key), names, n=1)), "") for key in unknown}
+    unknown = [key for key in value if key not in fields]
+    near = {str(key): next(iter(difflib.get_close_matches(str(key), fields, n=1)), "") for key in unknown}
     return near if len(unknown) < len(value) or all(near.values()) else {}
 
 
@@ -234,7 +244,8 @@ def _make(cls: type[Technique], call: Callable[[type[Technique]], Technique]) ->
 
 def _explain(error: ValidationError, what: str) -> str:
     faults = (
-        f"{'.'.join(str(part) for part in fault['loc']) or 'value'}: {fault['msg']} (got {fault['input']!r:.80})"
+        f"{'.'.join(str(part).rstrip('_') for part in fault['loc']) or 'value'}: "
+        f"{fault['msg']} (got {fault['input']!r:.80})"
         for fault in error.errors(include_url=False)
     )
     return f"{what}: " + "; ".join(faults)

@@ -17,7 +17,7 @@ _HINT = "give a dict, JSON text, a path to a file, or a pydantic model"
 
 
 def _something(value: Any) -> Any:
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+    if value is None or (isinstance(value, int | float | list | tuple | set) and not isinstance(value, bool)):
         raise ValueError("a schema is a dict, JSON text, a path, or a type that pydantic understands")
     return value
 
@@ -59,7 +59,12 @@ def load_schema(source: Any, what: str = "json_schema") -> tuple[Any, Parse]:
     try:
         return adapter.json_schema(), adapter.validate_json
     except Exception as error:  # pydantic raises several kinds, some of them plain
-        raise SchemaError(f"{what}: pydantic has no schema for {source!r:.80}: {error}") from error
+        raise SchemaError(f"{what}: pydantic has no schema for {source!r:.80}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    """Give what pydantic says, without its advice to authors of types."""
+    return str(error).partition("\n")[0][:200]
 
 
 def _adapter(source: Any, what: str) -> TypeAdapter[Any]:
@@ -69,7 +74,7 @@ def _adapter(source: Any, what: str) -> TypeAdapter[Any]:
         except TypeError:  # a type that has no hash
             return TypeAdapter(source)
     except Exception as error:
-        raise SchemaError(f"{what}: {source!r:.80} is not a schema: {error}", hint=_HINT) from error
+        raise SchemaError(f"{what}: {source!r:.80} is not a schema: {_first_line(error)}", hint=_HINT) from error
 
 
 @lru_cache(maxsize=64)

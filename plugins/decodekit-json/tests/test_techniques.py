@@ -16,7 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from decodekit import Decoder
 from decodekit.cli.application import run
-from decodekit.errors import IncompatibleTechniquesError, SchemaError, UnsatisfiableSchemaError, UnsupportedSchemaError
+from decodekit.errors import (
+    IncompatibleTechniquesError,
+    RequestError,
+    SchemaError,
+    UnsatisfiableSchemaError,
+    UnsupportedSchemaError,
+)
 from decodekit.plugins import plugins
 from decodekit.request import Request
 from decodekit.techniques import CompiledConstraint
@@ -353,10 +359,20 @@ def test_errors_say_what_and_where(context, technique, kind, message):
         technique.build(context)
 
 
-@pytest.mark.parametrize("schema", [None, 3, 1.5])
+@pytest.mark.parametrize("schema", [None, 3, 1.5, [{"type": "null"}]])
 def test_what_is_no_schema_is_refused_when_it_is_given(schema):
     with pytest.raises(ValidationError, match="a schema is a dict, JSON text, a path"):
         JSONSchema(schema)
+
+
+def test_a_misspelt_option_beside_a_schema_is_not_read_as_a_keyword_that_says_nothing():
+    decoder = Decoder(tiny_llama(257, eos_token_id=256), Vocabulary.from_bytes())
+    with pytest.raises(RequestError, match=r"json_schema: there is no field 'whitspace'") as caught:
+        decoder.request("a", json_schema={"schema": {"type": "null"}, "whitspace": "compact"})
+    assert "did you mean 'whitespace'" in caught.value.hint
+    assert "schema_" not in caught.value.hint
+    plain = decoder.request("a", json_schema={"type": "null", "default": None})
+    assert plain.to_dict()["techniques"][0]["schema"] == {"type": "null", "default": None}
 
 
 @pytest.mark.parametrize("where", [["items"], ["properties", "a", "items"], ["anyOf", 0, "properties", "b"]])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from decodekit_json.requested import Requested
     from decodekit_json.sources import SchemaSource, Source
 
-Whitespace = Literal["flexible", "compact"] | Annotated[int, Field(ge=0, le=8)]
+Whitespace = Literal["flexible", "compact"] | Annotated[int, Field(ge=0, le=8, strict=True)]
 Trigger = Annotated[str | None, Field(min_length=1)]
 """Up to where a text is free; None where it is not."""
 
