@@ -190,28 +190,32 @@ def _writings(character: str) -> tuple[Writing, ...]:
     return tuple(found)
 
 
-def _after(text: str, spots: list[Spot], byte: int) -> list[Spot]:
-    found: list[Spot] = []
+@lru_cache(maxsize=4096)
+def _begun(character: str) -> dict[int, tuple[tuple[Writing, int], ...]]:
+    """Give the bytes that a character's writings begin with, and how each goes on."""
+    found: dict[int, tuple[tuple[Writing, int], ...]] = {}
+    for one in _writings(character):
+        for byte in one[0]:
+            found[byte] = (*found.get(byte, ()), (one, 1))
+    return found
+
+
+def _moves(text: str, spots: Iterable[Spot]) -> dict[int, list[Spot]]:
+    """Give where the spelling of a text stands after each byte with which it can go on."""
+    found: dict[int, list[Spot]] = {}
     for spot in spots:
         count, writing, at = spot
-        ways: tuple[tuple[Writing, int], ...]
         if writing:
-            ways = ((writing, at),)
-        elif spot == _DONE:
-            continue
-        elif spot == _BEFORE:
-            if byte == _QUOTE:
-                found.append((0, (), 0))
-            continue
-        elif count == len(text):
-            if byte == _QUOTE:
-                found.append(_DONE)
-            continue
-        else:
-            ways = tuple((one, 0) for one in _writings(text[count]))
-        for one, place in ways:
-            if byte in one[place]:
-                found.append((count + 1, (), 0) if place + 1 == len(one) else (count, one, place + 1))
+            following = (count + 1, (), 0) if at + 1 == len(writing) else (count, writing, at + 1)
+            for byte in writing[at]:
+                found.setdefault(byte, []).append(following)
+        elif count >= 0 and count < len(text):
+            for byte, ways in _begun(text[count]).items():
+                found.setdefault(byte, []).extend(
+                    [(count + 1, (), 0) if len(one) == 1 else (count, one, place) for one, place in ways]
+                )
+        elif spot != _DONE:
+            found.setdefault(_QUOTE, []).append((0, (), 0) if spot == _BEFORE else _DONE)
     return found
 
 
@@ -222,7 +226,7 @@ def _reached(text: str, opened: bytes) -> tuple[Spot, ...]:
         return ()
     spots: list[Spot] = [_BEFORE]
     for byte in opened:
-        spots = _after(text, spots, byte)
+        spots = _moves(text, spots).get(byte, [])
     return tuple(spots)
 
 
@@ -238,9 +242,10 @@ def _spell(
     waiting = [(node, list(spots), b"")]
     while waiting:
         at, here, content = waiting.pop()
-        for byte, child in trie.children(at).items():
-            following = _after(text, here, byte)
-            if not following:
+        children = trie.children(at)
+        for byte, following in _moves(text, here).items():
+            child = children.get(byte)
+            if child is None:
                 continue
             longer = content + bytes((byte,))
             ids = trie.tokens_at(child)
