@@ -119,6 +119,12 @@ class Inside:
             self._end = SuffixNode.of(self.trie, self._nodes())
         return self._end
 
+    def without(self, contents: Iterable[bytes]) -> SuffixNode | None:
+        """Give what follows the ends, but for some beginnings; None for nothing."""
+        passed = {node for content in contents for node in self.contents[content].nodes}
+        left = [node for node in self._nodes() if node not in passed]
+        return SuffixNode.of(self.trie, left) if left else None
+
     @property
     def contents(self) -> dict[bytes, SuffixNode]:
         """The exits by their beginnings."""
