@@ -158,7 +158,7 @@ class Summaries:
             if len(few) > _FEW_ONES:
                 _set(merged, np.array(few, np.int32))
             else:
-                words = memoryview(merged.view(np.uint32))  # several times faster than the array, one by one
+                words = merged.view(np.uint32).data  # several times faster than the array, one by one
                 for token in few:
                     words[token >> 5] |= 1 << (token & 31)
         merged.setflags(write=False)
@@ -326,7 +326,7 @@ class Summaries:
         banned = [] if spelled is None else self._banned(part, spelled)
         if banned:
             bits = within.mask.copy()
-            words = memoryview(bits.view(np.uint32))
+            words = bits.view(np.uint32).data
             for token in banned:
                 words[token >> 5] &= ~(1 << (token & 31))
             found.bits.append(bits)
