@@ -59,7 +59,7 @@ class BoundedCache(Generic[Value]):
         self._entries: dict[Hashable, list[Any]] = {}
         self._clock = count()
         self._lock = threading.Lock()
-        self._making: dict[Hashable, threading.Event] = {}
+        self._making: dict[Hashable, threading.Event | None] = {}  # an event where a thread waits for it
 
     def look_up(self, key: Hashable) -> Value | None:
         """Give the value of `key` if it is there."""
@@ -82,18 +82,19 @@ class BoundedCache(Generic[Value]):
             with self._lock:
                 if key in self._entries:
                     continue
-                busy = self._making.get(key)
-                if busy is None:
-                    done = self._making[key] = threading.Event()
+                if key not in self._making:
+                    self._making[key] = None
                     break
+                busy = self._making[key] = self._making[key] or threading.Event()
             busy.wait()
         try:
             value = make()
             self._keep(key, value)
         finally:
             with self._lock:
-                del self._making[key]
-            done.set()
+                awaited = self._making.pop(key)
+            if awaited is not None:
+                awaited.set()
         return value
 
     def clear(self) -> None:

@@ -23,6 +23,7 @@ _QUOTE = b'"'
 _ONE = ((0x22,),)
 _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 _KEPT = 256
+_FEW = 32
 
 Writing = tuple[tuple[int, ...], ...]
 """The bytes that may stand at each place, the one to complete with first."""
@@ -90,11 +91,19 @@ class FixedTerminal(Terminal):
             opening.ways = ((_ONE, 0, self._root),)
             self._root = opening
 
-    def _place(self, low: int, high: int, depth: int) -> Branch:
-        bits = bytearray(len(self.members) // 8 + 1)
-        for number in self._order[low:high]:
-            bits[number >> 3] |= 1 << (number & 7)
-        branch = Branch(self, int.from_bytes(bits, "little"))
+    def _place(self, low: int, high: int, depth: int, above: Branch | None = None) -> Branch:
+        if above is not None and above.high - above.low == high - low:
+            below = above.below
+        elif high - low <= _FEW:
+            below = 0
+            for number in self._order[low:high]:
+                below |= 1 << number
+        else:
+            bits = bytearray(len(self.members) // 8 + 1)
+            for number in self._order[low:high]:
+                bits[number >> 3] |= 1 << (number & 7)
+            below = int.from_bytes(bits, "little")
+        branch = Branch(self, below)
         branch.low, branch.high, branch.depth = low, high, depth
         if not self._quoted and low < high and len(self._sorted[low]) == depth:
             branch.member = self._order[low]
@@ -139,7 +148,7 @@ class FixedTerminal(Terminal):
             end = (
                 bisect_left(self._sorted, text[:depth] + chr(ord(character) + 1), low, high) if low + 1 < high else high
             )
-            target = self._place(low, end, depth + 1)
+            target = self._place(low, end, depth + 1, branch)
             for writing in _writings(character) if self._quoted else (((ord(character),),),):
                 yield writing, 0, target
             low = end

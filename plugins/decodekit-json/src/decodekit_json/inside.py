@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from decodekit.types import PackedMask
-from decodekit_json.fixed import FixedTerminal
+from decodekit_json.fixed import Branch, FixedTerminal
 from decodekit_json.fixed import State as FixedState
 from decodekit_json.plain import Plain, plain_of
 from decodekit_json.suffixes import Ids, SuffixNode
@@ -118,6 +118,12 @@ class Inside:
         if self._end is None and self._ended:
             self._end = SuffixNode.of(self.trie, self._nodes())
         return self._end
+
+    def without(self, contents: Iterable[bytes]) -> SuffixNode | None:
+        """Give what follows the ends, but for some beginnings; None for nothing."""
+        passed = {node for content in contents for node in self.contents[content].nodes}
+        left = [node for node in self._nodes() if node not in passed]
+        return SuffixNode.of(self.trie, left) if left else None
 
     @property
     def contents(self) -> dict[bytes, SuffixNode]:
@@ -304,24 +310,39 @@ def _read(where: tuple[VocabularyTrie, Terminal, TerminalState, int, int]) -> In
     return Inside(where, trie.pack(walk.all_tokens()), walk.all_exits(), walk.most())
 
 
+class _Below:
+    """What the tokens below a node do in fixed texts from a branch on, whichever members are allowed.
+
+    Attributes:
+        found: The branches that beginnings of tokens lead to, with the nodes there and the tokens that end there.
+    """
+
+    __slots__ = ("found", "nbytes")
+
+    def __init__(self, trie: VocabularyTrie, terminal: FixedTerminal, start: Branch, node: int) -> None:
+        self.found: list[tuple[Branch, int, tuple[int, ...]]] = []
+        waiting = [(start, node)]
+        while waiting:
+            branch, at = waiting.pop()
+            children = trie.children(at)
+            for byte, after in (branch.edges or terminal.grow(branch)).items():
+                child = children.get(byte)
+                if child is not None:
+                    self.found.append((after, child, trie.tokens_at(child)))
+                    waiting.append((after, child))
+        self.nbytes = 300 + 150 * len(self.found)
+
+
 def _find_fixed(where: tuple[VocabularyTrie, FixedTerminal, FixedState, int, int]) -> Inside:
     """Read fixed texts: few tokens, and few ways."""
     trie, terminal, (start, mask), node, _ = where
-    ids: list[int] = []
+    every = trie.kept_inside.get((terminal, start, node, "below"), lambda: _Below(trie, terminal, start, node))
+    found = every.found if mask == start.below else [one for one in every.found if one[0].below & mask]
+    ids = [token for _, _, tokens in found for token in tokens]
     ended: dict[TerminalState, list[int]] = {}
-    waiting = [(start, node)]
-    while waiting:
-        branch, at = waiting.pop()
-        children = trie.children(at)
-        for byte, after in (branch.edges or terminal.grow(branch)).items():
-            child = children.get(byte)
-            if child is None or not after.below & mask:
-                continue
-            ids += trie.tokens_at(child)
-            if trie.children(child):
-                if after.member is not None:
-                    ended.setdefault((after, mask & after.below), []).append(child)
-                waiting.append((after, child))
+    for after, child, _ in found:
+        if after.member is not None and trie.children(child):
+            ended.setdefault((after, mask & after.below), []).append(child)
     if len(ids) <= _FEW_IDS:
         return Inside(where, None, ended, terminal.longest, tuple(ids))
     return Inside(where, trie.pack(ids), ended, terminal.longest)

@@ -176,7 +176,7 @@ def cheapest(plan: ObjectPlan, progress: Progress, needed: int, distance_of: Dis
         raise UnsupportedSchemaError(
             f"minProperties {low} over {len(names)} properties is too much to decide", keyword="minProperties"
         )
-    best: dict[tuple[int, int], int] = {(progress.count, progress.owed): 0}
+    best: dict[tuple[int, int], int] = {(progress.members, progress.owed): 0}
     cap = low if high is None else high
 
     def add(into: dict[tuple[int, int], int], count: int, owed: int, cost: int) -> None:
@@ -191,7 +191,7 @@ def cheapest(plan: ObjectPlan, progress: Progress, needed: int, distance_of: Dis
                 add(reached, count, owed & ~subset, cost + plan.cost(i, distance_of(plan.child(i, subset))))
         best = reached
     for c in plan.classes:
-        most = max(low - progress.count, 0) + len(group.some)
+        most = max(low - progress.members, 0) + len(group.some)
         for _ in range(_others(plan, c, progress, most) if most else 0):
             reached = dict(best)
             for (count, owed), cost in best.items():
@@ -207,13 +207,13 @@ def cheapest(plan: ObjectPlan, progress: Progress, needed: int, distance_of: Dis
 def _cheapest_without_obligations(plan: ObjectPlan, progress: Progress, needed: int, distance_of: Distances) -> int:
     """Give the fewest bytes of the needed members and of the cheapest others up to `minProperties`."""
     low, high = plan.group.low, plan.group.high
-    if high is not None and progress.count + needed.bit_count() > high:
+    if high is not None and progress.members + needed.bit_count() > high:
         return INFINITE
     prices, unseen = plan.prices(distance_of), ~progress.seen
     paid = [(cost, (mask & needed).bit_count()) for cost, mask in prices] if needed else []
     if sum(number for _, number in paid) < needed.bit_count():
         return INFINITE
-    total, missing = sum(cost * number for cost, number in paid), low - progress.count - needed.bit_count()
+    total, missing = sum(cost * number for cost, number in paid), low - progress.members - needed.bit_count()
     if missing <= 0:
         return min(total, INFINITE)
     costs = [(cost, (mask & unseen & ~needed).bit_count()) for cost, mask in prices]

@@ -16,6 +16,7 @@ from decodekit_json.terminal import INFINITE
 
 _MOST_STATES = 10_000
 _MOST_LAYERS = 20_000
+_FEW_STATES = 256
 
 
 def too_large(what: str) -> UnsupportedSchemaError:
@@ -88,7 +89,23 @@ def is_infinite(node: Node) -> bool:
     """Say whether there is no longest text."""
     if node.positive:
         return node.high >= INFINITE
-    return any(piece.terms >= INFINITE for piece in lengths(node))
+    found = node.notes.get("infinite")
+    if found is None:
+        found = _soon_infinite(node) or any(piece.terms >= INFINITE for piece in lengths(node))
+        node.notes["infinite"] = found
+    return found
+
+
+def _soon_infinite(node: Node) -> bool:
+    """Say whether few characters lead to a part of which the structure tells that there is no longest text."""
+    layer, seen = [node], {node}
+    while layer and len(seen) <= _FEW_STATES:
+        following = [target for one in layer for target in successors(one) if target not in seen]
+        if any(target.positive and target.high >= INFINITE for target in following):
+            return True
+        seen.update(following)
+        layer = list(dict.fromkeys(following))
+    return False
 
 
 def has_length(node: Node, low: int, high: int) -> bool:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import distinct, keys, keywords
@@ -33,21 +32,20 @@ _KEPT = 2_000
 """Progresses of which is kept what may follow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """What an object has so far.
 
     Attributes:
         seen: The schema's keys that are written or, in the schema's order, passed over, as bits.
         written: Those of them that are written, where others depend on that.
-        count: How many members there are, where a limit counts them.
+        members: How many there are, where a limit counts them.
         owed: The obligations (`some`) that are still open, as bits.
         free: The other keys.
     """
 
     seen: int = 0
     written: int = 0
-    count: int = 0
+    members: int = 0
     owed: int = 0
     free: frozenset[str] = frozenset()
 
@@ -240,7 +238,7 @@ class ObjectPlan:
             key = (self.required & ~progress.seen, 0, 0, 0, _NO_KEYS)
         else:
             free = progress.free if self.counted or self.group.some else _NO_KEYS
-            key = (progress.seen, progress.written, progress.count, progress.owed, free)
+            key = (progress.seen, progress.written, progress.members, progress.owed, free)
         found = self._rest.get(key)
         if found is None:
             found = self._rest[key] = self._remaining(progress, node_distance, self._costs)
@@ -265,7 +263,7 @@ class ObjectPlan:
         if progress.owed or self.group.low:
             return keys.cheapest(self, progress, needed, distance_of)
         total, most = 0, self.group.high
-        if most is not None and progress.count + needed.bit_count() > most:
+        if most is not None and progress.members + needed.bit_count() > most:
             return INFINITE
         for i in bits(needed):
             if i not in costs:
@@ -285,7 +283,7 @@ class ObjectPlan:
 
     def open_keys(self, progress: Progress) -> int:
         """Give the named keys that may come next, as bits."""
-        key = (progress.seen, progress.written, progress.count, progress.owed)
+        key = (progress.seen, progress.written, progress.members, progress.owed)
         found = self._open.get(key)
         if found is None:
             needed = self._needed(progress)
@@ -310,7 +308,7 @@ class ObjectPlan:
 
     def _countable(self, progress: Progress, needed: int, open_keys: int) -> int:
         """Leave out the keys after which the needed ones and `minProperties` do not fit; for counts alone."""
-        count, low, high = progress.count + 1, self.group.low, self.group.high
+        count, low, high = progress.members + 1, self.group.low, self.group.high
         if high is not None and count + needed.bit_count() > high:
             open_keys &= needed if count + needed.bit_count() == high + 1 else 0
         missing = low - count
@@ -350,7 +348,7 @@ class ObjectPlan:
     def _counted(self, progress: Progress) -> int:
         if not self.counted:
             return 0
-        return min(progress.count + 1, (self.group.low if self.group.high is None else self.group.high) + 1)
+        return min(progress.members + 1, (self.group.low if self.group.high is None else self.group.high) + 1)
 
     def may_close(self, progress: Progress) -> bool:
         """Say whether the object may end."""
@@ -363,7 +361,7 @@ class ObjectPlan:
     def open_classes(self, progress: Progress) -> tuple[keys.KeyClass, ...]:
         """Give the kinds of other keys that may come next."""
         free = _NO_KEYS if self.simple and self._endless_classes else progress.free
-        key = (progress.seen, progress.written, progress.count, progress.owed, free)
+        key = (progress.seen, progress.written, progress.members, progress.owed, free)
         found = self._open_classes.get(key)
         if found is None:
             found = self._open_classes[key] = tuple(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from decodekit_json.trie import VocabularyTrie
 _LEAVES = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*(?=[,\]} \n\t\r])|"')
 _SHORT = {'"': b'\\"', "\\": b"\\\\", "/": b"\\/", "\b": b"\\b", "\f": b"\\f", "\n": b"\\n", "\r": b"\\r", "\t": b"\\t"}
 _QUOTE = 0x22
-_KEPT = 4096
+_KEPT = 20_000
 _BEFORE, _DONE = (-2, (), 0), (-1, (), 0)
 """Before the string's quote, and behind the one that ends it."""
 
@@ -61,8 +61,11 @@ def spelled(trie: VocabularyTrie, thread: Thread, node: int) -> Spelled:
     """Give the beginnings of the tokens below a node that spell taken strings; the thread stands in a string."""
     assert thread.text is not None
     assert isinstance(thread.place, Reading)
-    opened = _opened(thread.text)
-    found = [_spelled_of(trie, thread.place, texts, opened, node) for texts in _threats(thread)]
+    opened = _unfinished(thread, thread.text)
+    return _together([_spelled_of(trie, thread.place, texts, opened, node) for texts in _threats(thread)])
+
+
+def _together(found: list[Spelled]) -> Spelled:
     if len(found) == 1:
         return found[0]
     tokens: dict[bytes, tuple[int, ...]] = {}
@@ -70,22 +73,35 @@ def spelled(trie: VocabularyTrie, thread: Thread, node: int) -> Spelled:
     for one in found:
         tokens |= one.tokens
         whole |= one.whole
-    return Spelled(tokens, frozenset().union(*(one.ends for one in found)), whole)
+    return Spelled(tokens, frozenset().union(*[one.ends for one in found]), whole)
 
 
 def _spelled_of(trie: VocabularyTrie, place: Reading, texts: frozenset[str], opened: bytes, node: int) -> Spelled:
     key = (place, texts, opened, node)
     found = trie.spelled.get(key)
     if found is None:
-        if len(trie.spelled) >= _KEPT:
-            trie.spelled.clear()
+        found = _together([_spelled_one(trie, place, text, opened, node) for text in _near(texts, opened)])
+        _keep(trie, key, found)
+    return found
+
+
+def _spelled_one(trie: VocabularyTrie, place: Reading, text: str, opened: bytes, node: int) -> Spelled:
+    key = (place, text, opened, node)
+    found = trie.spelled.get(key)
+    if found is None:
         tokens: dict[bytes, tuple[int, ...]] = {}
         ends, whole = set[bytes](), dict[bytes, tuple[int, ...]]()
-        for text in _near(texts, opened):
-            _spell(trie, text, _reached(text, opened), node, tokens, ends, whole)
+        _spell(trie, text, _reached(text, opened), node, tokens, ends, whole)
         few = {content: ids for content, ids in tokens.items() if content in ends or _few_after(place, content)}
-        found = trie.spelled[key] = Spelled(few, frozenset(ends), whole)
+        found = Spelled(few, frozenset(ends), whole)
+        _keep(trie, key, found)
     return found
+
+
+def _keep(trie: VocabularyTrie, key: object, found: Spelled) -> None:
+    if len(trie.spelled) >= _KEPT:
+        trie.spelled.clear()
+    trie.spelled[key] = found
 
 
 def _few_after(place: Reading, content: bytes) -> bool:
@@ -101,7 +117,7 @@ def _few_after(place: Reading, content: bytes) -> bool:
     return not distinct.many(Reading(terminal, state))
 
 
-def _near(texts: frozenset[str], opened: bytes) -> Iterable[str]:
+def _near(texts: frozenset[str], opened: bytes) -> Collection[str]:
     """Give the texts that the beginning of a string may become, or more."""
     if b"\\" in opened or len(opened) < 2:
         return texts
@@ -123,12 +139,14 @@ def _threats(thread: Thread) -> Iterator[frozenset[str]]:
     text, below = thread.text, thread.below
     if text is None or below is None:
         return
+    in_string = isinstance(thread.place, Reading) and isinstance(thread.place.terminal, StringTerminal)
+    opened = _unfinished(thread, text) if in_string else None
     if isinstance(below.place, FreeKey):
-        yield from below.place.taken_names
+        for names in below.place.taken_names:
+            if opened is None or _near(names, opened):
+                yield names
         if not below.place.start:
             return
-    in_string = isinstance(thread.place, Reading) and isinstance(thread.place.terminal, StringTerminal)
-    opened = _opened(text) if in_string else None
     at: Thread | None = below
     while at is not None:
         place = at.place
@@ -168,6 +186,15 @@ def _written(text: bytes) -> frozenset[Any]:
     return frozenset(json.loads(leaf) for leaf in _LEAVES.findall(text) if leaf != b'"')
 
 
+def _unfinished(thread: Thread, text: bytes) -> bytes:
+    """Give what is there of the string that a thread stands in; empty before its quote."""
+    from decodekit_json.objects import FreeKey
+
+    assert thread.below is not None
+    below = thread.below.place
+    return text[below.start :] if isinstance(below, FreeKey) else _opened(text)
+
+
 def _opened(text: bytes) -> bytes:
     """Give what is there of the unfinished string at the end of a text; empty before its quote."""
     for leaf in _LEAVES.finditer(text):
@@ -190,29 +217,23 @@ def _writings(character: str) -> tuple[Writing, ...]:
     return tuple(found)
 
 
-def _after(text: str, spots: list[Spot], byte: int) -> list[Spot]:
-    found: list[Spot] = []
-    for spot in spots:
-        count, writing, at = spot
-        ways: tuple[tuple[Writing, int], ...]
-        if writing:
-            ways = ((writing, at),)
-        elif spot == _DONE:
-            continue
-        elif spot == _BEFORE:
-            if byte == _QUOTE:
-                found.append((0, (), 0))
-            continue
-        elif count == len(text):
-            if byte == _QUOTE:
-                found.append(_DONE)
-            continue
-        else:
-            ways = tuple((one, 0) for one in _writings(text[count]))
-        for one, place in ways:
-            if byte in one[place]:
-                found.append((count + 1, (), 0) if place + 1 == len(one) else (count, one, place + 1))
-    return found
+@lru_cache(maxsize=4096)
+def _begun(character: str) -> tuple[tuple[int, Writing], ...]:
+    """Give the bytes that a character's writings begin with, and the writings."""
+    return tuple((byte, one) for one in _writings(character) for byte in one[0])
+
+
+def _moves(text: str, spot: Spot) -> list[tuple[int, Spot]]:
+    """Give the bytes with which the spelling of a text can go on, and where it stands after them."""
+    count, writing, at = spot
+    if writing:
+        following = (count + 1, (), 0) if at + 1 == len(writing) else (count, writing, at + 1)
+        return [(byte, following) for byte in writing[at]]
+    if 0 <= count < len(text):
+        return [(byte, (count, one, 1) if len(one) > 1 else (count + 1, (), 0)) for byte, one in _begun(text[count])]
+    if spot == _DONE:
+        return []
+    return [(_QUOTE, (0, (), 0) if spot == _BEFORE else _DONE)]
 
 
 @lru_cache(maxsize=4096)
@@ -222,7 +243,7 @@ def _reached(text: str, opened: bytes) -> tuple[Spot, ...]:
         return ()
     spots: list[Spot] = [_BEFORE]
     for byte in opened:
-        spots = _after(text, spots, byte)
+        spots = [after for spot in spots for first, after in _moves(text, spot) if first == byte]
     return tuple(spots)
 
 
@@ -235,20 +256,21 @@ def _spell(
     ends: set[bytes],
     whole: dict[bytes, tuple[int, ...]],
 ) -> None:
-    waiting = [(node, list(spots), b"")]
+    waiting = [(node, spot, b"") for spot in spots]
     while waiting:
         at, here, content = waiting.pop()
-        for byte, child in trie.children(at).items():
-            following = _after(text, here, byte)
-            if not following:
+        children = trie.children(at)
+        for byte, following in _moves(text, here) if children else ():
+            child = children.get(byte)
+            if child is None:
                 continue
             longer = content + bytes((byte,))
             ids = trie.tokens_at(child)
             if ids:
                 tokens[longer] = ids
-                if (len(text), (), 0) in following:
+                if following == (len(text), (), 0):
                     whole[longer] = ids
-            if _DONE in following:
+            if following == _DONE:
                 ends.add(longer)
             else:
                 waiting.append((child, following, longer))

@@ -21,6 +21,7 @@ from decodekit_json.terminal import INFINITE, Terminal
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 _DIRECT = frozenset(range(0x20, 0x80)) - {_QUOTE, _BACKSLASH}
+_FOREIGN = ((0x80, 0xD7FF), (0xE000, 0x10FFFF))
 _START = ("start",)
 _END = ("end",)
 _BETWEEN, _UNIFORM, _SPLIT = 3, 4, 5
@@ -74,7 +75,14 @@ class _Texts(Terminal):
     def _beyond(self, state: State, byte: int) -> State | None:
         """Begin a character beyond ASCII."""
         lead = wr.LEADS.get(byte)
-        return _enter(lead[0], lead[1], *state) if lead else None
+        if lead is None:
+            return None
+        node, need, room = state
+        target = _foreign(node)
+        if target is None:
+            return _enter(lead[0], lead[1], node, need, room)
+        arrived = _arrive(target, need, room)
+        return (lead[0], *arrived) if arrived else None
 
     def _within(self, state: State, byte: int) -> State | None:
         """Go on inside of a character."""
@@ -365,6 +373,14 @@ def _stretches(node: Node, low: int, high: int) -> Iterator[tuple[int, int, Node
     for number, size in classes.stretch(low, high):
         yield low, size, _target(node, classes.members[number])
         low += size
+
+
+def _foreign(node: Node) -> Node | None:
+    """Give where every character beyond ASCII leads, None where they lead to different places."""
+    if "foreign" not in node.notes:
+        places = {target for low, high in _FOREIGN for _, _, target in _stretches(node, low, high)}
+        node.notes["foreign"] = places.pop() if len(places) == 1 else None
+    return node.notes["foreign"]
 
 
 def _targets(shape: int, value: int, node: Node) -> tuple[Options, bool]:

@@ -30,20 +30,20 @@ class SuffixNode:
 
     def __init__(self, trie: VocabularyTrie, nodes: Sequence[int] | Array, arrived: bool = False) -> None:
         self.trie, self.nodes, self.arrived = trie, nodes, arrived
-        self._children: dict[int, SuffixNode | None] = {}
+        self._children: dict[int, SuffixNode | None] | None = None
         self._letters: bytes | None = None
         self._size = -1
         self._tokens: Ids | None = None
 
     @classmethod
-    def of(cls, trie: VocabularyTrie, nodes: Sequence[int]) -> SuffixNode:
+    def of(cls, trie: VocabularyTrie, nodes: Sequence[int] | Array) -> SuffixNode:
         """Give the place of some nodes; the same object for the same nodes, unless they are many."""
         key: tuple[int, ...] | bytes
         if len(nodes) > _FEW:
-            nodes = np.asarray(nodes, np.int64)
-            if len(nodes) > _MANY:
-                return cls(trie, nodes)
-            key = nodes.tobytes()
+            nodes = many = np.asarray(nodes, np.int64)
+            if len(many) > _MANY:
+                return cls(trie, many)
+            key = many.tobytes()
         else:
             key = nodes = tuple(nodes)
         found = trie.suffixes.get(key)
@@ -107,7 +107,9 @@ class SuffixNode:
     def child(self, byte: int) -> SuffixNode | None:
         """Give the place after one byte, None where no token has it."""
         children = self._children
-        if byte in children:
+        if children is None:
+            children = self._children = {}
+        elif byte in children:
             return children[byte]
         if len(self.nodes) <= _FEW:
             found = [child for node in self.nodes if (child := self.trie.children(node).get(byte)) is not None]

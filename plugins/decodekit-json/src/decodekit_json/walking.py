@@ -24,23 +24,29 @@ _MANY_CHILDREN = 400
 _FEW_CHILDREN = 100
 _FEW_TOKENS = 24
 _MANY_STATES = 512
+_MANY_KNOWN = 256
 _PROBES = b"aZ0 -.,eE1"
 _MANY_BACK = 2
 _REST = 3
 """Bytes of a character after its first, at most."""
 _UNKNOWN, _DEAD = -2, -1
-_AUTOMATA_BYTES = 48 << 20
+_AUTOMATA_BYTES = 96 << 20
 _BACKSLASH, _QUOTE = 0x5C, 0x22
 
 
 class Automaton:
-    """The states of a terminal that walks have met, by number, with the moves that were asked for."""
+    """The states of a terminal that walks have met, by number, with the moves that were asked for.
 
-    nbytes = _MANY_STATES * 1200
+    Attributes:
+        known: Moves of single walks, by state and byte.
+    """
+
+    nbytes = _MANY_STATES * 1200 + _MANY_KNOWN * 4800
 
     def __init__(self, terminal: Terminal) -> None:
         self.terminal = terminal
         self.lock = threading.Lock()
+        self.known: dict[TerminalState, dict[int, TerminalState | None]] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -138,7 +144,9 @@ class Walk:
         self.exits: dict[TerminalState, list[int]] = {}
         self.looped: tuple[TerminalState, Array] | None = None
         self._may_be_free = hasattr(terminal, "plain")
-        self._moves: dict[TerminalState, dict[int, TerminalState | None]] = {}
+        self._moves = _AUTOMATA.get(terminal, lambda: Automaton(terminal)).known
+        if len(self._moves) > _MANY_KNOWN:
+            self._moves.clear()
         children = trie.children
         frontier: Frontier = [(node, state)]
         if node == 0:

@@ -6,6 +6,7 @@ A gap is a small int: 0 before any whitespace, then what was written. Gaps never
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from decodekit_json.terminal import INFINITE
@@ -20,7 +21,7 @@ MOST_SPACES = 4
 """Spaces of a level, where they are left to the model."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Whitespace:
     """What the model may write between parts.
 
@@ -33,17 +34,17 @@ class Whitespace:
 
     policy: Policy = "flexible"
 
-    @property
+    @cached_property
     def indent(self) -> int | None:
         """Spaces of a level, None where whitespace is left to the model."""
         return self.policy if isinstance(self.policy, int) else None
 
-    @property
+    @cached_property
     def slack(self) -> int:
         """Give bytes that are enough for whitespace on a way to the end; known only where none has to be written."""
         return 0 if self.indent is None else INFINITE >> 8
 
-    @property
+    @cached_property
     def required(self) -> bytes:
         """Whitespace that is not left to the model."""
         return b"" if self.indent is None else b" \n"
