@@ -6,20 +6,20 @@ import random
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Thread
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from decodekit_json import Compiled, compile
+from decodekit_json import Compiled, compile, levels
 from decodekit_json.summaries import Mask
 
 from .test_recorded import SCHEMAS, VOCABULARY
 
 _THREADS = 4
-_NAMES = ["anything", "objects", "short keys", "strings and integers"]
+_NAMES = ["anything", "objects", "closed arrays"]
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +78,31 @@ def test_whoever_asks_while_the_longest_way_is_worked_out_gets_it_too():
     asking: Any = Asking()
     mask = Mask(np.zeros(1, np.int32), 1, ((asking, 2),))
     assert (mask.most, answers) == (9, [9])
+
+
+def test_states_are_numbered_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(levels, "_MANY_STATES", 0)  # each reading begins by forgetting what others have numbered
+    constraint = compile(True, VOCABULARY)
+    waiting: list[Thread] = []
+
+    class Reader(tuple[int, ...]):
+        """Reads bytes up to a number; lets another thread in before the first one."""
+
+        __slots__ = ()
+
+        def step(self, byte: int) -> tuple[Any, ...]:
+            if waiting:
+                other = waiting.pop()
+                other.start()
+                other.join(0.1)
+                others.append(other)
+            return (Reader((self[0], len(self))),) if byte < self[0] else ()
+
+    others: list[Thread] = []
+    nobody: Any = Reader((0,))
+    first, second = Reader((100,)), Reader((40, 1))
+    right = levels.Levels(constraint.trie, nobody).read(first, [0]).ids.tolist()  # pyright: ignore[reportArgumentType]
+    shared = levels.Levels(constraint.trie, nobody)
+    waiting.append(Thread(target=shared.read, args=(second, [0])))
+    assert shared.read(first, [0]).ids.tolist() == right  # pyright: ignore[reportArgumentType]
+    others[0].join()
