@@ -131,6 +131,17 @@ def test_a_mask_has_the_tokens_whose_bytes_can_be_read(name):
     assert _differences(SCHEMAS[name], "any" if len(name) % 2 else "schema", seed=1, states=12) == []
 
 
+def test_near_the_end_of_a_budget_a_key_may_follow_one_that_stands_for_others():
+    constraint = compile(SCHEMAS["short keys"], VOCABULARY)
+    state = constraint.start()
+    for byte in '{":":{"é'.encode():
+        state = constraint.advance(state, byte)
+    right = {token for token, raw in enumerate(VOCABULARY.tokens) if raw and stepped(state.threads, raw)}
+    allowed = _allowed(constraint.mask(state, 13))
+    assert allowed
+    assert allowed <= right
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEMAS)
 @pytest.mark.parametrize("seed", range(2, 6))

@@ -160,8 +160,9 @@ class Budget:
 
     def _spell_part(self, part: Thread) -> Spelled | None:
         """Give a shortest way to a part's end, and keep it for every thread on it."""
-        if part in self._spelled:
-            return self._spelled[part]
+        there = self._spelled.get(part, _UNKNOWN)  # another thread may forget all of them at any time
+        if there is not _UNKNOWN:
+            return there
         if part.text is not None and _apart(part):
             return self._keep(part, self._spell_apart(part))
         spelled, thread = bytearray(), part

@@ -6,6 +6,7 @@ tokens then go through it as arrays.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -43,6 +44,7 @@ class Levels:
 
     def __init__(self, trie: VocabularyTrie, bottom: Thread) -> None:
         self.trie, self.bottom = trie, bottom
+        self._lock = threading.Lock()
         self._clear()
 
     def _clear(self) -> None:
@@ -52,7 +54,11 @@ class Levels:
         self._bottom: Array = np.zeros(64, np.bool_)
 
     def read(self, thread: Thread, nodes: Iterable[int]) -> Crowd:
-        """Let a thread read the tokens below some nodes of the trie."""
+        """Let a thread read the tokens below some nodes of the trie; one caller at a time numbers states."""
+        with self._lock:
+            return self._read(thread, nodes)
+
+    def _read(self, thread: Thread, nodes: Iterable[int]) -> Crowd:
         if len(self._states) > _MANY_STATES:
             self._clear()
         trie, first = self.trie, self.trie.first

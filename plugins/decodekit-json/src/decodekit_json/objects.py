@@ -636,7 +636,8 @@ class FreeKey(Place):
         if self.start or b"\\" in text or not self.key_class.endless or text in self.plan.name_prefixes:
             return False
         key = text[1:]
-        return text != b'"' and not any(other.encode().startswith(key) for other in self.progress.free)
+        others = (other.encode("utf-8", "surrogatepass") for other in self.progress.free)  # one may stand for any other
+        return text != b'"' and not any(other.startswith(key) for other in others)
 
     def is_taken(self, text: bytes) -> bool:
         return self.taken(json.loads(text))

@@ -87,9 +87,10 @@ class Mask:
     @property
     def most(self) -> int:
         """Bytes that are enough to end the document after any of the tokens; found out when it is first asked for."""
-        if self._within:
-            within, self._within = self._within, ()
+        within = self._within
+        if within:  # forgotten only once `_most` counts them: another thread may ask meanwhile
             self._most = max(self._most, *(inside.most + more for inside, more in within))
+            self._within = ()
         return self._most
 
     @property
