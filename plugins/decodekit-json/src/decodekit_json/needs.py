@@ -79,13 +79,17 @@ class Needs:
 
     def _table(self, thread: Thread) -> Table | None:
         """Give the needs after a thread's tokens; None where they depend on the text that was left out of it."""
-        if thread not in self._tables:
-            if len(self._tables) >= _KEPT:
-                self._tables.clear()
-            self._tables[thread] = self._worked_out(thread, forgetful=True)
-            if self._tables[thread] is None:
-                self._tables[thread] = self._worked_out(thread, forgetful=False)
-        return self._tables[thread]
+        try:
+            return self._tables[thread]
+        except KeyError:
+            pass
+        found = self._worked_out(thread, forgetful=True)
+        if found is None:
+            found = self._worked_out(thread, forgetful=False)
+        if len(self._tables) >= _KEPT:
+            self._tables.clear()
+        self._tables[thread] = found  # only when it is final: other threads read it at any time
+        return found
 
     def _worked_out(self, thread: Thread, *, forgetful: bool) -> Table | None:
         by_need: dict[int, list[Ids]] = {}
