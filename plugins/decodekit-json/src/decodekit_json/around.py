@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from decodekit_json.fixed import fixed_texts
-from decodekit_json.machine import End, Place, Reading, Thread, Threads, finished
+from decodekit_json.machine import End, Place, Reading, Stop, Thread, Threads, finished
 from decodekit_json.terminal import Terminal, TerminalState
 from decodekit_json.triggers import Until, until
 
@@ -129,7 +129,7 @@ class Pausing(Reading):
         return free.distance(self.state) if free.locked[self.state[0]] else free.rest(self.state)
 
 
-class Opening(Place):
+class Opening(Stop):
     """Below free text: its last bytes say which document comes, or none where it may end."""
 
     __slots__ = ("calls", "done")
@@ -146,15 +146,6 @@ class Opening(Place):
             return finished(thread.below, thread.text)
         document = self.calls.tags[number].document
         return (Thread(document.place, Thread(Closing(self.calls, self.done, number), thread.below), thread.text),)
-
-    def step(self, thread: Thread, byte: int) -> Threads:
-        return ()
-
-    def bytes(self) -> Iterable[int]:
-        return ()
-
-    def distance(self) -> int:
-        return 0
 
     def distance_below(self, inner: Place) -> int:
         assert isinstance(inner, Reading)

@@ -11,7 +11,7 @@ from decodekit_json import distinct
 from decodekit_json.apart import Apart
 from decodekit_json.caching import Limited
 from decodekit_json.groups import ArrayGroup, Literal
-from decodekit_json.machine import Place, Thread, Threads, begin, finished, grown
+from decodekit_json.machine import AFTER, COMMA, OPEN, Between, Thread, Threads, begin, finished, grown
 from decodekit_json.nodes import node_distance
 from decodekit_json.terminal import INFINITE
 from decodekit_json.whitespace import Whitespace
@@ -19,7 +19,6 @@ from decodekit_json.whitespace import Whitespace
 if TYPE_CHECKING:
     from decodekit_json.nodes import Distances, Node, Nodes
 
-OPEN, COMMA, AFTER = 0, 1, 2
 _SEPARATOR, _CLOSE = 0x2C, 0x5D
 _MAX_CASES = 256
 _KEPT = 2_000
@@ -248,10 +247,10 @@ class ArrayPlan:
         return (Thread(ArrayPlace(self, whitespace, depth + 1, OPEN, self.start, 0), below, text),)
 
 
-class ArrayPlace(Place):
+class ArrayPlace(Between):
     """Inside an array, between its items."""
 
-    __slots__ = ("counts", "depth", "gap", "plan", "stage", "whitespace")
+    __slots__ = ("counts", "plan")
 
     def __init__(
         self, plan: ArrayPlan, whitespace: Whitespace, depth: int, stage: int, counts: Counts, gap: int
@@ -277,20 +276,6 @@ class ArrayPlace(Place):
                 return ()
             return (Thread(self._at(self.stage, gap), thread.below, text),)
         return () if self.stage == AFTER or self._unfinished else self._item(thread, byte)
-
-    @property
-    def _level(self) -> int:
-        return self.whitespace.level(self.depth, self.stage == AFTER)
-
-    @property
-    def _unfinished(self) -> bool:
-        """Whether whitespace has to be written before anything else."""
-        return self.whitespace.due(self.gap, self._level, True) >= 0
-
-    @property
-    def _closes(self) -> bool:
-        """Whether the whitespace is such that the bracket may come."""
-        return self.whitespace.indent is None or (not self.gap if self.stage == OPEN else not self._unfinished)
 
     @property
     def _stays_empty(self) -> bool:

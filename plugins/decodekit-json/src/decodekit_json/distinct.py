@@ -13,7 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json.machine import Place, Reading, Thread, Threads, Value, finished
+from decodekit_json.machine import Place, Reading, Stop, Thread, Threads, Value, finished
 from decodekit_json.terminal import INFINITE
 from decodekit_json.whitespace import Whitespace
 
@@ -134,19 +134,10 @@ class Item(Place):
         return (Thread(place, thread.below, text),)
 
 
-class _Bottom(Place):
+class _Bottom(Stop):
     """Below a value that is tried out."""
 
     __slots__ = ()
-
-    def step(self, thread: Thread, byte: int) -> Threads:
-        return ()
-
-    def bytes(self) -> Iterable[int]:
-        return ()
-
-    def distance(self) -> int:
-        return 0
 
 
 def possible(thread: Thread) -> bool:

@@ -171,8 +171,8 @@ class Thread:
         return _kept(self.place.step(self, byte))
 
 
-class End(Place):
-    """Behind the document."""
+class Stop(Place):
+    """Where nothing further is read."""
 
     __slots__ = ()
 
@@ -184,6 +184,12 @@ class End(Place):
 
     def distance(self) -> int:
         return 0
+
+
+class End(Stop):
+    """Behind the document."""
+
+    __slots__ = ()
 
 
 class Reading(Place):
@@ -213,6 +219,34 @@ class Reading(Place):
 
     def distance(self) -> int:
         return self.terminal.distance(self.state)
+
+
+OPEN, COMMA, AFTER = 0, 1, 2
+"""Behind the opening bracket, behind a comma, behind a part."""
+
+
+class Between(Place):
+    """Inside an object or array, between its parts."""
+
+    __slots__ = ("depth", "gap", "stage", "whitespace")
+    depth: int
+    gap: int
+    stage: int
+    whitespace: Whitespace
+
+    @property
+    def _level(self) -> int:
+        return self.whitespace.level(self.depth, self.stage == AFTER)
+
+    @property
+    def _unfinished(self) -> bool:
+        """Whether whitespace has to be written before anything else."""
+        return self.whitespace.due(self.gap, self._level, True) >= 0
+
+    @property
+    def _closes(self) -> bool:
+        """Whether the whitespace is such that the bracket may come."""
+        return self.whitespace.indent is None or (not self.gap if self.stage == OPEN else not self._unfinished)
 
 
 class Value(Place):
@@ -307,10 +341,15 @@ def _kept(threads: Threads) -> Threads:
 
 
 __all__ = [
+    "AFTER",
+    "COMMA",
+    "OPEN",
+    "Between",
     "End",
     "Place",
     "Plan",
     "Reading",
+    "Stop",
     "Thread",
     "Threads",
     "Value",

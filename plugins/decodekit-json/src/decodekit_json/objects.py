@@ -16,7 +16,20 @@ from decodekit_json import distinct, keys, keywords
 from decodekit_json.caching import Limited
 from decodekit_json.fixed import FixedTerminal, fixed_strings
 from decodekit_json.groups import Literals, ObjectGroup
-from decodekit_json.machine import Place, Reading, Thread, Threads, Value, begin_terminal, finished, grown
+from decodekit_json.machine import (
+    AFTER,
+    COMMA,
+    OPEN,
+    Between,
+    Place,
+    Reading,
+    Thread,
+    Threads,
+    Value,
+    begin_terminal,
+    finished,
+    grown,
+)
 from decodekit_json.nodes import node_distance
 from decodekit_json.subsets import bits, subsets
 from decodekit_json.terminal import INFINITE, TerminalState
@@ -25,7 +38,6 @@ from decodekit_json.whitespace import Whitespace
 if TYPE_CHECKING:
     from decodekit_json.nodes import Distances, Node, Nodes
 
-OPEN, COMMA, AFTER = 0, 1, 2
 _QUOTE, _COLON, _SEPARATOR, _CLOSE = 0x22, 0x3A, 0x2C, 0x7D
 _NO_KEYS: frozenset[str] = frozenset()
 _KEPT = 2_000
@@ -414,10 +426,10 @@ class ObjectPlan:
         return (Thread(ObjectPlace(self, whitespace, depth + 1, OPEN, self.start, 0), below, text),)
 
 
-class ObjectPlace(Place):
+class ObjectPlace(Between):
     """Inside an object, between its members."""
 
-    __slots__ = ("depth", "gap", "plan", "progress", "stage", "whitespace")
+    __slots__ = ("plan", "progress")
 
     def __init__(
         self, plan: ObjectPlan, whitespace: Whitespace, depth: int, stage: int, progress: Progress, gap: int
@@ -446,20 +458,6 @@ class ObjectPlace(Place):
         return (
             Thread(ObjectPlace(plan, self.whitespace, self.depth, self.stage, self.progress, gap), thread.below, text),
         )
-
-    @property
-    def _level(self) -> int:
-        return self.whitespace.level(self.depth, self.stage == AFTER)
-
-    @property
-    def _unfinished(self) -> bool:
-        """Whether whitespace has to be written before anything else."""
-        return self.whitespace.due(self.gap, self._level, True) >= 0
-
-    @property
-    def _closes(self) -> bool:
-        """Whether the whitespace is such that the bracket may come."""
-        return self.whitespace.indent is None or (not self.gap if self.stage == OPEN else not self._unfinished)
 
     @property
     def _stays_empty(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -60,19 +61,18 @@ class MaskPool:
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes, self.held_bytes = limit_bytes, 0
         self._kept: deque[tuple[State, int]] = deque()
+        self._lock = threading.Lock()
 
     def keep(self, state: State, mask: Mask) -> None:
         """Keep a mask; the oldest are dropped where it gets too much."""
-        state.mask = mask
-        self._kept.append((state, mask.nbytes))
-        self.held_bytes += mask.nbytes
-        while self.held_bytes > self.limit_bytes:
-            try:
+        with self._lock:
+            state.mask = mask
+            self._kept.append((state, mask.nbytes))
+            self.held_bytes += mask.nbytes
+            while self.held_bytes > self.limit_bytes:
                 oldest, size = self._kept.popleft()
-            except IndexError:  # another thread was faster
-                return
-            self.held_bytes -= size
-            oldest.mask = None
+                self.held_bytes -= size
+                oldest.mask = None
 
 
 POOL = MaskPool(MASKS_BYTES)

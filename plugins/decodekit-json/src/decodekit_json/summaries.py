@@ -17,7 +17,7 @@ from decodekit.types import PackedMask
 from decodekit_json import distinct, recorded
 from decodekit_json.inside import Inside, inside, inside_from
 from decodekit_json.levels import Levels
-from decodekit_json.machine import Place, Reading, Thread, Threads, finished
+from decodekit_json.machine import Reading, Stop, Thread, finished
 from decodekit_json.states import stepped
 from decodekit_json.suffixes import Ids, SuffixNode
 from decodekit_json.terminal import TerminalState
@@ -35,19 +35,10 @@ _AVOIDING = 64
 """Bytes that are enough to get around a value that is taken."""
 
 
-class Hole(Place):
+class Hole(Stop):
     """Stands for whatever is below a part."""
 
     __slots__ = ()
-
-    def step(self, thread: Thread, byte: int) -> Threads:
-        return ()
-
-    def bytes(self) -> Iterable[int]:
-        return ()
-
-    def distance(self) -> int:
-        return 0
 
 
 BELOW = Thread(Hole(), None)
@@ -95,8 +86,8 @@ class Mask:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the mask."""
-        return self.bits.nbytes + 200
+        """Memory of the mask, and about that of its state."""
+        return self.bits.nbytes + 1500
 
 
 class _Found:
