@@ -225,7 +225,7 @@ def test_each_token_of_a_vocabulary_is_allowed_by_its_bytes_alone(words, techniq
         wanted = {token for token, piece in enumerate(words.tokens) if piece and stepped(threads, piece)}
         assert allowed(constraint, State(threads)) == wanted
         reached: dict[int, set[Any]] = {}
-        for after, ids in Walk(constraint.trie, threads, exact=True).targets():
+        for after, ids in Walk(constraint.trie, threads).targets():
             for token in np.asarray(ids).tolist():
                 reached.setdefault(token, set()).update(after)
         assert reached == {token: set(stepped(threads, words.tokens[token] or b"")) for token in wanted}

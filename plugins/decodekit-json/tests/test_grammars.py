@@ -247,7 +247,7 @@ def test_a_mask_has_the_tokens_whose_bytes_can_be_read(name, number):
             read = [t for t, raw in enumerate(constraint.vocabulary.tokens) if raw and _reads(state.threads, raw)]
             walked = {
                 int(t)
-                for threads, ids in Walk(constraint.trie, state.threads, exact=True).targets()
+                for threads, ids in Walk(constraint.trie, state.threads).targets()
                 for t in ids
                 if threads
             }

@@ -25,7 +25,6 @@ Spelled: TypeAlias = bytes | memoryview
 _MAX_KEPT = 20_000
 _MAX_BYTES = 1 << 13
 """Longest way that is spelled; of a longer one it is known that a token for each byte is enough."""
-_SHORT = 1_000
 _MAX_TRIED = 4_000
 _MAX_VISITED = 400
 _UNKNOWN = b"\xff"
@@ -49,7 +48,7 @@ class Budget:
         self.trie, self.indented = trie, indented
         self._ceilings: dict[Thread, int] = {}
         self._tokens: dict[Thread, int] = {}
-        self._cuts: dict[bytes, int] = {}
+        self._last_cut: tuple[bytes, list[int]] = (b"", [0])
         self._spelled: dict[Thread, Spelled | None] = {}
         self.searches = len(trie.order) <= _SMALL
 
@@ -117,7 +116,7 @@ class Budget:
                 visited += 1
                 if visited > _MAX_VISITED:
                     return None
-                for threads, _ in Walk(self.trie, one.threads, exact=True).targets():
+                for threads, _ in Walk(self.trie, one.threads).targets():
                     after = State(threads)
                     if after.complete:
                         return steps
@@ -137,7 +136,7 @@ class Budget:
             text = self._spell(thread)
             if len(self._tokens) > _MAX_KEPT:
                 self._tokens.clear()
-            found = self._tokens[thread] = self._bytes(thread) if text is None else self._cut_once(text)
+            found = self._tokens[thread] = self._bytes(thread) if text is None else self._cut(text)
         return found
 
     def _spell(self, thread: Thread) -> bytes | None:
@@ -254,33 +253,35 @@ class Budget:
             self._keep(thread, text[len(text) - rest :])
             thread, after = came[thread], thread
 
-    def _cut_once(self, text: bytes) -> int:
-        found = self._cuts.get(text)
-        if found is None:
-            if len(self._cuts) > _MAX_KEPT:
-                self._cuts.clear()
-            found = self._cut(text)
-            if len(text) <= _SHORT:
-                self._cuts[text] = found
-        return found
-
     def _cut(self, text: bytes) -> int:
-        """Give the fewest tokens that spell a text."""
-        children, tokens_at = self.trie.children, self.trie.tokens_at
-        best = [0, *[INFINITE] * len(text)]
-        for at in range(len(text)):
-            cost = best[at] + 1
-            if cost > INFINITE:
-                continue
-            node = 0
-            for end in range(at, len(text)):
+        """Give the fewest tokens that spell a text, from its end on: texts one after another mostly end alike."""
+        known, costs = self._last_cut
+        costs = costs[: _alike_behind(text, known) + 1]
+        children, tokens_at, length = self.trie.children, self.trie.tokens_at, len(text)
+        for start in range(length - len(costs), -1, -1):
+            best, node = INFINITE, 0
+            for end in range(start, length):
                 following = children(node).get(text[end])
                 if following is None:
                     break
                 node = following
-                if cost < best[end + 1] and tokens_at(node):
-                    best[end + 1] = cost
-        return min(best[-1], INFINITE)
+                if costs[length - end - 1] < best and tokens_at(node):
+                    best = costs[length - end - 1]
+            costs.append(min(best + 1, INFINITE))
+        self._last_cut = (text, costs)
+        return costs[length]
+
+
+def _alike_behind(one: bytes, other: bytes) -> int:
+    """Give how many bytes two texts have in common at their ends."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[-middle:] == other[-middle:]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _apart(part: Thread) -> bool:

@@ -95,7 +95,7 @@ class Compiled(CompiledConstraint):
 
     def _tight(self, state: State, remaining: int) -> PackedMask:
         bits = np.zeros(-(-self.trie.width // 32) * 32, np.uint8)
-        for threads, ids in Walk(self.trie, state.threads, exact=self.budget.searches).targets():
+        for threads, ids in Walk(self.trie, state.threads).targets():
             if threads and self.budget.fits(self._kept(State(threads)), remaining - 1):
                 bits[np.asarray(ids)] = 1
         packed = np.packbits(bits, bitorder="little").view(np.int32)

@@ -29,8 +29,6 @@ class Walk:
     Args:
         trie: The vocabulary.
         threads: The state.
-        exact: Whether `ends` are to be just the threads that the tokens lead to; otherwise values that must differ from
-            others may be unknown in them.
         forgetful: Whether texts of such values that cannot be a taken one are left out of the threads; `Undecided` is
             then raised where it comes to matter which they are.
 
@@ -39,10 +37,8 @@ class Walk:
         ends: Tokens that end elsewhere, with the threads that they lead to.
     """
 
-    def __init__(
-        self, trie: VocabularyTrie, threads: Iterable[Thread], *, exact: bool = False, forgetful: bool = False
-    ) -> None:
-        self.trie, self.exact, self.forgetful = trie, exact, forgetful
+    def __init__(self, trie: VocabularyTrie, threads: Iterable[Thread], *, forgetful: bool = False) -> None:
+        self.trie, self.forgetful = trie, forgetful
         self.within: list[tuple[Inside, Thread]] = []
         self.ends: list[tuple[Threads, Ids]] = []
         for thread in threads:
@@ -89,7 +85,7 @@ class Walk:
         if thread.text is None:
             for state, root in found.ends:
                 self._past(root, finished(thread.below, None, Reading(place.terminal, state)))
-        elif self.exact or not self._unknown_end(found, thread, place):
+        elif not self.forgetful or not self._unknown_end(found, thread, place):
             self._each_end(found.exits, thread, place)
 
     def _unknown_end(self, found: Inside, thread: Thread, place: Reading) -> bool:
@@ -113,7 +109,7 @@ class Walk:
         try:
             if left:
                 root = found.end if len(left) == len(found.exits) else SuffixNode.together(left)
-                self._past(root, below.place.unknown(below, distinct.ANOTHER))
+                self._past(root, below.place.unknown(below, distinct.UNKNOWN))
             self._each_end(escaped, thread, place)
         except distinct.Undecided:
             del self.ends[ends:], self.within[within:]

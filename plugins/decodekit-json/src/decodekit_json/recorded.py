@@ -20,7 +20,8 @@ from decodekit_json.strings import StringTerminal
 from decodekit_json.terminal import INFINITE
 from decodekit_json.trie import VocabularyTrie
 
-_LEAVES = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*(?=[,\]} \n\t\r])|"')
+_LEAVES = re.compile(rb'("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*(?=[,\]} \n\t\r]))|(".*)', re.DOTALL)
+"""Strings and numbers that are finished, and a string that is not, up to the end."""
 _SHORT = {'"': b'\\"', "\\": b"\\\\", "/": b"\\/", "\b": b"\\b", "\f": b"\\f", "\n": b"\\n", "\r": b"\\r", "\t": b"\\t"}
 _QUOTE = 0x22
 _KEPT = 20_000
@@ -39,7 +40,7 @@ class Spelled(NamedTuple):
     Attributes:
         tokens: Whole tokens by their bytes, but for those that leave more values than are taken.
         ends: Beginnings that spell one to its end.
-        whole: Whole tokens that spell one up to its closing quote.
+        whole: Whole tokens after which the shortest text that goes on may be a taken one.
     """
 
     tokens: dict[bytes, tuple[int, ...]]
@@ -93,6 +94,9 @@ def _spelled_one(trie: VocabularyTrie, place: Reading, text: str, opened: bytes,
         ends, whole = set[bytes](), dict[bytes, tuple[int, ...]]()
         _spell(trie, text, _reached(text, opened), node, tokens, ends, whole)
         few = {content: ids for content, ids in tokens.items() if content in ends or _few_after(place, content)}
+        plain = place.terminal.plain(place.state)
+        if plain is None or plain[0] or plain[1] < INFINITE >> 1:  # it need not be the one that ends at once
+            whole = tokens
         found = Spelled(few, frozenset(ends), whole)
         _keep(trie, key, found)
     return found
@@ -183,7 +187,7 @@ def _strings_of(value: Any) -> frozenset[str]:
 @lru_cache(maxsize=1024)
 def _written(text: bytes) -> frozenset[Any]:
     """Give the strings, keys and numbers that stand finished in the beginning of a JSON text."""
-    return frozenset(json.loads(leaf) for leaf in _LEAVES.findall(text) if leaf != b'"')
+    return frozenset(json.loads(leaf) for leaf, _ in _LEAVES.findall(text) if leaf)
 
 
 def _unfinished(thread: Thread, text: bytes) -> bytes:
@@ -197,10 +201,7 @@ def _unfinished(thread: Thread, text: bytes) -> bytes:
 
 def _opened(text: bytes) -> bytes:
     """Give what is there of the unfinished string at the end of a text; empty before its quote."""
-    for leaf in _LEAVES.finditer(text):
-        if leaf.group() == b'"':
-            return text[leaf.start() :]
-    return b""
+    return next((unfinished for _, unfinished in _LEAVES.findall(text) if unfinished), b"")
 
 
 @lru_cache(maxsize=4096)
@@ -268,7 +269,7 @@ def _spell(
             ids = trie.tokens_at(child)
             if ids:
                 tokens[longer] = ids
-                if following == (len(text), (), 0):
+                if following[0] >= len(text) - bool(following[2]):  # but for the rest of the last character
                     whole[longer] = ids
             if following == _DONE:
                 ends.add(longer)
