@@ -245,12 +245,7 @@ def test_a_mask_has_the_tokens_whose_bytes_can_be_read(name, number):
         for _ in range(5 if name in _LONG else 12):
             allowed = sorted(unpack(constraint.mask(state)))
             read = [t for t, raw in enumerate(constraint.vocabulary.tokens) if raw and _reads(state.threads, raw)]
-            walked = {
-                int(t)
-                for threads, ids in Walk(constraint.trie, state.threads).targets()
-                for t in ids
-                if threads
-            }
+            walked = {int(t) for threads, ids in Walk(constraint.trie, state.threads).targets() for t in ids if threads}
             assert allowed == read == sorted(walked)
             if not allowed:
                 break
