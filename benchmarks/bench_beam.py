@@ -19,7 +19,7 @@ from decodekit import Decoder
 from decodekit.vocabulary import Vocabulary
 
 ROUNDS, TOKENS, WIDTH, VOCABULARY = 5, 100, 4, 32000
-SCHEMA = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 20}
+SCHEMA = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 45}
 
 
 def words() -> Vocabulary:
