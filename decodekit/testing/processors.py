@@ -121,6 +121,14 @@ class ProcessorLaws:
             given = scene.piece(as_candidates(scene.law), scene.at)
             self.check(given, scene, range(scene.count), "as a candidate set in another order")
 
+    def test_purity_logits_that_numpy_cannot_read_agree(self) -> None:
+        """Logits that gradients are wanted of stand for those on an accelerator: neither may be read by numpy."""
+        for scene in self.scenes():
+            for law in (scene.law, as_candidates(scene.law)):
+                given = scene.piece(Law(law.logits.clone().requires_grad_(), law.ids), scene.at)
+                found = self.compare(Law(given.logits.detach(), given.ids), scene.piece(law, scene.at), scene.vocab_size)
+                assert found is None, f"it depends on where the logits are: {found}"
+
     def test_purity_candidates_never_repeat_a_token(self) -> None:
         for scene in self.scenes():
             for law in (scene.law, as_candidates(scene.law)):
