@@ -126,7 +126,8 @@ class ProcessorLaws:
         for scene in self.scenes():
             for law in (scene.law, as_candidates(scene.law)):
                 given = scene.piece(Law(law.logits.clone().requires_grad_(), law.ids), scene.at)
-                found = self.compare(Law(given.logits.detach(), given.ids), scene.piece(law, scene.at), scene.vocab_size)
+                seen = Law(given.logits.detach(), given.ids)
+                found = self.compare(seen, scene.piece(law, scene.at), scene.vocab_size)
                 assert found is None, f"it depends on where the logits are: {found}"
 
     def test_purity_candidates_never_repeat_a_token(self) -> None:
