@@ -65,6 +65,7 @@ class SchemaLaws(ConstraintLaws):
 
 OBJECTS = words('{"', 'a"', 'b"', ":", '":1', "1", '"}', "}", "{", ', "', ',"', '"a":1', " ", '"', "b", "{}")
 COMPACT = words('{"', 'a"', 'b"', 'c"', ":1", ":true", "}", ',"', '{"a":1', "{", '"a":', "1}", '"', "c", '":1')
+PAIRS = words('{"a":1', ',"a":1', ',"b":1', ',"c":1', "{", '"b":1', "}", ',"b":1}')
 VALUES = words("[", "]", "1", "2", "[1", ",1", ", ", ",", "1,2", '"', 'a"', "null", "true", "[]", "2]", " ")
 LETTERS = words(
     '"', "a", "b", "ab", 'a"', '"a', "\\", "n", "u00", "61", 'b"', "\\n", "é".encode(), b"\xc3", b"\xa9", "1"
@@ -90,6 +91,40 @@ class TestKeysInAnyOrder(SchemaLaws):
     vocabulary = COMPACT
     max_tokens = 6
     begins = r"\{[^ ]*"
+
+
+class TestLongerTextsOfFewerTokens(SchemaLaws):
+    schema: ClassVar[Any] = {"type": "array", "items": {"enum": [12, None]}, "minItems": 1, "maxItems": 2}
+    options: ClassVar[dict[str, Any]] = {"whitespace": "compact"}
+    vocabulary = words("1", "2", "[", "]", "null", "null]", ",", ",null")
+
+
+class TestNoKeyTwice(TestKeysInAnyOrder):
+    vocabulary = PAIRS
+    max_tokens = 5
+
+
+class TestAtMostSoManyNamedKeys(SchemaLaws):
+    schema: ClassVar[Any] = {
+        "type": "object",
+        "properties": {"a": {"const": 1}, "b": {"const": 1}, "c": {"const": 1}},
+        "required": ["b"],
+        "maxProperties": 2,
+        "additionalProperties": False,
+    }
+    options: ClassVar[dict[str, Any]] = {"key_order": "any", "whitespace": "compact"}
+    vocabulary = PAIRS
+
+
+class TestAtLeastSoManyNamedKeys(SchemaLaws):
+    schema: ClassVar[Any] = {
+        "type": "object",
+        "properties": {"a": {"const": 1}, "b": {"const": 1}, "c": {"const": 1}},
+        "minProperties": 2,
+        "additionalProperties": False,
+    }
+    options: ClassVar[dict[str, Any]] = {"whitespace": "compact"}
+    vocabulary = PAIRS
 
 
 class TestKeysInTheOrderOfTheSchema(SchemaLaws):
