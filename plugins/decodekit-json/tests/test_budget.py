@@ -20,11 +20,22 @@ from .oracle import read, validator
 DATA = next(
     (p / "shared/data" for p in Path(__file__).resolve().parents if (p / "shared/data").is_dir()), Path("absent")
 )
-GPT2 = DATA / "tokenizers/gpt2"
+REAL = DATA / "tokenizers"
+absent = pytest.mark.skipif(not REAL.is_dir(), reason="needs shared/data/tokenizers")
+TOKENIZERS = [
+    pytest.param("demo"),
+    pytest.param("byte_level"),
+    pytest.param("byte_fallback"),
+    pytest.param("gpt2", marks=absent),
+    pytest.param("tekken-131k", marks=absent),
+]
 NAMES = [
     pytest.param("bytes"),
-    pytest.param("gpt2", marks=pytest.mark.skipif(not GPT2.is_dir(), reason="needs shared/data/tokenizers/gpt2")),
     pytest.param("demo"),
+    pytest.param("byte_level", marks=pytest.mark.slow),
+    pytest.param("byte_fallback"),
+    pytest.param("gpt2", marks=absent),
+    pytest.param("tekken-131k", marks=[absent, pytest.mark.slow]),
 ]
 
 CARD: dict[str, Any] = {
@@ -67,18 +78,43 @@ DOCUMENTS: list[tuple[Any, Any]] = [
 ]
 
 
+def trained(byte_level: bool) -> Any:
+    """Make a tokenizer of some hundred tokens as GPT-2 has it, or as Gemma has it, with tokens for single bytes."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    texts = [
+        json.dumps(document, ensure_ascii=False, indent=i % 3 or None) for _, document in DOCUMENTS for i in range(3)
+    ]
+    backend = Tokenizer(models.BPE())
+    if byte_level:
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        backend.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        backend.train_from_iterator(texts * 5, trainers.BpeTrainer(vocab_size=450, initial_alphabet=alphabet))
+    else:
+        backend.normalizer = normalizers.Replace(" ", "▁")
+        backend.train_from_iterator(texts * 5, trainers.BpeTrainer(vocab_size=200))
+        model = json.loads(backend.to_str())["model"]
+        words = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), *model["vocab"]]
+        merges = [tuple(pair) for pair in model["merges"]]
+        backend.model = models.BPE(
+            vocab={word: i for i, word in enumerate(words)}, merges=merges, byte_fallback=True, unk_token="<unk>"
+        )
+        steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+        backend.decoder = decoders.Sequence(steps)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>", clean_up_tokenization_spaces=False)
+
+
 @cache
 def tokenizer(name: str) -> Any:
-    if name == "gpt2":
-        from transformers import AutoTokenizer
+    from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(GPT2)
+    if name in ("byte_level", "byte_fallback"):
+        return trained(name == "byte_level")
     if name == "demo":
-        demo = pytest.importorskip("decodekit_demo")
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(demo.model_path())
-    return None
+        return AutoTokenizer.from_pretrained(pytest.importorskip("decodekit_demo").model_path())
+    return AutoTokenizer.from_pretrained(REAL / name)
 
 
 @cache
@@ -86,8 +122,8 @@ def vocabulary(name: str) -> Vocabulary:
     return Vocabulary.from_bytes() if name == "bytes" else Vocabulary.from_tokenizer(tokenizer(name))
 
 
-def walk(compiled: Compiled, budget: int, seed: int) -> tuple[str, int]:
-    """Write a document of random allowed tokens within a budget."""
+def walk(compiled: Compiled, budget: int, seed: int) -> list[int]:
+    """Write a document of random allowed tokens within a budget; give the tokens."""
     random, state, tokens = np.random.default_rng(seed), compiled.start(), list[int]()
     while len(tokens) < budget:
         allowed = sorted(unpack(compiled.mask(state, budget - len(tokens))))
@@ -97,7 +133,12 @@ def walk(compiled: Compiled, budget: int, seed: int) -> tuple[str, int]:
         tokens.append(int(random.choice(allowed)))
         state = compiled.advance(state, tokens[-1])
     assert compiled.is_complete(state), f"{compiled.vocabulary.bytes_of(tokens)!r} has no end within {budget} tokens"
-    return compiled.vocabulary.bytes_of(tokens).decode(), len(tokens)
+    return tokens
+
+
+def text_of(name: str, tokens: list[int]) -> str:
+    """Say what the tokenizer itself says."""
+    return bytes(tokens).decode() if name == "bytes" else tokenizer(name).decode(tokens)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -106,8 +147,9 @@ def test_a_random_document_ends_within_its_budget_and_is_valid(name: str, schema
     compiled, judge = decodekit_json.compile(schema, vocabulary(name)), validator(schema)
     least = compiled.min_tokens(compiled.start())
     for seed, more in enumerate((0, 1, 3, 10, 40)):
-        text, length = walk(compiled, least + more, seed)
-        assert length <= least + more
+        tokens = walk(compiled, least + more, seed)
+        assert len(tokens) <= least + more
+        text = text_of(name, tokens)
         assert judge.is_valid(read(text)), text
 
 
@@ -118,11 +160,11 @@ def test_many_random_documents_end_within_their_budgets(name: str, schema: Any) 
     compiled, judge = decodekit_json.compile(schema, vocabulary(name)), validator(schema)
     least = compiled.min_tokens(compiled.start())
     for seed in range(40):
-        text, _ = walk(compiled, least + seed * 2, seed)
+        text = text_of(name, walk(compiled, least + seed * 2, seed))
         assert judge.is_valid(read(text)), text
 
 
-@pytest.mark.parametrize("name", NAMES[1:])
+@pytest.mark.parametrize("name", TOKENIZERS)
 @pytest.mark.parametrize(("schema", "document"), DOCUMENTS, ids=["card", "tree", "choice", "code", "any"])
 def test_the_usual_tokens_of_a_valid_document_are_allowed(name: str, schema: Any, document: Any) -> None:
     compiled = decodekit_json.compile(schema, vocabulary(name))
