@@ -30,8 +30,8 @@ _MAX_VISITED = 400
 _UNKNOWN = b"\xff"
 _AVOIDING = 64
 """Bytes that are enough to get around a value that is taken."""
-_SMALL = 1024
-"""Tokens of a vocabulary that is searched."""
+_SMALL = 128
+"""Tokens of a vocabulary that is searched, which takes seconds with more."""
 _ORDER = tuple(dict.fromkeys([*b'"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_ .:/@', *range(256)]))
 """Bytes by how likely they are to be on a shortest way."""
 
