@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from decodekit.errors import PromptError as PromptError
     from decodekit.errors import RequestError as RequestError
     from decodekit.errors import SchemaError as SchemaError
+    from decodekit.errors import SchemaWarning as SchemaWarning
     from decodekit.errors import UnknownTechniqueError as UnknownTechniqueError
     from decodekit.errors import UnsatisfiableSchemaError as UnsatisfiableSchemaError
     from decodekit.errors import UnsupportedSchemaError as UnsupportedSchemaError
@@ -74,8 +75,8 @@ _HOMES = {
     "decoder": "Decoder",
     "errors": (
         "DeadEndError DecodekitError GenerationError GenerationInterrupted IncompatibleTechniquesError ModelError "
-        "PluginError PluginWarning PromptError RequestError SchemaError UnknownTechniqueError UnsatisfiableSchemaError "
-        "UnsupportedSchemaError"
+        "PluginError PluginWarning PromptError RequestError SchemaError SchemaWarning UnknownTechniqueError "
+        "UnsatisfiableSchemaError UnsupportedSchemaError"
     ),
     "drafting": "DraftView",
     "law": "Law",

@@ -144,6 +144,10 @@ class PluginWarning(UserWarning):
     """A plugin was left out because it does not load."""
 
 
+class SchemaWarning(UserWarning):
+    """Something that a schema says, and that is not followed: an unknown dialect or format, another draft's keyword."""
+
+
 for _public in list(vars().values()):
     if isinstance(_public, type) and issubclass(_public, BaseException | Warning):
         _public.__module__ = "decodekit"

@@ -51,7 +51,7 @@ def fail(message: str, hint: str | None = None, code: int = REFUSED) -> NoReturn
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    from decodekit.errors import PluginWarning
+    from decodekit.errors import PluginWarning, SchemaWarning
 
-    if issubclass(category, PluginWarning):  # those of other libraries are not the user's to mend
+    if issubclass(category, PluginWarning | SchemaWarning):  # those of other libraries are not the user's to mend
         typer.echo(f"warning: {message}", err=True)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from decodekit.errors import SchemaError
 from decodekit.schemas import Parse, SchemaLike, load_schema
 from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
-from decodekit_json.techniques import Trigger, Whitespace, asserts_formats, build
+from decodekit_json.techniques import Trigger, Whitespace, asserts_formats, build, is_type
 
 if TYPE_CHECKING:
     from decodekit_json.embedded import TagSource
@@ -187,7 +187,8 @@ def _read(tag: Tag, asked: StructuralTag, name: str) -> tuple[TagSource, Parse]:
     from decodekit_json.sources import SchemaSource
 
     schema, parse = load_schema(tag.schema_, f"{name}: {tag.begin!r:.80}")
-    options = Options(asked.key_order, asked.whitespace, asserts_formats(asked.formats, tag.schema_))
+    formats = asserts_formats(asked.formats, tag.schema_)
+    options = Options(asked.key_order, asked.whitespace, formats, typed=is_type(tag.schema_))
     return TagSource(tag.begin, SchemaSource(schema, options), tag.end), parse
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from decodekit_json.explain import Explanation
 
 REFUSED = 1
+_STYLES = {"refused": "bold red", "not followed": "bold yellow"}
 
 
 def explain_schema(
@@ -63,12 +64,13 @@ def _show(console: Console, found: Explanation, unit: str) -> None:
         "example": [found.example] if found.example is not None else [],
         "fewest": [f"{found.fewest_tokens} {unit}"] if found.fewest_tokens is not None else [],
         "costs": [f"{keyword} at {pointer}: {why}" for keyword, pointer, why in found.costs],
+        "not followed": [str(remark) for remark in found.remarks],
         "ignored": [f"{keyword} at {pointer}" for keyword, pointer in found.ignored],
         "refused": [f"{error}" + (f"; {error.hint}" if error.hint else "") for error in found.refused],
     }
     for title, shown in lines.items():
         if shown:
-            console.print(title, style="bold red" if title == "refused" else "bold")
+            console.print(title, style=_STYLES.get(title, "bold"))
             for line in shown:
                 console.print(f"  {line}", soft_wrap=True)
 

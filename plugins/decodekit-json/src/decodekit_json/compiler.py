@@ -17,6 +17,7 @@ from decodekit_json.located import Documents
 from decodekit_json.lowering import Lowering
 from decodekit_json.machine import End, Thread, Value
 from decodekit_json.nodes import Node, Nodes
+from decodekit_json.remarks import Remark, remarks, tell
 from decodekit_json.survey import Survey
 from decodekit_json.terminal import INFINITE
 from decodekit_json.whitespace import Policy, Whitespace
@@ -34,8 +35,9 @@ class Options:
         whitespace: "flexible", "compact", or the spaces of a level.
         formats: Whether `format` is asserted; otherwise it is an annotation.
         unsupported: "refuse" a keyword that cannot be kept exactly, or "check" it at the end.
-        draft: What the schema is where it has no `$schema`: "4", "6", "7", "2019-09", "2020-12"; "" reads it as
-            2020-12 with the older spellings too.
+        draft: What the schema is where it has no `$schema`, or one of which nothing is known: "4", "6", "7",
+            "2019-09", "2020-12"; "" reads it as 2020-12 with the older spellings too.
+        typed: Whether a type reads the documents, which then checks formats that nobody else knows.
     """
 
     key_order: KeyOrder = "schema"
@@ -43,6 +45,7 @@ class Options:
     formats: bool = False
     unsupported: Literal["refuse", "check"] = "refuse"
     draft: str = ""
+    typed: bool = field(default=False, compare=False)
 
 
 @dataclass(slots=True)
@@ -53,11 +56,13 @@ class CompiledSchema:
         root: What the document must satisfy.
         start: The thread before the first byte.
         loosened: What is not kept while writing, and has to be checked at the end.
+        remarks: What it says and is not followed.
     """
 
     root: Node
     start: Thread
     loosened: list[UnsupportedSchemaError] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
 
 
 def lower(schema: Any, options: Options, documents: Mapping[str, Any] | None = None) -> CompiledSchema:
@@ -90,7 +95,7 @@ def lower(schema: Any, options: Options, documents: Mapping[str, Any] | None = N
             "the schema nests too deeply", hint="fewer than about 100 schemas inside one another can be read"
         ) from None
     start = Thread(Value(root, 0, 0, Whitespace(options.whitespace)), Thread(End(), None))
-    return CompiledSchema(root, start, loosened)
+    return CompiledSchema(root, start, loosened, remarks(found, survey.schemas, options.formats and not options.typed))
 
 
 class _Kept:
@@ -142,7 +147,7 @@ def compile(
         whitespace: "flexible", "compact", or the spaces of a level.
         formats: Whether `format` is asserted.
         unsupported: "refuse" or "check".
-        draft: The draft where the schema has no `$schema`.
+        draft: The draft where the schema has no `$schema`, or one of which nothing is known.
         name: What to call it in messages.
         parse: Turns a complete text into the result; by default `json.loads`.
 
@@ -150,27 +155,47 @@ def compile(
         SchemaError: For a schema that is not valid.
         UnsupportedSchemaError: For a keyword that cannot be kept exactly.
         UnsatisfiableSchemaError: Where no document satisfies it, or none in tokens of this vocabulary.
+
+    Warns:
+        SchemaWarning: Of what the schema says and is not followed; once for each schema.
     """
     chosen = Options(key_order, whitespace, formats, unsupported, draft)
-    width = vocabulary.size if width is None else width
+    return compiled(schema, chosen, documents, vocabulary, vocabulary.size if width is None else width, name, parse)
+
+
+def compiled(
+    schema: Any,
+    options: Options,
+    documents: Mapping[str, Any] | None,
+    vocabulary: Vocabulary,
+    width: int,
+    name: str,
+    parse: Callable[[str], Any] | None = None,
+) -> Compiled:
+    """Do what `compile` does, with its options as one."""
     text = _text(schema, documents, name)
 
     def make() -> Compiled:
-        found = _lowered(text, chosen, documents)
+        found = _lowered(text, options, documents, name)
         made = Compiled(found.start, vocabulary, width, name, parse or json.loads)
         made.lowered = found
         return made
 
-    return KEPT.get((text, chosen, vocabulary.fingerprint, width, name, parse), make)
+    return KEPT.get((text, options, vocabulary.fingerprint, width, name, parse), make)
 
 
 def lowered(schema: Any, options: Options, documents: Mapping[str, Any], name: str) -> CompiledSchema:
     """Give what `lower` gives, or gave before."""
-    return _lowered(_text(schema, documents, name), options, documents)
+    return _lowered(_text(schema, documents, name), options, documents, name)
 
 
-def _lowered(text: str, options: Options, documents: Mapping[str, Any] | None) -> CompiledSchema:
-    return KEPT.get((text, options), lambda: lower(json.loads(text)[0], options, documents))
+def _lowered(text: str, options: Options, documents: Mapping[str, Any] | None, name: str) -> CompiledSchema:
+    def make() -> CompiledSchema:
+        found = lower(json.loads(text)[0], options, documents)
+        tell(name, found.remarks)
+        return found
+
+    return KEPT.get((text, options), make)
 
 
 def _text(schema: Any, documents: Mapping[str, Any] | None, name: str) -> str:
@@ -184,4 +209,4 @@ def _text(schema: Any, documents: Mapping[str, Any] | None, name: str) -> str:
         raise SchemaError(f"{name}: the schema is not JSON: {error}") from error
 
 
-__all__ = ["KEPT", "CompiledSchema", "KeyOrder", "Options", "compile", "lower", "lowered"]
+__all__ = ["KEPT", "CompiledSchema", "KeyOrder", "Options", "compile", "compiled", "lower", "lowered"]

@@ -6,6 +6,7 @@ not declare say nothing. Which keywords a vocabulary has is read from the drafts
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,9 +14,9 @@ from typing import Any
 
 from jsonschema_specifications import REGISTRY
 from referencing import Specification
-from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012, specification_with
+from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012
 
-from decodekit.errors import UnsupportedSchemaError
+from decodekit.errors import SchemaError, UnsupportedSchemaError
 
 DRAFTS: dict[str, Specification[Any]] = {
     "4": DRAFT4,
@@ -24,7 +25,9 @@ DRAFTS: dict[str, Specification[Any]] = {
     "2019-09": DRAFT201909,
     "2020-12": DRAFT202012,
 }
-_NUMBERS = {id(specification): number for number, specification in DRAFTS.items()}
+_OFFICIAL = re.compile(r"https?://(?:www\.)?json-schema\.org/")
+_NAMED = re.compile(r"(?:draft-0([4-7])|draft/(2019-09|2020-12))/(?:hyper-)?schema|(schema)")
+"""What stands behind the address; draft 5 has the metaschema of draft 4, and a plain "schema" names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +51,57 @@ class Dialects:
 
     Args:
         documents: Metaschemas, among other documents, by URI.
+        draft: What the user says that the schema is; then nothing has to be known of a dialect that it names.
+
+    Attributes:
+        unknown: Dialects that schemas name and of which nothing is known.
     """
 
-    def __init__(self, documents: Mapping[str, Any]) -> None:
+    def __init__(self, documents: Mapping[str, Any], draft: str = "") -> None:
         self._documents = {uri.rstrip("#"): document for uri, document in documents.items()}
         self._known: dict[str, Dialect | None] = {}
+        self._draft = draft
+        self.unknown: list[str] = []
 
     def of(self, contents: Any) -> Dialect | None:
         """Give the dialect that a schema names; None where it names none, or one that nothing is known of.
 
         Raises:
-            UnsupportedSchemaError: For a metaschema that requires a vocabulary which is not known.
+            SchemaError: For a name that is no text.
+            UnsupportedSchemaError: For a draft that is not known, and for a metaschema that requires a vocabulary
+                which is not known.
         """
         name = contents.get("$schema") if isinstance(contents, dict) else None
-        if not isinstance(name, str):
+        if name is None:
             return None
+        if not isinstance(name, str):
+            raise SchemaError(f"$schema: {name!r:.80} is not a string", hint="it names the draft, or a metaschema")
         name = name.rstrip("#")
         if name not in self._known:
+            self._known[name] = None  # metaschemas may name themselves, or one another
             self._known[name] = self._find(name)
         return self._known[name]
 
     def _find(self, name: str) -> Dialect | None:
-        try:
-            return Dialect(_NUMBERS[id(specification_with(name))])
-        except Exception:  # a dialect of one's own
-            metaschema = self._documents.get(name)
-        declared = metaschema.get("$vocabulary") if isinstance(metaschema, dict) else None
-        return _declared(name, declared) if isinstance(declared, dict) else None
+        official = _OFFICIAL.match(name)
+        known = _NAMED.fullmatch(name[official.end() :].rstrip("/")) if official else None
+        if known:
+            number = known[1] or known[2]
+            return Dialect("4" if number == "5" else number) if number else None
+        metaschema = self._documents.get(name)
+        if isinstance(metaschema, dict):
+            declared = metaschema.get("$vocabulary")
+            return _declared(name, declared) if isinstance(declared, dict) else self.of(metaschema)
+        if official and not self._draft:
+            raise UnsupportedSchemaError(
+                f"{name!r:.200} is not a known draft",
+                keyword="$schema",
+                pointer="#",
+                hint=f"known are {', '.join(DRAFTS)}: name one of them, or say draft={LATEST.draft!r} to read it so",
+            )
+        if not self._draft:
+            self.unknown.append(name)
+        return None
 
 
 def _declared(name: str, declared: Mapping[str, Any]) -> Dialect:

@@ -18,6 +18,7 @@ from decodekit_json.located import Documents, Schema
 from decodekit_json.nodes import Node, TerminalPlan
 from decodekit_json.number_range import NumberRange
 from decodekit_json.objects import ObjectPlan
+from decodekit_json.remarks import Remark
 from decodekit_json.survey import reachable
 from decodekit_json.terminal import INFINITE
 
@@ -54,6 +55,7 @@ class Explanation:
         refused: Keywords that cannot be kept exactly.
         ignored: Annotations and keywords without effect, with their places.
         costs: Keywords that cost, with their places and why.
+        remarks: What looks as if it said something and is not followed.
     """
 
     allowed: list[str] = field(default_factory=list)
@@ -62,6 +64,7 @@ class Explanation:
     refused: list[UnsupportedSchemaError] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
     costs: list[tuple[str, str, str]] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
 
 
 def explain(
@@ -87,6 +90,9 @@ def explain(
     except UnsupportedSchemaError as error:
         found.refused.append(error)
         return found
+    found.remarks = lowered.remarks
+    told = {(remark.keyword, remark.pointer) for remark in found.remarks}
+    found.ignored = [place for place in found.ignored if place not in told]
     _visit(lowered.root, found.refused)
     found.allowed = list(_words(lowered.root, 0, ()))
     seen = {(error.keyword, error.pointer) for error in found.refused}

@@ -77,18 +77,21 @@ def span(name: str) -> tuple[str, str] | None:
     return None if entry is None else (entry[1], entry[2])
 
 
+def is_read(draft: str, name: str) -> bool:
+    """Say whether a keyword of the table is one of a draft."""
+    first, last = _TABLE[name][1:3]
+    return not draft or _ORDER.index(first) <= _ORDER.index(draft) <= _ORDER.index(last)
+
+
 def relevant(schema: Schema, kind: str) -> Iterator[str]:
     """Give a schema's keywords that say something about a type, in the schema's order."""
     contents = schema.contents
     if "$ref" in contents and schema.older("7"):
         yield "$ref"
         return
-    place = _ORDER.index(schema.draft) if schema.draft else -1
     for name in contents:
         entry = _TABLE.get(name)
-        if entry is None or (entry[0] and entry[0] != kind):
-            continue
-        if place < 0 or _ORDER.index(entry[1]) <= place <= _ORDER.index(entry[2]):
+        if entry is not None and entry[0] in ("", kind) and is_read(schema.draft, name):
             yield name
 
 
@@ -604,6 +607,7 @@ __all__ = [
     "absent",
     "exact",
     "handler_of",
+    "is_read",
     "may_have_type",
     "relevant",
     "span",

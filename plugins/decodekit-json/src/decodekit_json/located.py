@@ -64,7 +64,7 @@ class Documents:
     def __init__(self, root: Any, documents: Mapping[str, Any] | None = None, draft: str = "") -> None:
         if not isinstance(root, dict | bool):
             raise _no_schema(root, "#")
-        self._dialects = Dialects(documents or {})
+        self._dialects = Dialects(documents or {}, draft)
         dialect = self._dialects.of(root) or Dialect(draft)
         self.draft = dialect.draft
         fallback = DRAFTS[self.draft or "2020-12"]
@@ -80,6 +80,11 @@ class Documents:
         self._targets: dict[tuple[Schema, str], Schema] = {}
         resolver = self.registry.resolver(base_uri=resource.id() or _ROOT)
         self.root = self._keep(root, dialect, "#", resolver)
+
+    @property
+    def unknown_dialects(self) -> list[str]:
+        """Give what schemas name as their dialect, so far as they were looked at, and of which nothing is known."""
+        return self._dialects.unknown
 
     def child(self, parent: Schema, contents: Any, *path: str | int) -> Schema:
         """Give a subschema of `parent`, found under `path`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from decodekit.errors import SchemaError, UnsatisfiableSchemaError
@@ -64,9 +64,7 @@ class SchemaSource:
 
     def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
         """Compile, or give what was compiled before."""
-        return compiler.compile(
-            self.schema, vocabulary, width=width, documents=self.documents, name=name, **asdict(self.options)
-        )
+        return compiler.compiled(self.schema, self.options, self.documents, vocabulary, width, name)
 
     def meet(self, other: Source) -> SchemaSource | None:
         """Give the documents that satisfy both, where both are read in the same way; None elsewhere.

@@ -7,13 +7,12 @@ machine would visit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import SchemaError, UnsupportedSchemaError
 from decodekit_json import keywords, patterns
-from decodekit_json.dialects import DRAFTS
 from decodekit_json.located import Documents, Schema
 from decodekit_json.terminal import INFINITE
 
@@ -75,6 +74,11 @@ class Survey:
         self._scan(documents.root)
         self._refuse_loops()
         self._spread()
+
+    @property
+    def schemas(self) -> Iterable[Schema]:
+        """Give all schemas that are reached."""
+        return self._seen
 
     def level(self, schema: Schema) -> int:
         """Say whether anything of a schema, or of what is inside it, can be refused."""
@@ -142,8 +146,10 @@ class Survey:
             found.level = self._own(schema, names)
             try:
                 found.parts = list(_parts(self.documents, schema, names))
-            except UnsupportedSchemaError:  # a reference that leads nowhere: refused where it is reached
-                found.level = RISKY
+            except UnsupportedSchemaError as error:
+                if error.keyword in ("$schema", "$vocabulary"):
+                    raise
+                found.level = RISKY  # a reference that leads nowhere: refused where it is reached
             stack += [part for _, part in found.parts]
 
     def _own(self, schema: Schema, names: list[str]) -> int:
@@ -262,13 +268,10 @@ def _keywords(schema: Schema) -> list[str]:
 
 
 def _read(draft: str, name: str) -> bool:
-    span = keywords.span(name)
-    if span is None:
-        return name in ("then", "else", "additionalItems", "minContains", "maxContains")
-    return not draft or _PLACE[span[0]] <= _PLACE[draft] <= _PLACE[span[1]]
+    return name in _BESIDE if keywords.span(name) is None else keywords.is_read(draft, name)
 
 
-_PLACE = {draft: place for place, draft in enumerate(DRAFTS)}
+_BESIDE = frozenset(("then", "else", "additionalItems", "minContains", "maxContains"))
 
 
 def _parts(documents: Documents, schema: Schema, names: list[str]) -> Iterator[tuple[str, Schema]]:

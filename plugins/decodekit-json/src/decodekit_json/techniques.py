@@ -38,7 +38,8 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
         unsupported: "refuse" a keyword that cannot be kept exactly; or "check" it when the document is written:
             where it is broken, `.parsed` is None and `.parse_error` says why.
         documents: Other schemas by URI, for `$ref`; nothing is fetched.
-        draft: What the schema is where it has no `$schema`; by default 2020-12, with the older spellings too.
+        draft: What the schema is where it has no `$schema`, or one of which nothing is known; by default 2020-12, with
+            the older spellings too.
         after: A trigger such as "</think>": text is free up to the first one, and the document comes right behind it.
         partial_strings: Whether strings show in `Piece.partial` as they grow, or once they are complete.
     """
@@ -74,6 +75,7 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
             formats=asserts_formats(self.formats, self.schema_),
             unsupported=self.unsupported,
             draft=self.draft or "",
+            typed=is_type(self.schema_),
         )
 
 
@@ -157,7 +159,12 @@ class Choice(Constraint, name="choice"):
 
 def asserts_formats(formats: Literal["assert", "annotate"] | None, schema: Any) -> bool:
     """Say whether `format` is asserted; by default where the schema is a type."""
-    return not isinstance(schema, dict | bool | str | Path) if formats is None else formats == "assert"
+    return is_type(schema) if formats is None else formats == "assert"
+
+
+def is_type(schema: Any) -> bool:
+    """Say whether what is given as a schema is a type, which reads the documents as well."""
+    return not isinstance(schema, dict | bool | str | Path)
 
 
 def build(
@@ -211,4 +218,15 @@ def _checked(source: SchemaSource, name: str, parse: Parse) -> Parse:
     return checked
 
 
-__all__ = ["AnyJSON", "Choice", "Grammar", "JSONSchema", "Regex", "Trigger", "Whitespace", "asserts_formats", "build"]
+__all__ = [
+    "AnyJSON",
+    "Choice",
+    "Grammar",
+    "JSONSchema",
+    "Regex",
+    "Trigger",
+    "Whitespace",
+    "asserts_formats",
+    "build",
+    "is_type",
+]
