@@ -252,7 +252,7 @@ def _constraint(techniques: Sequence[Technique], context: BuildContext, limit: i
         if joint is None:
             raise IncompatibleTechniquesError(
                 f"{constraints[0].name!r} and {constraint.name!r} cannot be intersected without dead ends",
-                hint="put both into one schema or regex",
+                hint=constraint.alone or constraints[0].alone or "put both into one schema or regex",
             )
         compiled = joint
     start = compiled.start()

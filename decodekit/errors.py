@@ -71,7 +71,18 @@ class UnsupportedSchemaError(SchemaError):
 
 
 class UnsatisfiableSchemaError(SchemaError):
-    """A schema or regular expression that no text satisfies, or none within the tokens that the request has."""
+    """A schema or regular expression that no text satisfies, or none within the tokens that the request has.
+
+    Args:
+        message: What contradicts what.
+        keyword: One of the keywords that contradict one another; "" where that is not known.
+        pointer: JSON pointer of the schema that has it, as a URI fragment.
+        hint: What to do.
+    """
+
+    def __init__(self, message: str, *, keyword: str = "", pointer: str = "#", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.keyword, self.pointer = keyword, pointer
 
 
 class ModelError(DecodekitError):

@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from decodekit.errors import PromptError, RequestError
+from decodekit.faults import explain
 from decodekit.techniques import Technique
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def make_request(
     try:
         return Request(prompt=as_prompt(prompt), techniques=tuple(chosen), **plain)
     except ValidationError as error:
-        raise RequestError(_explain(error, "request")) from error
+        raise RequestError(explain(error, "request")) from error
 
 
 def as_prompt(prompt: Any) -> PromptLike:
@@ -237,15 +238,13 @@ def _make(cls: type[Technique], call: Callable[[type[Technique]], Technique]) ->
     try:
         return call(cls)
     except ValidationError as error:
-        raise RequestError(_explain(error, cls.name)) from error
+        raise RequestError(explain(error, cls.name), hint=_example(cls, error)) from error
     except TypeError as error:
         raise RequestError(f"{cls.name}: {error}") from error
 
 
-def _explain(error: ValidationError, what: str) -> str:
-    faults = (
-        f"{'.'.join(str(part).rstrip('_') for part in fault['loc']) or 'value'}: "
-        f"{fault['msg']} (got {fault['input']!r:.80})"
-        for fault in error.errors(include_url=False)
-    )
-    return f"{what}: " + "; ".join(faults)
+def _example(cls: type[Technique], error: ValidationError) -> str | None:
+    """Give what to write, where it is the first field that does not fit: the one that needs no name."""
+    field, info = next(iter(cls.model_fields.items()))
+    wrong = {fault["loc"][0] for fault in error.errors(include_url=False) if fault["loc"]}
+    return f"for example {cls.usage}" if cls.usage and wrong & {field, info.alias} else None

@@ -14,11 +14,14 @@ from decodekit.errors import SchemaError
 
 Parse: TypeAlias = Callable[[str], Any]
 _HINT = "give a dict, JSON text, a path to a file, or a pydantic model"
+_OBJECT = 'a schema is an object such as {"type": "array"}, true or false'
+_BEGINNINGS, _WORDS = ("{", "[", '"'), ("true", "false", "null")
+"""How JSON is told from a path."""
 
 
 def _something(value: Any) -> Any:
     if value is None or (isinstance(value, int | float | list | tuple | set) and not isinstance(value, bool)):
-        raise ValueError("a schema is a dict, JSON text, a path, or a type that pydantic understands")
+        raise ValueError("not a schema")
     return value
 
 
@@ -43,23 +46,38 @@ def load_schema(source: Any, what: str = "json_schema") -> tuple[Any, Parse]:
     """
     if isinstance(source, dict | bool):
         return source, json.loads
-    if isinstance(source, Path) or (isinstance(source, str) and not source.lstrip().startswith(("{", "true", "false"))):
-        try:
-            source = Path(source).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise SchemaError(
-                f"{what}: {str(source)[:80]!r} is neither JSON nor a file: {error}", hint=_HINT
-            ) from error
-    if isinstance(source, str):
-        try:
-            return json.loads(source), json.loads
-        except json.JSONDecodeError as error:
-            raise SchemaError(f"{what}: the schema is not JSON: {error}") from error
+    if isinstance(source, str | Path):
+        return _read_schema(source, what), json.loads
     adapter = source if isinstance(source, TypeAdapter) else _adapter(source, what)
     try:
         return adapter.json_schema(), adapter.validate_json
     except Exception as error:  # pydantic raises several kinds, some of them plain
         raise SchemaError(f"{what}: pydantic has no schema for {source!r:.80}: {_first_line(error)}") from error
+
+
+def _read_schema(source: str | Path, what: str) -> Any:
+    """Read JSON text, or the file that has it."""
+    text, whose = str(source), "the schema"
+    if not text.strip():
+        raise SchemaError(f"{what}: the schema is empty", hint=_HINT)
+    if isinstance(source, Path) or not (text.lstrip().startswith(_BEGINNINGS) or text.strip() in _WORDS):
+        whose = repr(text[:80])
+        try:
+            text = Path(source).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise SchemaError(f"{what}: {whose} is neither JSON nor a file: {_lower(reason)}", hint=_HINT) from error
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SchemaError(f"{what}: {whose} is not JSON: {_lower(str(error))}", hint=_HINT) from error
+    if not isinstance(found, dict | bool):
+        raise SchemaError(f"{what}: {text.strip()[:80]!r} is JSON, but not a schema", hint=_OBJECT)
+    return found
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
 
 
 def _first_line(error: Exception) -> str:

@@ -87,6 +87,7 @@ class Technique(BaseModel, metaclass=TechniqueMeta):
         graph_safe: Whether the piece is tensors only, without host synchronisation.
         needs: What it needs of the engine: "rewind", "tokenizer", "vocabulary".
         source: Paper or reference implementation, shown in generated tables.
+        usage: What to write, for example; the hint where a field does not fit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
@@ -97,6 +98,7 @@ class Technique(BaseModel, metaclass=TechniqueMeta):
     graph_safe: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset()
     source: ClassVar[str] = ""
+    usage: ClassVar[str] = ""
 
     def __init_subclass__(cls, **declarations: Any) -> None:
         super().__init_subclass__()
@@ -244,9 +246,14 @@ class CompiledConstraint(ABC):
 
 
 class Constraint(Technique):
-    """What a text must satisfy. Hook `decodekit_constraints`. `build` gives a `CompiledConstraint`."""
+    """What a text must satisfy. Hook `decodekit_constraints`. `build` gives a `CompiledConstraint`.
+
+    Attributes:
+        alone: For one that is never intersected with another: what to do instead, in the refusal's hint.
+    """
 
     role: ClassVar[str] = "constraint"
+    alone: ClassVar[str] = ""
 
     @abstractmethod
     def build(self, context: BuildContext) -> CompiledConstraint:

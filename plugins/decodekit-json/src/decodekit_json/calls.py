@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from decodekit_json.embedded import TagSource
 
 _NAME = "{name}"
+_ALONE = "tagged documents go with no other constraint: put what it asks of them into their schemas, or leave it out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,13 @@ def _as_tool(value: Any) -> Any:
     return value
 
 
-class StructuralTag(Constraint, name="structural_tag", source="arXiv:2411.15100, structural tags"):
+class StructuralTag(
+    Constraint,
+    name="structural_tag",
+    source="arXiv:2411.15100, structural tags",
+    usage='structural_tag=[{"begin": "<a>", "schema": {"type": "object"}, "end": "</a>"}]',
+    alone=_ALONE,
+):
     """Free text with tagged JSON in it; `.parsed` is the list of the `ToolCall`s. Exact.
 
     The text is free until a trigger has been written; then comes a tag that begins with it, its document, its end, and
@@ -107,7 +114,13 @@ class StructuralTag(Constraint, name="structural_tag", source="arXiv:2411.15100,
         return _build(self, self.name, context)
 
 
-class ToolCalls(Constraint, name="tool_calls", source="arXiv:2411.15100, structural tags"):
+class ToolCalls(
+    Constraint,
+    name="tool_calls",
+    source="arXiv:2411.15100, structural tags",
+    usage='tool_calls=[{"name": "add", "parameters": {"type": "object"}}], or pydantic models',
+    alone=_ALONE,
+):
     """Free text with calls of functions in it; `.parsed` is the list of the `ToolCall`s. Exact.
 
     Args:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from decodekit.errors import SchemaError, UnsatisfiableSchemaError, UnsupportedSchemaError
+from decodekit.errors import SchemaError, UnsupportedSchemaError
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
 from decodekit_json.dialects import DRAFTS
@@ -89,7 +89,9 @@ def lower(schema: Any, options: Options, documents: Mapping[str, Any] | None = N
         root = nodes.node(frozenset([(found.root, True)]))
         survey.walk(root)
         if root.distance >= INFINITE:
-            raise UnsatisfiableSchemaError("no document satisfies the schema, or none of less than 2^60 bytes")
+            from decodekit_json.blame import blame
+
+            raise blame(root)
     except RecursionError:
         raise UnsupportedSchemaError(
             "the schema nests too deeply", hint="fewer than about 100 schemas inside one another can be read"

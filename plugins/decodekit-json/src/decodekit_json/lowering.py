@@ -80,6 +80,19 @@ class Lowering:
             raise found
         return found
 
+    def settled(self, kind: str, literals: Literals) -> Group | None:
+        """Give what the literals ask of a value of one type without a choice, None where that contradicts itself.
+
+        Raises:
+            UnsupportedSchemaError: Where a keyword cannot be kept exactly.
+        """
+        before, self._steps = self._steps, 0
+        try:
+            settled = self._settle(kind, list(literals), _EMPTY[kind], set())
+            return None if settled is None else settled[0]
+        finally:
+            self._steps = before
+
     def _work_out(self, kind: str, literals: Literals) -> tuple[Group, ...] | UnsupportedSchemaError:
         ordered = list(literals)
         if len(ordered) > 1:

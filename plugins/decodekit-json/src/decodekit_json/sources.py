@@ -150,7 +150,7 @@ def _beginning(terminal: Terminal, name: str) -> Threads:
     """Give the threads before the first byte; where the empty text will do, one of them is at the end."""
     start = terminal.start()
     if start is None:
-        raise UnsatisfiableSchemaError(f"{name}: no text satisfies it")
+        raise UnsatisfiableSchemaError(f"{name}: no text satisfies it", hint="it contradicts itself: loosen it")
     return Reading(terminal, start).reached(start, Thread(End(), None), None)
 
 

@@ -25,7 +25,12 @@ Trigger = Annotated[str | None, Field(min_length=1)]
 """Up to where a text is free; None where it is not."""
 
 
-class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 2020-12 and drafts 4 to 2019-09"):
+class JSONSchema(
+    Constraint,
+    name="json_schema",
+    source="json-schema.org, draft 2020-12 and drafts 4 to 2019-09",
+    usage='json_schema={"type": "object"}, JSON text, a path to a file, or a pydantic model',
+):
     """JSON that satisfies a schema and ends within the request's tokens; `.parsed` is the typed value. Exact.
 
     Args:
@@ -79,7 +84,7 @@ class JSONSchema(Constraint, name="json_schema", source="json-schema.org, draft 
         )
 
 
-class AnyJSON(Constraint, name="json", source="RFC 8259"):
+class AnyJSON(Constraint, name="json", source="RFC 8259", usage="json=True; a schema goes into json_schema"):
     """Any JSON value: object, array, string, number, true, false or null; `.parsed` is what `json.loads` gives. Exact.
 
     Args:
@@ -101,7 +106,7 @@ class AnyJSON(Constraint, name="json", source="RFC 8259"):
         return build(source, self.name, context, self.after, json.loads, PartialJSON(self.partial_strings))
 
 
-class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
+class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives", usage='regex="[0-9]+"'):
     """Texts that `re.fullmatch(pattern, text)` accepts. Exact, or refused.
 
     Args:
@@ -121,7 +126,13 @@ class Regex(Constraint, name="regex", source="Brzozowski 1964, derivatives"):
         return build(TextSource(expression), self.name, context, self.after)
 
 
-class Grammar(Constraint, name="grammar", source="lark-parser.readthedocs.io, Grammar Reference"):
+class Grammar(
+    Constraint,
+    name="grammar",
+    source="lark-parser.readthedocs.io, Grammar Reference",
+    usage="grammar='start: \"a\"+', or a path to a file that has it",
+    alone="a grammar goes with no other constraint: write into it what the other asks, or leave one of the two out",
+):
     """Texts that follow a context-free grammar in Lark's notation. Exact, or refused.
 
     Args:
@@ -140,7 +151,7 @@ class Grammar(Constraint, name="grammar", source="lark-parser.readthedocs.io, Gr
         return build(GrammarSource(text_of(self.grammar), self.start), self.name, context, self.after)
 
 
-class Choice(Constraint, name="choice"):
+class Choice(Constraint, name="choice", usage='choice=["yes", "no"]'):
     """Exactly one of some texts, which is also `.parsed`. Exact.
 
     Args:

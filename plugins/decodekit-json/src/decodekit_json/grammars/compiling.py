@@ -97,13 +97,20 @@ def text_of(grammar: str | Path) -> str:
     """
     if isinstance(grammar, str) and ("\n" in grammar or ":" in grammar):
         return grammar
+    if not str(grammar).strip():
+        raise SchemaError("grammar: the grammar is empty", hint='a grammar has a rule such as start: "a"')
     try:
         return Path(grammar).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise SchemaError(
-            f"grammar: {str(grammar)[:80]!r} is neither a grammar nor a file: {error}",
+            f"grammar: {str(grammar)[:80]!r} is neither a grammar nor a file: {_reason(error)}",
             hint='a grammar has a rule such as start: "a"',
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
+    return reason[:1].lower() + reason[1:]
 
 
 __all__ = ["GrammarSource", "compile_grammar", "load", "text_of"]
