@@ -43,7 +43,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "is_instance_of": lambda at: f"is no {at['class']}",
     "model_type": lambda at: "is not a dict",
     "value_error": lambda at: str(at["error"]),
-    "finite_number": lambda at: "is not finite",
+    "finite_number": lambda at: "is not a finite number",
 }
 _TAG = re.compile(r"\w+[\[(-].*|str|int|float|bool|list|tuple|dict|Path", re.DOTALL)
 """Parts of a place that name an alternative of a union, not a field."""

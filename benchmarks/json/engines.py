@@ -60,9 +60,9 @@ def _context(vocabulary: Vocabulary) -> BuildContext:
 
 
 def _outlines(schema: Any, vocabulary: Vocabulary, *_: Any) -> Walk:
-    from decodekit_outlines import JSONSchema
+    from decodekit_outlines import OutlinesJSONSchema
 
-    return Walk(JSONSchema(schema, whitespace="flexible").build(_context(vocabulary)))
+    return Walk(OutlinesJSONSchema(schema, whitespace="flexible").build(_context(vocabulary)))
 
 
 def _plugin(schema: Any, vocabulary: Vocabulary, *_: Any) -> Walk:

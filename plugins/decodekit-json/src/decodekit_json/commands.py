@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from decodekit_json.explain import Explanation
 
 REFUSED = 1
+_HUB_TIMEOUT_S = 5
 _STYLES = {"refused": "bold red", "not followed": "bold yellow"}
 
 
@@ -44,18 +45,43 @@ def explain_schema(
 
 
 def _vocabulary(tokenizer: str) -> Vocabulary:
+    from pathlib import Path
+
     from transformers import AutoTokenizer
 
     from decodekit import Vocabulary
     from decodekit.errors import ModelError
 
+    def load(**options: bool) -> Vocabulary:
+        return Vocabulary.from_tokenizer(AutoTokenizer.from_pretrained(tokenizer, **options))
+
     try:
-        return Vocabulary.from_tokenizer(AutoTokenizer.from_pretrained(tokenizer))
+        return load(local_files_only=True)
+    except (OSError, ValueError) as error:
+        if not Path(tokenizer).is_dir() and not _reaches_hub():
+            raise ModelError(
+                f"there is no folder {tokenizer!r}, no tokenizer of that name was loaded before, and the hub cannot be "
+                "reached",
+                hint="give a folder that has tokenizer.json",
+            ) from error
+    try:
+        return load()
     except (OSError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(
             f"the tokenizer {tokenizer!r} cannot be loaded: {reason}", hint="give a folder, or a name on the hub"
         ) from error
+
+
+def _reaches_hub() -> bool:
+    """Say whether the hub answers at all: transformers tries for a minute where it does not."""
+    from huggingface_hub import constants, get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=_HUB_TIMEOUT_S)
+    except Exception:  # the HTTP library's own, whichever it is
+        return False
+    return True
 
 
 def _show(console: Console, found: Explanation, unit: str) -> None:

@@ -1,0 +1,169 @@
+"""What a user meets when a constraint is written wrongly: the place, the value, and what to write instead."""
+
+import pytest
+
+from decodekit import (
+    Decoder,
+    IncompatibleTechniquesError,
+    ModelError,
+    RequestError,
+    SchemaError,
+    UnsatisfiableSchemaError,
+    Vocabulary,
+)
+from decodekit.cli.application import run
+from decodekit.plugins import plugins
+from decodekit.request import make_request
+from decodekit.testing import tiny_llama, toy_context
+from decodekit_json import Choice, Grammar, JSONSchema, Regex, StructuralTag, ToolCalls, commands
+from decodekit_json.compiler import Options, lower
+
+
+@pytest.mark.parametrize(
+    ("asked", "message", "hint"),
+    [
+        ({"choice": "abc"}, "choice: choices: 'abc' is not a list", 'for example choice=["yes", "no"]'),
+        ({"choice": [1, 2]}, "choice: choices.0: 1 is not text; choices.1: 2 is not text", 'choice=["yes", "no"]'),
+        ({"choice": []}, r"choice: choices: \[\] is empty", 'choice=["yes", "no"]'),
+        ({"grammar": 5}, "grammar: grammar: 5 is not text and is not a path", "grammar='start:"),
+        ({"grammar": {"grammar": 'start: "a"', "start": 5}}, "grammar: start: 5 is not text", None),
+        ({"regex": 5}, "regex: pattern: 5 is not text", 'regex="[0-9]+"'),
+        ({"json_schema": 5}, r"json_schema: schema: not a schema \(got 5\)", 'json_schema={"type": "object"}'),
+        ({"json": {"x": 1}}, r"json: whitespace: \{'x': 1\} is not 'flexible' or 'compact' and", "json=True; a schema"),
+        ({"json": {"whitespace": 9}}, "whitespace: 9 is not .*and is not less than or equal to 8", "json=True"),
+        ({"json_schema": {"schema": {}, "key_order": "x"}}, "key_order: 'x' is not 'schema' or 'any'", None),
+        ({"tool_calls": 5}, "tool_calls: tools: 5 is not a list", "tool_calls=[{"),
+        ({"tool_calls": [5]}, "tool_calls: tools.0: 5 is not a dict", "tool_calls=[{"),
+        (
+            {"tool_calls": [{"name": "a", "paramters": {}}]},
+            "tool_calls: tools.0.paramters is no",
+            "tool_calls=[{",
+        ),
+        ({"structural_tag": [{}]}, "structural_tag: tags.0.begin is missing", "structural_tag=[{"),
+    ],
+)
+def test_a_field_that_does_not_fit_is_named_with_its_value_and_an_example(asked, message, hint):
+    with pytest.raises(RequestError, match=message) as refused:
+        make_request("x", (), asked, plugins())
+    assert "nput should" not in str(refused.value)
+    assert refused.value.hint is None if hint is None else hint in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("schema", "message", "hint"),
+    [
+        ("[1]", r"json_schema: '\[1\]' is JSON, but not a schema", "a schema is an object"),
+        ('"x"', """json_schema: '"x"' is JSON, but not a schema""", "a schema is an object"),
+        ("null", "json_schema: 'null' is JSON, but not a schema", "a schema is an object"),
+        ("", "json_schema: the schema is empty", "a path to a file"),
+        ("{", "json_schema: the schema is not JSON: expecting property name", "give a dict"),
+        ("none.json", "json_schema: 'none.json' is neither JSON nor a file: no such file", "a path to a file"),
+    ],
+)
+def test_a_text_that_is_no_schema_is_told(schema, message, hint):
+    with pytest.raises(SchemaError, match=message) as refused:
+        JSONSchema(schema).build(toy_context())
+    assert hint in refused.value.hint
+
+
+def test_a_file_that_holds_no_schema_is_told_by_name(tmp_path):
+    (tmp_path / "a.json").write_text("{nonsense")
+    with pytest.raises(SchemaError, match=r"a\.json' is not JSON: expecting property name"):
+        JSONSchema(tmp_path / "a.json").build(toy_context())
+
+
+def test_a_grammar_that_is_none_is_told():
+    with pytest.raises(SchemaError, match="grammar: the grammar is empty"):
+        Grammar(" ").build(toy_context())
+    with pytest.raises(SchemaError, match=r"grammar: 'no\.lark' is neither a grammar nor a file: no such file"):
+        Grammar("no.lark").build(toy_context())
+
+
+@pytest.mark.parametrize(
+    ("schema", "keywords", "pointer"),
+    [
+        ({"enum": []}, "nothing satisfies enum at #", "#"),
+        (False, "# is false", "#"),
+        (
+            {"allOf": [{"type": "string"}, {"type": "null"}]},
+            "type at #/allOf/0 and type at #/allOf/1 cannot",
+            "#/allOf/0",
+        ),
+        ({"type": "string", "enum": [1], "title": "x"}, "enum and type at # cannot hold together", "#"),
+        (
+            {"type": "object", "properties": {"a": {"type": "number", "minimum": 5, "maximum": 3}}, "required": ["a"]},
+            "minimum, maximum and type at #/properties/a cannot hold together",
+            "#/properties/a",
+        ),
+        (
+            {"type": "object", "required": ["a"], "additionalProperties": False, "maxProperties": 9},
+            "required, additionalProperties and type at # cannot",
+            "#",
+        ),
+        (
+            {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"not": {}}}},
+            "nothing satisfies not at #/\\$defs/a",
+            "#/$defs/a",
+        ),
+        (
+            {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+            "a value of #/properties/a must have another one inside, without end",
+            "#/properties/a",
+        ),
+        ({"anyOf": [{"enum": []}, {"not": {}}], "minimum": 1}, "nothing satisfies anyOf at #", "#"),
+    ],
+)
+def test_a_schema_that_nothing_satisfies_is_told_with_the_place(schema, keywords, pointer):
+    with pytest.raises(UnsatisfiableSchemaError, match=f"no document satisfies the schema.*: {keywords}") as refused:
+        lower(schema, Options())
+    assert refused.value.pointer == pointer
+    assert refused.value.hint
+
+
+def test_an_expression_that_nothing_satisfies_has_a_hint():
+    with pytest.raises(UnsatisfiableSchemaError, match="regex: no text satisfies it") as refused:
+        Regex("[^\\s\\S]").build(toy_context())
+    assert refused.value.hint == "it contradicts itself: loosen it"
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        ((Grammar('start: "a"'), JSONSchema({})), "a grammar goes with no other constraint"),
+        ((Choice(["a"]), Grammar('start: "a"')), "a grammar goes with no other constraint"),
+        ((ToolCalls([{"name": "a"}]), Regex("a")), "tagged documents go with no other constraint"),
+        ((Regex("a"), StructuralTag([{"begin": "<a>", "end": "<"}])), "tagged documents go with no other constraint"),
+        ((JSONSchema({}), Regex("a")), "put both into one schema or regex"),
+    ],
+)
+def test_constraints_that_do_not_go_together_are_refused_with_what_to_do(asked, hint):
+    decoder = Decoder(tiny_llama(257, eos_token_id=256), Vocabulary.from_bytes())
+    with pytest.raises(IncompatibleTechniquesError, match="cannot be intersected") as refused:
+        decoder.generate("a", *asked)
+    assert hint in refused.value.hint
+
+
+def test_a_tokenizer_that_is_nowhere_is_told_at_once(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr("huggingface_hub.get_session", lambda: asked.append(1) or pytest.fail("no network in tests"))
+    monkeypatch.setattr(commands, "_reaches_hub", lambda: asked.append(1) is not None)
+    with pytest.raises(ModelError, match="there is no folder 'no-such-tokenizer', no tokenizer of that name"):
+        commands._vocabulary("no-such-tokenizer")
+    assert asked == [1]
+    with pytest.raises(SystemExit) as ended:
+        run(["explain-schema", "{}", "--tokenizer", "no-such-tokenizer"])
+    assert ended.value.code == 2
+    assert "the hub cannot be reached" in capsys.readouterr().err
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch):
+    class Session:
+        asked = 0
+
+        def head(self, url, timeout):
+            Session.asked += 1
+            raise ConnectionError(f"no route to {url} within {timeout} s")
+
+    monkeypatch.setattr("huggingface_hub.get_session", Session)
+    assert not commands._reaches_hub()
+    assert Session.asked == 1
