@@ -30,6 +30,10 @@ _HINTS = {
     "h": "write [ \\t]",
     "Q": "escape each character",
 }
+_FLAT = re.compile(r"\(\?:[^()]*\)")
+_QUANTIFIERS = frozenset("*+?{")
+_PLAIN = {c: chars(cs.interval(ord(c), ord(c))) for c in map(chr, range(128)) if c not in r"^$\.*+?()[{|"}
+"""Characters that stand for themselves, where no count follows."""
 _LOOKS = ("(?=", "(?!", "(?<=", "(?<!")
 _SINGLE_HINT = "JSON Schema patterns follow ECMA-262"
 
@@ -51,6 +55,7 @@ class Reader:
         self.flags = frozenset(flags) - {"u"}
         if unknown := self.flags - {"i", "m", "s"}:
             raise SchemaError(f"regex flags {''.join(sorted(unknown))!r} are not known", hint="i, m, s and u are")
+        self._flat: dict[tuple[str, frozenset[str]], Tree] = {}
         self.line_ends = cs.LINE_ENDS
         self.word = cs.ASCII_WORD
 
@@ -84,11 +89,15 @@ class Reader:
         options: list[Tree] = []
         items: list[Tree] = []
         text, end = self.text, len(self.text)
-        while self.at < end and text[self.at] != ")":
-            if text[self.at] == "|":
+        plain = _PLAIN if "i" not in self.flags else {}
+        while self.at < end and (character := text[self.at]) != ")":
+            if character == "|":
                 self.at += 1
                 options.append(row(items))
                 items = []
+            elif character in plain and text[self.at + 1 : self.at + 2] not in _QUANTIFIERS:
+                self.at += 1
+                items.append(plain[character])
             else:
                 items.append(self._term())
         options.append(row(items))
@@ -111,7 +120,7 @@ class Reader:
 
     def _atom(self, character: str) -> Tree:
         if character == "(":
-            return self._group()
+            return self._again() or self._group()
         if character == "[":
             return self._class()
         if character in "*+?":
@@ -153,6 +162,20 @@ class Reader:
         if isinstance(atom, Look) and text.startswith(_LOOKS, start):
             raise self._wrong("a repeated look-around", "drop the repeat")
         return loop(atom, least, most)
+
+    def _again(self) -> Tree | None:
+        """Read a group without groups inside that was read before."""
+        match = _FLAT.match(self.text, self.at)
+        if match is None:
+            return None
+        key = match[0], self.flags
+        if key not in self._flat:
+            found = self._group()
+            if self.at != match.end():  # a ) inside of a class
+                return found
+            self._flat[key] = found
+        self.at = match.end()
+        return self._flat[key]
 
     def _group(self) -> Tree:
         start = self.at
