@@ -17,11 +17,23 @@ def behind(trigger: bytes, threads: Iterable[Thread]) -> Threads:
     return (Thread(Reading(free, free.start()), Thread(Then(threads), None)),)
 
 
-class Then(Place):
+class Passing(Place):
+    """A place that reads nothing itself: what `resume` gives goes on."""
+
+    __slots__ = ()
+    passing = True
+
+    def step(self, thread: Thread, byte: int) -> Threads:
+        return [after for one in self.resume(thread, None) for after in one.step(byte)]
+
+    def bytes(self) -> Iterable[int]:
+        return range(256)
+
+
+class Then(Passing):
     """Before a document that has threads of its own; it stands on nothing."""
 
     __slots__ = ("threads",)
-    passing = True
 
     def __init__(self, threads: Iterable[Thread]) -> None:
         self.threads = frozenset(threads)
@@ -29,12 +41,6 @@ class Then(Place):
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         return tuple(self.threads)
-
-    def step(self, thread: Thread, byte: int) -> Threads:
-        return [after for one in self.threads for after in one.step(byte)]
-
-    def bytes(self) -> Iterable[int]:
-        return range(256)
 
     def distance(self) -> int:
         return min(thread.distance for thread in self.threads)
@@ -157,11 +163,10 @@ class Opening(Stop):
         return self.calls.ceiling_behind(self.done)
 
 
-class Closing(Place):
+class Closing(Passing):
     """Below a document: behind it comes its end."""
 
     __slots__ = ("calls", "done", "number")
-    passing = True
 
     def __init__(self, calls: Calls, done: int, number: int) -> None:
         super().__init__(calls, done, number)
@@ -172,12 +177,6 @@ class Closing(Place):
         end = self.calls.ends[self.number]
         return Reading(end, end.start()).reached(end.start(), again, thread.text)
 
-    def step(self, thread: Thread, byte: int) -> Threads:
-        return [after for one in self.resume(thread, None) for after in one.step(byte)]
-
-    def bytes(self) -> Iterable[int]:
-        return range(256)
-
     def distance(self) -> int:
         return len(self.calls.tags[self.number].end) + self.calls.distance(self.done + 1)
 
@@ -185,11 +184,10 @@ class Closing(Place):
         return len(self.calls.tags[self.number].end) + self.calls.ceiling(self.done + 1)
 
 
-class Again(Place):
+class Again(Passing):
     """Behind the end of a document."""
 
     __slots__ = ("calls", "done")
-    passing = True
 
     def __init__(self, calls: Calls, done: int) -> None:
         super().__init__(calls, done)
@@ -198,12 +196,6 @@ class Again(Place):
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         assert thread.below is not None
         return self.calls.threads(self.done, thread.below)
-
-    def step(self, thread: Thread, byte: int) -> Threads:
-        return [after for one in self.resume(thread, None) for after in one.step(byte)]
-
-    def bytes(self) -> Iterable[int]:
-        return range(256)
 
     def distance(self) -> int:
         return self.calls.distance(self.done)
