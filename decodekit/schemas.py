@@ -21,7 +21,7 @@ _BEGINNINGS, _WORDS = ("{", "[", '"'), ("true", "false", "null")
 
 def _something(value: Any) -> Any:
     if value is None or (isinstance(value, int | float | list | tuple | set) and not isinstance(value, bool)):
-        raise ValueError("not a schema")
+        raise ValueError("a schema is a dict, JSON text, a path, or a type that pydantic understands")
     return value
 
 
