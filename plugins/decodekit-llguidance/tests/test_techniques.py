@@ -136,7 +136,7 @@ def test_a_prefix_is_a_value():
 def test_errors_say_what_and_where(context, technique, kind, message, keyword):
     with pytest.raises(kind, match=message) as caught:
         technique.build(context)
-    assert (getattr(caught.value, "keyword", None) or None) == keyword
+    assert (getattr(caught.value, "keyword", None) or None) == (keyword or None)
 
 
 def test_a_request_without_vocabulary_is_refused():
