@@ -84,6 +84,17 @@ class Place(ABC):
         """Give a number of bytes that is enough to end this part."""
         return self.distance()
 
+    def outlook(self) -> Hashable | None:
+        """Give a key that is equal for places which read alike up to the first byte of a further part; None for none.
+
+        It may leave out what that part is where it begins with a quote in any case.
+        """
+        return None
+
+    def reach(self) -> int:
+        """Give a number of bytes that is enough to end this part from wherever `outlook` speaks of."""
+        raise NotImplementedError(f"{type(self).__name__} has no outlook")
+
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         """Give the threads that go on once the part above is finished.
 
