@@ -429,6 +429,7 @@ class ObjectPlan:
 class ObjectPlace(Between):
     """Inside an object, between its members."""
 
+    foresees = True
     __slots__ = ("plan", "progress")
 
     def __init__(
@@ -693,6 +694,9 @@ class Colon(Place):
 
     def distance(self) -> int:
         return 1 + self.node.distance
+
+    def outlook(self) -> Hashable | None:
+        return None if self.node.brackets else ("colon", self.node.readings, self.whitespace)
 
     def endless(self) -> bool:
         return distinct.endless(self.node)

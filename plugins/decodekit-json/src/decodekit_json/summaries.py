@@ -7,7 +7,7 @@ array, costs a look-up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -50,8 +50,8 @@ class Summary:
     Attributes:
         bits: Tokens that end in the part or just behind it, as a mask; None for none.
         ids: Further ones.
-        most: Bytes that are enough to end the part after any of them, but those of `within`; None where the place says
-            it (`Place.reach`), because other places share the summary.
+        most: Bytes that are enough to end the part after any of them, but those of `within`; None where the place
+            says it (`Place.reach`), because other places share the summary.
         within: Tokens that stay inside a terminal, with the bytes that are enough to end the part behind it.
         end: What is left of tokens that run past the part's end; None where none does.
     """
@@ -61,6 +61,11 @@ class Summary:
     most: int | None
     within: tuple[tuple[Inside, int], ...]
     end: SuffixNode | None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the mask, and about that of the rest."""
+        return (0 if self.bits is None else self.bits.nbytes) + 8 * sum(map(len, self.ids)) + 800
 
 
 class Summaries:
@@ -73,7 +78,7 @@ class Summaries:
 
     def __init__(self, trie: VocabularyTrie, ceiling: Callable[[Thread], int]) -> None:
         self.trie, self._ceiling = trie, ceiling
-        self._kept: dict[tuple[Hashable, Root], Summary] = {}
+        self._kept: dict[tuple[Thread, Root], Summary] = {}
         self._merged = Merger(trie)
         self._levels = Levels(trie, BELOW)
 
@@ -173,15 +178,16 @@ class Summaries:
         return not (spelled.tokens or spelled.ends)
 
     def _summary(self, part: Thread, root: Root) -> Summary:
-        outlook = None if part.text is not None else part.place.outlook()
-        if outlook is not None and SuffixNode.at(self.trie, root).crosses:
-            outlook = None
-        key = (part if outlook is None else outlook, root)
+        place = part.place
+        outlook = place.outlook() if part.text is None and part.below is BELOW else None
+        if outlook is not None and not (place.foresees and SuffixNode.at(self.trie, root).crosses):
+            return self.trie.kept_inside.get((outlook, root), lambda: self._summarise(part, root, place.foresees))
+        key = (part, root)
         found = self._kept.get(key)
         if found is None:
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
-            found = self._kept[key] = self._summarise(part, root, shared=outlook is not None)
+            found = self._kept[key] = self._summarise(part, root)
         return found
 
     def _within(self, place: Reading, node: int) -> Inside:
@@ -189,7 +195,7 @@ class Summaries:
             return inside(self.trie, place.terminal, place.state)
         return inside_from(self.trie, place.terminal, place.state, node, self.trie.depth(node))
 
-    def _summarise(self, part: Thread, root: Root, *, shared: bool) -> Summary:
+    def _summarise(self, part: Thread, root: Root, foreseen: bool = False) -> Summary:
         found = Gathered()
         place = part.place
         if not isinstance(root, int) and place.converges:
@@ -214,7 +220,7 @@ class Summaries:
             assert tokens is not None
             bits = tokens.bits
         within = tuple([(inside, more + self._ceiling(thread)) for inside, more, thread in found.within])
-        return Summary(bits, ids, None if shared else found.most(self._ceiling), within, end)
+        return Summary(bits, ids, None if foreseen else found.most(self._ceiling), within, end)
 
     def _read_together(self, part: Thread, root: SuffixNode, found: Gathered) -> None:
         """Read the tokens below few nodes as those of each node, which others may know; those below many at once."""
