@@ -297,8 +297,7 @@ def _find(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, node: 
     parts = terminal.alternatives(state)
     if 1 < len(parts) <= _MANY_PARTS:
         return _Union((trie, terminal, state, node, depth), parts)
-    limits = terminal.limits(state) if isinstance(terminal, StringTerminal) else None
-    if limits is not None:
+    if isinstance(terminal, StringTerminal) and (limits := terminal.limits(state)) is not None:
         from decodekit_json.limits import Limited
 
         return Limited((trie, terminal, state, node, depth), terminal.unlimited(state), *limits)
