@@ -99,11 +99,10 @@ def speed(engines: list[str], name: str, limit_s: float, count: int | None) -> N
                 )
     results: dict[str, list[Timing]] = {engine: [] for engine in engines}
     encode = partial(hf.encode, add_special_tokens=False)
-    gc.freeze()  # the vocabulary and the libraries, which each collection would walk again
     for group in groups("dev")[:count]:
         texts = texts_of(group, encode)
         for engine in engines:
-            gc.collect()
+            _tidy()
             results[engine].append(_one(runs[engine], group.schema, texts, vocabulary, limit_s))
     print(
         "| engine | compiled, timed out | schema to first mask, ms: median / p95 / max | mask, µs: median / mean / p99",
@@ -112,6 +111,12 @@ def speed(engines: list[str], name: str, limit_s: float, count: int | None) -> N
     print(" | second request | advance, µs: mean |\n|---|---|---|---|---|---|")
     for engine, timings in results.items():
         print(f"| {engine} | {row(timings)} |")
+
+
+def _tidy() -> None:
+    """Collect garbage, and leave what is kept out of later collections, each of which would walk all of it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _one(run: Any, schema: Any, texts: list[list[int]], vocabulary: Vocabulary, limit_s: float) -> Timing:
@@ -147,7 +152,7 @@ def three(values: Any) -> str:
 def memory(engines: list[str], name: str, count: int | None) -> None:
     """Print what a compiled schema holds after its instances were walked: Python's blocks, and the process's growth.
 
-    Caches that schemas share count for the schema that filled them.
+    Caches that schemas share count for the schema that filled them. `count` schemas are spread over all of them.
     """
     hf = tokenizer(name)
     vocabulary, process = Vocabulary.from_tokenizer(hf), psutil.Process()
@@ -155,9 +160,10 @@ def memory(engines: list[str], name: str, count: int | None) -> None:
     for engine in engines:
         measure(engine, _TRIVIAL, [], vocabulary)
         blocks, growth = list[int](), list[int]()
-        for group in groups("dev")[:count]:
+        every = groups("dev")
+        for group in every[:: -(-len(every) // count) if count else 1]:
             texts = texts_of(group, encode)
-            gc.collect()
+            _tidy()
             before = process.memory_info().rss
             tracemalloc.start()
             try:

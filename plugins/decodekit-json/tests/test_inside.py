@@ -406,6 +406,30 @@ def test_states_that_one_token_cannot_tell_apart_share_a_mask_but_not_their_dist
     check(trie, terminal, second, exact_most=False, same_states=False)
 
 
+_LIMITED_PIECES = 'a b c x - 0 é " \\u00e9 \\n \\ 1 < €'.encode().split(b" ")
+LIMITED = [
+    (r"^(?:\S+\s+){0,3}\S+$", 2, 7),
+    ("^[a-zé]*-?[0-9]*$", 3, 6),
+    ("^(ab|abc)+$", 4, 9),
+    ("^.*x.*$", 0, 4),
+    ("^[^<>]*$", 3, INFINITE),
+    ("^a.{2}$|^b*$", 2, 5),
+]
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("pattern", LIMITED, ids=lambda one: one[0])
+def test_lengths_put_limits_on_what_a_pattern_reads(pattern, seed, way):
+    regex, low, high = pattern
+    trie = trie_of(seed, 600, pieces=(*_LIMITED_PIECES, b" "), longest=6)
+    terminal = string_terminal(patterns.search(regex), low, None if high == INFINITE else high)
+    for begun in (b'"', b'"a', b'"ab', b'"b', b'"a a', b'"x', b'"abab', b'"\xc3'):
+        state = run(terminal, terminal.start(), begun)
+        if state is not None:
+            check(trie, terminal, state, exact_most=False, same_states=False)
+            check(trie, terminal, state, b"a", exact_most=False, same_states=False)
+
+
 def test_free_strings_of_different_terminals_share_a_mask():
     trie = trie_of(19, 800)
     one, two = string_terminal(ANYTHING, 0, 500), string_terminal(ANYTHING, 0, 400)

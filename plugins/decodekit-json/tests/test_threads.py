@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from decodekit_json import Compiled, compile, levels
-from decodekit_json.summaries import Mask
+from decodekit_json.gathering import Gathered, Mask, Tokens
+from decodekit_json.summaries import BELOW
 
 from .test_recorded import SCHEMAS, VOCABULARY
 
@@ -76,7 +77,9 @@ def test_whoever_asks_while_the_longest_way_is_worked_out_gets_it_too():
             return 7
 
     asking: Any = Asking()
-    mask = Mask(np.zeros(1, np.int32), 1, ((asking, 2),))
+    found = Gathered()
+    found.within.append((asking, 2, BELOW))
+    mask = Mask(Tokens(np.zeros(1, np.int32)), found, lambda _: 0)
     assert (mask.most, answers) == (9, [9])
 
 

@@ -6,11 +6,12 @@ States that the next bytes of one token cannot tell apart share what is found, a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from decodekit.types import PackedMask
 from decodekit_json.fixed import Branch, FixedTerminal
-from decodekit_json.fixed import State as FixedState
 from decodekit_json.plain import Plain, plain_of
+from decodekit_json.strings import StringTerminal
 from decodekit_json.suffixes import Ids, SuffixNode
 from decodekit_json.terminal import Terminal, TerminalState
 from decodekit_json.trie import Array, VocabularyTrie
@@ -21,6 +22,8 @@ _MANY_ENDS = 1024
 """A terminal with more ends is no string or number of a document: they are taken all together."""
 _FEW_IDS = 64
 
+Where = tuple[VocabularyTrie, Any, TerminalState, int, int]
+"""The vocabulary, what reads it, its state, the node it reads from, and how deep that is."""
 Exits = tuple[tuple[bytes, SuffixNode], ...]
 Targets = list[tuple[TerminalState, Array]]
 
@@ -52,7 +55,7 @@ class Inside:
 
     def __init__(
         self,
-        where: tuple[VocabularyTrie, Terminal, TerminalState, int, int],
+        where: Where,
         bits: PackedMask | None,
         ended: dict[TerminalState, list[int]],
         most: int,
@@ -210,9 +213,7 @@ class _Union(Inside):
 
     __slots__ = ("parts",)
 
-    def __init__(
-        self, where: tuple[VocabularyTrie, Terminal, TerminalState, int, int], states: list[TerminalState]
-    ) -> None:
+    def __init__(self, where: Where, states: list[TerminalState]) -> None:
         trie, terminal, _, node, depth = where
         self.parts = [inside_from(trie, terminal, state, node, depth) for state in states]
         bits = self.parts[0].mask.copy()
@@ -296,6 +297,10 @@ def _find(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, node: 
     parts = terminal.alternatives(state)
     if 1 < len(parts) <= _MANY_PARTS:
         return _Union((trie, terminal, state, node, depth), parts)
+    if isinstance(terminal, StringTerminal) and (limits := terminal.limits(state)) is not None:
+        from decodekit_json.limits import Limited
+
+        return Limited((trie, terminal, state, node, depth), terminal.unlimited(state), *limits)
     alike = terminal.alike(state, trie.longest)
     if alike == state:
         return _read((trie, terminal, state, node, depth))
@@ -304,7 +309,7 @@ def _find(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, node: 
     return found if found.state == state else found.like(state)
 
 
-def _read(where: tuple[VocabularyTrie, Terminal, TerminalState, int, int]) -> Inside:
+def _read(where: Where) -> Inside:
     trie, terminal, state, node, _ = where
     walk = Walk(trie, terminal, state, node)
     return Inside(where, trie.pack(walk.all_tokens()), walk.all_exits(), walk.most())
@@ -333,7 +338,7 @@ class _Below:
         self.nbytes = 300 + 150 * len(self.found)
 
 
-def _find_fixed(where: tuple[VocabularyTrie, FixedTerminal, FixedState, int, int]) -> Inside:
+def _find_fixed(where: Where) -> Inside:
     """Read fixed texts: few tokens, and few ways."""
     trie, terminal, (start, mask), node, _ = where
     every = trie.kept_inside.get((terminal, start, node, "below"), lambda: _Below(trie, terminal, start, node))
@@ -348,7 +353,7 @@ def _find_fixed(where: tuple[VocabularyTrie, FixedTerminal, FixedState, int, int
     return Inside(where, trie.pack(ids), ended, terminal.longest)
 
 
-def _find_free(where: tuple[VocabularyTrie, Terminal, TerminalState, int, int], needed: int, possible: int) -> Inside:
+def _find_free(where: Where, needed: int, possible: int) -> Inside:
     trie, node = where[0], where[3]
     view = plain_of(trie, node)
     low, high = min(needed, trie.longest + 1), min(possible, trie.longest + 1)
@@ -358,4 +363,4 @@ def _find_free(where: tuple[VocabularyTrie, Terminal, TerminalState, int, int], 
     return found
 
 
-__all__ = ["Exits", "Inside", "Targets", "inside", "inside_from"]
+__all__ = ["Exits", "Inside", "Targets", "Where", "inside", "inside_from"]

@@ -27,6 +27,8 @@ class Place(ABC):
     """Whether `resume` asks what stands above."""
     passing: ClassVar[bool] = False
     """Whether `resume` must be asked before a further byte is read: the part may be complete already, or is several."""
+    foresees: ClassVar[bool] = False
+    """Whether `outlook` leaves out what comes after the quote of a further part, and how far it is to the end."""
     converges: ClassVar[bool] = False
     """Whether few different threads come of it, however many bytes are read."""
 
@@ -83,6 +85,14 @@ class Place(ABC):
     def ceiling(self) -> int:
         """Give a number of bytes that is enough to end this part."""
         return self.distance()
+
+    def outlook(self) -> Hashable | None:
+        """Give a key that is equal for places which read alike, of whatever schema; None where only equal ones do."""
+        return None
+
+    def reach(self) -> int:
+        """Give a number of bytes that is enough to end this part from wherever `outlook` speaks of; see `foresees`."""
+        raise NotImplementedError(f"{type(self).__name__} has no outlook")
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         """Give the threads that go on once the part above is finished.
@@ -292,6 +302,10 @@ class Value(Place):
     @property
     def required(self) -> bytes:
         return self.whitespace.required
+
+    def outlook(self) -> Hashable | None:
+        node = self.node
+        return None if node.brackets else ("value", node.readings, self.gap, bool(self.depth), self.whitespace)
 
     def endless(self) -> bool:
         from decodekit_json.distinct import endless

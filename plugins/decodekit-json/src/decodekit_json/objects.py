@@ -7,7 +7,7 @@ What has been written is a small value, `Progress`; what no longer matters is le
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -429,6 +429,7 @@ class ObjectPlan:
 class ObjectPlace(Between):
     """Inside an object, between its members."""
 
+    foresees = True
     __slots__ = ("plan", "progress")
 
     def __init__(
@@ -524,6 +525,15 @@ class ObjectPlace(Between):
         if self.stage == COMMA:
             return self.plan.widest + self.plan.remaining(self.progress) + 1 + self.whitespace.slack
         return self.distance() + self.whitespace.slack
+
+    def outlook(self) -> Hashable | None:
+        if self.stage != AFTER or self.whitespace.indent is not None:
+            return None
+        plan, progress = self.plan, self.progress
+        return self.whitespace, self.depth, self.gap, plan.may_close(progress), plan.may_continue(progress)
+
+    def reach(self) -> int:
+        return 2 * self.plan.widest + self.plan.remaining(self.progress) + 2
 
     def endless(self) -> bool:
         return (self.stage != AFTER or not self.gap) and keys.endless(self.plan, self.progress)
@@ -684,6 +694,9 @@ class Colon(Place):
 
     def distance(self) -> int:
         return 1 + self.node.distance
+
+    def outlook(self) -> Hashable | None:
+        return None if self.node.brackets else ("colon", self.node.readings, self.whitespace)
 
     def endless(self) -> bool:
         return distinct.endless(self.node)

@@ -111,10 +111,10 @@ def _keep(trie: VocabularyTrie, key: object, found: Spelled) -> None:
 def _few_after(place: Reading, content: bytes) -> bool:
     """Say whether a string that goes on with some bytes may be left with taken values only."""
     terminal, state = place.terminal, place.state
-    plain = terminal.plain(state)
-    if plain is not None and plain[1] >= INFINITE >> 1:
-        return False
     for byte in content:
+        plain = terminal.plain(state)
+        if plain is not None and plain[1] >= INFINITE >> 1:
+            return False
         state = terminal.step(state, byte)
         if state is None:
             return False

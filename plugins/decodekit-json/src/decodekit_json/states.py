@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from decodekit_json.machine import End, Thread, Threads
 
 if TYPE_CHECKING:
-    from decodekit_json.summaries import Mask
+    from decodekit_json.gathering import Mask
 
 MASKS_BYTES = 64 << 20
 """How much the masks of all states may take together; the oldest go first."""

@@ -230,6 +230,37 @@ class StringTerminal(_Texts):
             return self._within(state, byte)
         return self._first if byte == _QUOTE and state == _START else None
 
+    end = _END
+
+    def limits(self, state: State) -> tuple[int, int] | None:
+        """Give the code points still needed and possible between two characters; None where there are no limits."""
+        return state[1:] if len(state) == _BETWEEN and (state[1] or state[2] < INFINITE) else None
+
+    def unlimited(self, state: State) -> State:
+        """Give a state between two characters without its limits."""
+        return (state[0], 0, INFINITE)
+
+    def limited(self, state: State, read: int, need: int, room: int) -> State | None:
+        """Give a state with the limits that a text began with; None where no text keeps them.
+
+        Args:
+            state: A state that was reached from one without limits.
+            read: Code points on the way, one that is not finished included.
+            need: Code points that were needed at the beginning.
+            room: Code points that were possible.
+        """
+        if state == _END:
+            return state if need <= read <= room else None
+        if read > room:
+            return None
+        if len(state) == _SPLIT:
+            read -= 1
+        need, room = max(need - read, 0), room if room == INFINITE else room - read
+        if len(state) == _SPLIT:
+            return _enter(state[0], state[1], state[2], need, room)
+        *shape, node, _, _ = state
+        return (*shape, *_settled(node, need, room)) if lg.has_length(node, need, room) else None
+
     def final(self, state: State) -> bool:
         """Say whether the closing quote is written."""
         return state == _END

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ from decodekit_json.trie import Array, VocabularyTrie, ranges
 _FEW = 12
 _MANY = 512
 _KEPT = 50_000
+_COMMA, _QUOTE = 0x2C, 0x22
 _NONE: tuple[int, ...] = ()
 
 Ids: TypeAlias = "tuple[int, ...] | Array"
@@ -26,12 +27,13 @@ class SuffixNode:
         arrived: Whether a byte has led here: the tokens at the nodes themselves then belong to the place.
     """
 
-    __slots__ = ("_children", "_letters", "_size", "_tokens", "arrived", "nodes", "trie")
+    __slots__ = ("_children", "_crosses", "_letters", "_size", "_tokens", "arrived", "nodes", "trie")
 
     def __init__(self, trie: VocabularyTrie, nodes: Sequence[int] | Array, arrived: bool = False) -> None:
         self.trie, self.nodes, self.arrived = trie, nodes, arrived
         self._children: dict[int, SuffixNode | None] | None = None
         self._letters: bytes | None = None
+        self._crosses: bool | None = None
         self._size = -1
         self._tokens: Ids | None = None
 
@@ -52,6 +54,11 @@ class SuffixNode:
                 trie.suffixes.clear()
             found = trie.suffixes[key] = cls(trie, nodes)
         return found
+
+    @classmethod
+    def at(cls, trie: VocabularyTrie, root: int | SuffixNode) -> SuffixNode:
+        """Give a node of the trie as a place."""
+        return cls.of(trie, (root,)) if isinstance(root, int) else root
 
     @classmethod
     def together(cls, places: Iterable[SuffixNode]) -> SuffixNode:
@@ -104,6 +111,19 @@ class SuffixNode:
                 ).tobytes()
         return self._letters
 
+    @property
+    def crosses(self) -> bool:
+        """Say whether a token goes on inside of a string that begins behind a comma."""
+        if self._crosses is None:
+            self._crosses = any(
+                quote is not None and bool(quote.letters)
+                for before in _after_blanks(self)
+                if (comma := before.child(_COMMA)) is not None
+                for after in _after_blanks(comma)
+                for quote in (after.child(_QUOTE),)
+            )
+        return self._crosses
+
     def child(self, byte: int) -> SuffixNode | None:
         """Give the place after one byte, None where no token has it."""
         children = self._children
@@ -119,6 +139,15 @@ class SuffixNode:
             made = SuffixNode(self.trie, after if len(after) > _FEW else after.tolist(), True) if len(after) else None
         children[byte] = made
         return made
+
+
+def _after_blanks(place: SuffixNode) -> Iterator[SuffixNode]:
+    """Give a place and those that whitespace leads to from it."""
+    yield place
+    for blank in b" \n\t":
+        after = place.child(blank)
+        if after is not None:
+            yield from _after_blanks(after)
 
 
 __all__ = ["Ids", "SuffixNode"]

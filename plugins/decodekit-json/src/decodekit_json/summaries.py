@@ -15,13 +15,14 @@ import numpy as np
 
 from decodekit.types import PackedMask
 from decodekit_json import distinct, recorded
+from decodekit_json.gathering import Gathered, Mask, Merger, Tokens
 from decodekit_json.inside import Inside, inside, inside_from
 from decodekit_json.levels import Levels
 from decodekit_json.machine import Reading, Stop, Thread, finished
 from decodekit_json.states import stepped
 from decodekit_json.suffixes import Ids, SuffixNode
 from decodekit_json.terminal import TerminalState
-from decodekit_json.trie import Array, VocabularyTrie
+from decodekit_json.trie import VocabularyTrie
 
 Root: TypeAlias = "int | SuffixNode"
 """Where the rest of the tokens begins: a node of the vocabulary's trie, or several together."""
@@ -29,8 +30,6 @@ Root: TypeAlias = "int | SuffixNode"
 _KEPT = 20_000
 _FEW = 24
 _FEW_NODES = 2
-_FEW_ONES = 48
-_NO_IDS = np.zeros(0, np.int32)
 _AVOIDING = 64
 """Bytes that are enough to get around a value that is taken."""
 
@@ -51,64 +50,22 @@ class Summary:
     Attributes:
         bits: Tokens that end in the part or just behind it, as a mask; None for none.
         ids: Further ones.
-        most: Bytes that are enough to end the part after any of them, but those of `within`.
+        most: Bytes that are enough to end the part after any of them, but those of `within`; None where the place
+            says it (`Place.reach`), because other places share the summary.
         within: Tokens that stay inside a terminal, with the bytes that are enough to end the part behind it.
         end: What is left of tokens that run past the part's end; None where none does.
     """
 
     bits: PackedMask | None
     ids: tuple[Ids, ...]
-    most: int
+    most: int | None
     within: tuple[tuple[Inside, int], ...]
     end: SuffixNode | None
 
-
-class Mask:
-    """The tokens that may follow.
-
-    Attributes:
-        bits: One bit a token.
-    """
-
-    __slots__ = ("_most", "_within", "bits")
-
-    def __init__(self, bits: PackedMask, most: int = 0, within: tuple[tuple[Inside, int], ...] = ()) -> None:
-        self.bits, self._most, self._within = bits, most, within
-
-    @property
-    def most(self) -> int:
-        """Bytes that are enough to end the document after any of the tokens; found out when it is first asked for."""
-        within = self._within
-        if within:  # forgotten only once `_most` counts them: another thread may ask meanwhile
-            self._most = max(self._most, *(inside.most + more for inside, more in within))
-            self._within = ()
-        return self._most
-
     @property
     def nbytes(self) -> int:
-        """Memory of the mask, and about that of its state."""
-        return self.bits.nbytes + 1500
-
-
-class _Found:
-    """What is being collected for a summary."""
-
-    __slots__ = ("bits", "ends", "ids", "most", "within")
-
-    def __init__(self) -> None:
-        self.bits: list[PackedMask] = []
-        self.ids: list[Ids] = []
-        self.ends: list[SuffixNode] = []
-        self.within: list[tuple[Inside, int]] = []
-        self.most = 0
-
-    def add(self, other: _Found) -> None:
-        """Take over what was collected elsewhere."""
-        self.bits += other.bits
-        self.ids += other.ids
-        self.ends += other.ends
-        self.within += other.within
-        self.most = max(self.most, other.most)
+        """Memory of the mask, and about that of the rest."""
+        return (0 if self.bits is None else self.bits.nbytes) + 8 * sum(map(len, self.ids)) + 800
 
 
 class Summaries:
@@ -122,41 +79,18 @@ class Summaries:
     def __init__(self, trie: VocabularyTrie, ceiling: Callable[[Thread], int]) -> None:
         self.trie, self._ceiling = trie, ceiling
         self._kept: dict[tuple[Thread, Root], Summary] = {}
+        self._merged = Merger(trie)
         self._levels = Levels(trie, BELOW)
 
     def mask(self, threads: Iterable[Thread]) -> Mask:
         """Give the tokens that may follow a state."""
-        found = _Found()
+        found = Gathered()
         for thread in threads:
             self._walk(thread, 0, found)
-        bits = self._merged(found)
-        if bits is None:
-            bits = np.zeros(-(-self.trie.width // 32), np.int32)
-        return Mask(bits, found.most, tuple(found.within))
+        tokens = self._merged(found) or Tokens(np.zeros(-(-self.trie.width // 32), np.int32))
+        return Mask(tokens, found, self._ceiling)
 
-    def _merged(self, found: _Found) -> PackedMask | None:
-        """Give all tokens as one mask, None for no tokens."""
-        bits, ids = found.bits, found.ids
-        if not ids and len(bits) < 2:
-            return bits[0] if bits else None
-        merged = bits[0].copy() if bits else np.zeros(-(-self.trie.width // 32), np.int32)
-        for other in bits[1:]:
-            merged |= other
-        if ids:
-            every = np.concatenate([some for some in ids if not isinstance(some, tuple)] or [_NO_IDS])
-            few = [token for some in ids if isinstance(some, tuple) for token in some]
-            if len(every):
-                _set(merged, every)
-            if len(few) > _FEW_ONES:
-                _set(merged, np.array(few, np.int32))
-            else:
-                words = merged.view(np.uint32).data  # several times faster than the array, one by one
-                for token in few:
-                    words[token >> 5] |= 1 << (token & 31)
-        merged.setflags(write=False)
-        return merged
-
-    def _walk(self, thread: Thread, root: Root, found: _Found) -> None:
+    def _walk(self, thread: Thread, root: Root, found: Gathered) -> None:
         """Read the tokens below `root`: by the topmost part, what is left of them by the part below, and so on."""
         if thread.text is None:
             self._read_on(thread, root, found)
@@ -166,9 +100,9 @@ class Summaries:
         if not self._tried(thread, root, found):
             self._read_on(thread, root, found, whole=True)
 
-    def _tried(self, thread: Thread, root: Root, found: _Found) -> bool:
+    def _tried(self, thread: Thread, root: Root, found: Gathered) -> bool:
         """Do so with values that are not known, where it does not come to matter which they are."""
-        trial = _Found()
+        trial = Gathered()
         try:
             self._read_on(thread, root, trial)
         except distinct.Undecided:  # one token writes two such values
@@ -176,7 +110,7 @@ class Summaries:
         found.add(trial)
         return True
 
-    def _read_on(self, thread: Thread, root: Root, found: _Found, *, whole: bool = False) -> None:
+    def _read_on(self, thread: Thread, root: Root, found: Gathered, *, whole: bool = False) -> None:
         end: Root | None = root
         while end is not None:
             if not isinstance(end, int):
@@ -186,14 +120,22 @@ class Summaries:
             elif end and self.trie.count(end) <= _FEW:
                 self._directly(thread, SuffixNode.of(self.trie, (end,)), found)
                 return
+            place, below = thread.place, thread.below
+            if thread.text is None and isinstance(place, Reading) and isinstance(end, int):
+                assert below is not None
+                if below.place.curious:
+                    self._read(thread, place, end, found)  # what is below differs mostly, the terminal's part is shared
+                    return
             part, below = split(thread, whole)
             summary = self._summary(part, end)
             if summary.bits is not None:
                 found.bits.append(summary.bits)
             found.ids += summary.ids
-            more = self._ceiling(below)
-            found.most = max(found.most, summary.most + more)
-            found.within += [(inside, most + more) for inside, most in summary.within]
+            if summary.most is None:
+                found.looked.append((part.place, below))
+            else:
+                found.reached.append((summary.most, below))
+            found.within += [(inside, more, below) for inside, more in summary.within]
             end, thread = summary.end, below
             if end is not None and isinstance(below.place, Hole):
                 found.ends.append(end)
@@ -206,7 +148,7 @@ class Summaries:
                         self._walk(after, end, found)
                 return
 
-    def _directly(self, thread: Thread, root: SuffixNode, found: _Found) -> None:
+    def _directly(self, thread: Thread, root: SuffixNode, found: Gathered) -> None:
         """Read few tokens byte by byte."""
         place = thread.place
         for byte in root.letters if isinstance(place, Reading) else place.bytes():
@@ -218,7 +160,7 @@ class Summaries:
             if len(child.tokens):
                 found.ids.append(child.tokens)
             for reached in after:
-                found.most = max(found.most, self._ceiling(reached) + (0 if reached.text is None else _AVOIDING))
+                found.reached.append((0 if reached.text is None else _AVOIDING, reached))
                 if child.letters:
                     if isinstance(reached.place, Hole):
                         found.ends.append(child)
@@ -236,6 +178,10 @@ class Summaries:
         return not (spelled.tokens or spelled.ends)
 
     def _summary(self, part: Thread, root: Root) -> Summary:
+        place = part.place
+        outlook = place.outlook() if part.text is None and part.below is BELOW else None
+        if outlook is not None and not (place.foresees and SuffixNode.at(self.trie, root).crosses):
+            return self.trie.kept_inside.get((outlook, root), lambda: self._summarise(part, root, place.foresees))
         key = (part, root)
         found = self._kept.get(key)
         if found is None:
@@ -249,8 +195,8 @@ class Summaries:
             return inside(self.trie, place.terminal, place.state)
         return inside_from(self.trie, place.terminal, place.state, node, self.trie.depth(node))
 
-    def _summarise(self, part: Thread, root: Root) -> Summary:
-        found = _Found()
+    def _summarise(self, part: Thread, root: Root, foreseen: bool = False) -> Summary:
+        found = Gathered()
         place = part.place
         if not isinstance(root, int) and place.converges:
             self._read_together(part, root, found)
@@ -267,14 +213,16 @@ class Summaries:
         end = SuffixNode.together(found.ends) if found.ends else None
         if end is not None and not end.letters:
             end = None
-        few = sum(len(some) for some in found.ids) <= _FEW and len(found.bits) < 2
-        if few:
-            bits, ids = found.bits[0] if found.bits else None, tuple(found.ids)
-        else:
-            bits, ids = self._merged(found), ()
-        return Summary(bits, ids, found.most, tuple(found.within), end)
+        ids = tuple(found.ids)
+        bits = found.bits[0] if found.bits else None
+        if sum(map(len, ids)) > _FEW or len(found.bits) > 1:
+            tokens, ids = self._merged(found), ()
+            assert tokens is not None
+            bits = tokens.bits
+        within = tuple([(inside, more + self._ceiling(thread)) for inside, more, thread in found.within])
+        return Summary(bits, ids, None if foreseen else found.most(self._ceiling), within, end)
 
-    def _read_together(self, part: Thread, root: SuffixNode, found: _Found) -> None:
+    def _read_together(self, part: Thread, root: SuffixNode, found: Gathered) -> None:
         """Read the tokens below few nodes as those of each node, which others may know; those below many at once."""
         if len(root.nodes) <= _FEW_NODES:
             for node in root.nodes:
@@ -282,11 +230,11 @@ class Summaries:
             return
         crowd = self._levels.read(part, root.nodes)
         found.ids.append(crowd.ids)
-        found.most = max([found.most, *map(self._ceiling, crowd.reached)])
+        found.reached += [(0, thread) for thread in crowd.reached]
         if crowd.passed:
             found.ends.append(SuffixNode.of(self.trie, crowd.passed))
 
-    def _step(self, part: Thread, root: Root, letters: Iterable[int] | None, found: _Found) -> None:
+    def _step(self, part: Thread, root: Root, letters: Iterable[int] | None, found: Gathered) -> None:
         trie = self.trie
         if letters is None:
             letters = trie.children(root) if isinstance(root, int) else root.letters
@@ -302,7 +250,7 @@ class Summaries:
                 found.ids.append(tokens)
             leaf = not (trie.children(child) if isinstance(child, int) else child.letters)
             for thread in after:
-                found.most = max(found.most, self._ceiling(thread) + (0 if thread.text is None else _AVOIDING))
+                found.reached.append((0 if thread.text is None else _AVOIDING, thread))
                 if leaf:
                     continue
                 if isinstance(thread.place, Hole):
@@ -310,7 +258,7 @@ class Summaries:
                 else:
                     self._walk(thread, child, found)
 
-    def _read(self, part: Thread, place: Reading, node: int, found: _Found) -> None:
+    def _read(self, part: Thread, place: Reading, node: int, found: Gathered) -> None:
         """Read by a terminal: what stays inside is known; what comes after its end is read by what is below."""
         within = self._within(place, node)
         assert part.below is not None
@@ -326,7 +274,7 @@ class Summaries:
             found.ids.append(within.ids)
         else:
             found.bits.append(within.bits)
-        found.within.append((within, self._ceiling(part.below) + (0 if part.text is None else _AVOIDING)))
+        found.within.append((within, 0 if part.text is None else _AVOIDING, part.below))
         if isinstance(part.below.place, Hole):
             if within.end is not None:
                 found.ends.append(within.end)
@@ -340,18 +288,18 @@ class Summaries:
         return [token for content, ids in spelled.tokens.items() if not stepped((part,), content) for token in ids]
 
     def _past(
-        self, part: Thread, place: Reading, ends: Iterable[tuple[TerminalState, SuffixNode]], found: _Found
+        self, part: Thread, place: Reading, ends: Iterable[tuple[TerminalState, SuffixNode]], found: Gathered
     ) -> None:
         for state, root in ends:
             for thread in finished(part.below, None, Reading(place.terminal, state)):
                 self._walk(thread, root, found)
 
     def _past_recorded(
-        self, part: Thread, place: Reading, within: Inside, spelled: recorded.Spelled, found: _Found
+        self, part: Thread, place: Reading, within: Inside, spelled: recorded.Spelled, found: Gathered
     ) -> None:
         """Read past a string: ends that spell a taken one for themselves, all others without telling them apart."""
         hits = [content for content in spelled.ends if content in within.contents]
-        trial = _Found()
+        trial = Gathered()
         try:
             if hits:
                 left = within.without(hits)
@@ -367,16 +315,12 @@ class Summaries:
         for content in hits:
             self._behind(part, place, content, within.contents[content], found)
 
-    def _behind(self, part: Thread, place: Reading, content: bytes, root: SuffixNode, found: _Found) -> None:
+    def _behind(self, part: Thread, place: Reading, content: bytes, root: SuffixNode, found: Gathered) -> None:
         for thread in stepped((part,), content):
             if isinstance(thread.place, Hole):
                 found.ends.append(root)
             elif not (isinstance(thread.place, Reading) and thread.place.terminal is place.terminal):
                 self._walk(thread, root, found)
-
-
-def _set(bits: PackedMask, ids: Array) -> None:
-    np.bitwise_or.at(bits.view(np.uint32), ids >> 5, np.left_shift(np.uint32(1), (ids & 31).astype(np.uint32)))
 
 
 def split(thread: Thread, whole: bool = False) -> tuple[Thread, Thread]:
@@ -393,4 +337,4 @@ def split(thread: Thread, whole: bool = False) -> tuple[Thread, Thread]:
     return Thread(thread.place, BELOW, thread.text), below
 
 
-__all__ = ["BELOW", "Hole", "Mask", "Summaries", "Summary", "split"]
+__all__ = ["BELOW", "Hole", "Summaries", "Summary", "split"]
