@@ -222,7 +222,7 @@ def main() -> None:
     )
     parser.add_argument("--tokenizer", choices=["tekken-131k", "gpt2"], default="tekken-131k")
     parser.add_argument("--limit-s", type=float, default=60, help="seconds per schema for engines that can hang")
-    parser.add_argument("--count", type=int, help="only the first schemas")
+    parser.add_argument("--count", type=int, help="only so many schemas: the first ones, for --memory spread over all")
     parser.add_argument("--memory", action="store_true", help="measure memory per schema instead")
     parser.add_argument("--bounded", type=int, default=0, metavar="N", help="compile N different schemas instead")
     given = parser.parse_args()
