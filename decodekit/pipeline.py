@@ -213,11 +213,14 @@ def _call(piece: Any, link: Link, law: Law, at: Positions, states: PositionState
 def _mask(
     plans: Sequence[RequestPlan], states: PositionStates, device: torch.device, vocab: int
 ) -> Callable[[Law], Law]:
-    masks = [
-        with_end_tokens(plan, state, remaining)
-        for plan, state, remaining in zip(plans, states.constraints, states.remaining, strict=True)
-    ]
-    # Rows in equal states mostly share one mask, which then is unpacked once.
+    # Rows of a search and samples of a prompt are often in the very same state: its mask is worked out once.
+    known: dict[tuple[int, int, int], PackedMask] = {}
+    masks: list[PackedMask] = []
+    for plan, state, remaining in zip(plans, states.constraints, states.remaining, strict=True):
+        key = id(plan), id(state), remaining
+        if key not in known:
+            known[key] = with_end_tokens(plan, state, remaining)
+        masks.append(known[key])
     packed = masks[:1] if all(mask is masks[0] for mask in masks) else masks
     return mask_applier(np.stack(packed), device, vocab)
 
@@ -257,8 +260,10 @@ def mask_applier(packed: NDArray[np.int32], device: torch.device, vocab: int) ->
 
     def wide(law: Law) -> Law:
         if law.ids is None and law.logits.device.type == "cpu":
-            bans = _bans(law.logits.dtype).take(words, axis=0, mode="clip").reshape(len(words), -1)
-            return Law(law.logits + torch.from_numpy(bans[:, :vocab]))
+            taken = _bans(law.logits.dtype).take(words, axis=0, mode="clip").reshape(len(words), -1)
+            bans = torch.from_numpy(taken)[:, :vocab]
+            # The bans are ours: no third array has to be brought into the cache.
+            return Law(bans.add_(law.logits) if len(bans) == len(law.logits) else bans + law.logits)
         kept = torch.from_numpy(_unpacked(words, vocab)).to(device).expand(len(law.logits), -1)
         return law.keep(kept if law.ids is None else kept.gather(-1, law.ids))
 

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from decodekit import rng
+from decodekit.law import neighbours
 from decodekit.types import Bool, Float, Int64, State, Tensor
 
 
@@ -98,7 +99,11 @@ class Positions:
 
     def index_select(self, index: Sequence[int]) -> Positions:
         """Give these positions, in this order, repeats allowed."""
-        rows = np.asarray(index, dtype=np.int64)
+        rows: Any = neighbours(index)
+        if rows is None:
+            rows = np.asarray(index, dtype=np.int64)
+        elif len(index) == len(self):
+            return self
         return Positions(
             self.history_array[rows],
             self.lengths_array[rows],
