@@ -102,7 +102,7 @@ class Law:
             return self._weights(self.logits[here], None if self.ids is None else self.ids[here], taken).tolist()
         # As above, in a fraction of the time that torch takes to begin.
         if self.ids is None:
-            return [float(values[row, token]) for row, token in zip(rows, tokens, strict=True)]
+            return [values.item(row, token) for row, token in zip(rows, tokens, strict=True)]
         ids = self.ids.numpy()
         if len(rows) != len(ids) or list(rows) != list(range(len(ids))):
             values, ids = values[rows], ids[rows]

@@ -35,8 +35,7 @@ def likelihoods(scored: Scored, positions: list[int], tokens: list[int]) -> list
     Raises:
         DeadEndError: For a token that is impossible under its law, which is how NaN and empty laws show.
     """
-    requests = [scored.plans[p].request for p in positions]
-    wanted = any(request.logprobs or request.top_logprobs for request in requests)
+    wanted = any(plan.request.logprobs or plan.request.top_logprobs for plan in scored.plans)
     target = _target(scored, positions, tokens, wanted)
     if not all(map(math.isfinite, target)):
         raise next(
@@ -46,6 +45,7 @@ def likelihoods(scored: Scored, positions: list[int], tokens: list[int]) -> list
         )
     if not wanted:
         return [_UNWANTED] * len(tokens)
+    requests = [scored.plans[p].request for p in positions]
     model = target
     untouched = len(scored.laws) == 1 and scored.laws[0][2].law.logits is scored.logits
     if not untouched:

@@ -6,7 +6,6 @@ differ become `[position, 1]` tensors. The rest is split.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -138,10 +137,9 @@ def target_law(part: Part, logits: Float[Tensor, "position vocab"], at: Position
     Raises:
         GenerationError: When a piece raises; names it.
     """
-    last = deque(_chain(part, logits, at, states), maxlen=1)
-    if not last:
-        return TargetLaw(Law(logits), at, None)
-    _, law, lifted = last.pop()
+    law, lifted = Law(logits), None
+    for _, law, lifted in _chain(part, logits, at, states):  # noqa: B007  # what the last piece leaves is the law
+        pass
     return TargetLaw(law, at, lifted)
 
 
@@ -156,7 +154,7 @@ def _chain(
     """Run the chain piece by piece; give who has just run, the law now, and at which positions bans were lifted."""
     law, vocab = Law(logits), logits.shape[-1]
     links = part.plans[0].processors
-    early = sum(link.stage <= Stage.BAN for link in links)
+    early = part.plans[0].early
     base: Law | None = None
     lifted: Tensor | None = None
     for j, link in enumerate(links[:early]):

@@ -19,9 +19,11 @@ from decodekit.law import neighbours
 from decodekit.types import Bool, Float, Int64, State, Tensor
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Positions:
     """What is known before the next token, per position. Read-only: pieces must not write into any of it.
+
+    Not frozen all the same: to make a frozen object of so many parts takes eight microseconds, several times a step.
 
     Args:
         history_array: Token ids before the position, prompt included, shape [position, length]. Right-padded: what
