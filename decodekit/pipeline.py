@@ -59,7 +59,7 @@ class TargetLaw:
     lifted: Bool[Tensor, "position"] | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class PositionStates:
     """What the pieces remember at each position.
 
