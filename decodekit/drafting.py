@@ -54,9 +54,25 @@ class Drafting:
                 if link < len(drafters) and self.rows.items[r].drafters[link] is not BROKEN:
                     waves.setdefault(piece_key(drafters[link]), []).append(r)
             for wave in waves.values():
-                self._ask_safely(wave, link)
+                self._ask_in_turn(wave, link)
         self._level_searches()
         return self.drafts
+
+    def _ask_in_turn(self, wave: list[int], link: int) -> None:
+        """Ask one row of each searching group first: where it has no draft, no other row of its group can use one."""
+        leaders: dict[int, int] = {}
+        followers: list[int] = []
+        for r in wave:
+            group = self.rows.items[r].group
+            if group.plan.search is not None and leaders.setdefault(group.index, r) != r:
+                followers.append(r)
+        if not followers:
+            self._ask_safely(wave, link)
+            return
+        self._ask_safely([r for r in wave if r not in followers], link)
+        rest = [r for r in followers if self.drafts[leaders[self.rows.items[r].group.index]].tokens]
+        if rest:
+            self._ask_safely(rest, link)
 
     def _level_searches(self) -> None:
         """Cut the drafts of a searching group to one length: its rows are expanded together."""

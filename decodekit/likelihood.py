@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from decodekit.law import Law, on_host, whole_numbers
+from decodekit.law import Law, on_host, pick, whole_numbers
 from decodekit.pipeline import Part
 from decodekit.scoring import Scored
 from decodekit.types import Tensor
@@ -36,8 +35,7 @@ def likelihoods(scored: Scored, positions: list[int], tokens: list[int]) -> list
     Raises:
         DeadEndError: For a token that is impossible under its law, which is how NaN and empty laws show.
     """
-    requests = [scored.plans[p].request for p in positions]
-    wanted = any(request.logprobs or request.top_logprobs for request in requests)
+    wanted = any(plan.request.logprobs or plan.request.top_logprobs for plan in scored.plans)
     target = _target(scored, positions, tokens, wanted)
     if not all(map(math.isfinite, target)):
         raise next(
@@ -47,12 +45,13 @@ def likelihoods(scored: Scored, positions: list[int], tokens: list[int]) -> list
         )
     if not wanted:
         return [_UNWANTED] * len(tokens)
+    requests = [scored.plans[p].request for p in positions]
     model = target
     untouched = len(scored.laws) == 1 and scored.laws[0][2].law.logits is scored.logits
     if not untouched:
-        model = Law(_rows(scored.logits, positions)).logprob_of(whole_numbers(tokens, scored.logits.device)).tolist()
+        model = Law(pick(scored.logits, positions)).logprob_of(whole_numbers(tokens, scored.logits.device)).tolist()
     most = max((request.top_logprobs for request in requests), default=0)
-    tops = _top(_rows(scored.logits, positions), most) if most else [{}] * len(tokens)
+    tops = _top(pick(scored.logits, positions), most) if most else [{}] * len(tokens)
     return [
         Likelihood(m, t, dict(list(top.items())[: request.top_logprobs]))
         for m, t, top, request in zip(model, target, tops, requests, strict=True)
@@ -88,12 +87,6 @@ def _of_part(part: Part, law: Law, rows: list[int], tokens: list[int], wanted: b
     host = on_host(law.logits)
     best = (law.logits.amax(dim=-1) if host is None else host.max(axis=-1)).tolist()
     return [value - best[row] for value, row in zip(found, rows, strict=True)]
-
-
-def _rows(logits: Tensor, positions: Sequence[int]) -> Tensor:
-    if len(positions) == len(logits) and list(positions) == list(range(len(logits))):
-        return logits
-    return logits.index_select(0, whole_numbers(positions, logits.device))
 
 
 def _top(logits: Tensor, k: int) -> list[dict[int, float]]:

@@ -8,7 +8,6 @@ decoding, a verified draft, a beam search, samples that fork off a prompt, or ro
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -338,7 +337,9 @@ class Loop:
         """Apply the moves and let go of rows that ended; give all rows that moved."""
         pairs = [(p, token) for move in moves for p, token in zip(move.positions, move.tokens, strict=True)]
         numbers = iter(likelihoods(scored, [p for p, _ in pairs], [token for _, token in pairs]))
-        uses = Counter(move.parent for move in moves)
+        uses = [0] * len(scored.rows)
+        for move in moves:
+            uses[move.parent] += 1
         taken_at: set[int] = set()
         parents: list[int] = []
         rows: list[Row] = []

@@ -6,7 +6,6 @@ differ become `[position, 1]` tensors. The rest is split.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -60,7 +59,7 @@ class TargetLaw:
     lifted: Bool[Tensor, "position"] | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class PositionStates:
     """What the pieces remember at each position.
 
@@ -138,10 +137,9 @@ def target_law(part: Part, logits: Float[Tensor, "position vocab"], at: Position
     Raises:
         GenerationError: When a piece raises; names it.
     """
-    last = deque(_chain(part, logits, at, states), maxlen=1)
-    if not last:
-        return TargetLaw(Law(logits), at, None)
-    _, law, lifted = last.pop()
+    law, lifted = Law(logits), None
+    for _, law, lifted in _chain(part, logits, at, states):  # noqa: B007  # what the last piece leaves is the law
+        pass
     return TargetLaw(law, at, lifted)
 
 
@@ -156,7 +154,7 @@ def _chain(
     """Run the chain piece by piece; give who has just run, the law now, and at which positions bans were lifted."""
     law, vocab = Law(logits), logits.shape[-1]
     links = part.plans[0].processors
-    early = sum(link.stage <= Stage.BAN for link in links)
+    early = part.plans[0].early
     base: Law | None = None
     lifted: Tensor | None = None
     for j, link in enumerate(links[:early]):
@@ -213,11 +211,14 @@ def _call(piece: Any, link: Link, law: Law, at: Positions, states: PositionState
 def _mask(
     plans: Sequence[RequestPlan], states: PositionStates, device: torch.device, vocab: int
 ) -> Callable[[Law], Law]:
-    masks = [
-        with_end_tokens(plan, state, remaining)
-        for plan, state, remaining in zip(plans, states.constraints, states.remaining, strict=True)
-    ]
-    # Rows in equal states mostly share one mask, which then is unpacked once.
+    # Rows of a search and samples of a prompt are often in the very same state: its mask is worked out once.
+    known: dict[tuple[int, int, int], PackedMask] = {}
+    masks: list[PackedMask] = []
+    for plan, state, remaining in zip(plans, states.constraints, states.remaining, strict=True):
+        key = id(plan), id(state), remaining
+        if key not in known:
+            known[key] = with_end_tokens(plan, state, remaining)
+        masks.append(known[key])
     packed = masks[:1] if all(mask is masks[0] for mask in masks) else masks
     return mask_applier(np.stack(packed), device, vocab)
 
@@ -257,8 +258,10 @@ def mask_applier(packed: NDArray[np.int32], device: torch.device, vocab: int) ->
 
     def wide(law: Law) -> Law:
         if law.ids is None and law.logits.device.type == "cpu":
-            bans = _bans(law.logits.dtype).take(words, axis=0, mode="clip").reshape(len(words), -1)
-            return Law(law.logits + torch.from_numpy(bans[:, :vocab]))
+            taken = _bans(law.logits.dtype).take(words, axis=0, mode="clip").reshape(len(words), -1)
+            bans = torch.from_numpy(taken)[:, :vocab]
+            # The bans are ours: no third array has to be brought into the cache.
+            return Law(bans.add_(law.logits) if len(bans) == len(law.logits) else bans + law.logits)
         kept = torch.from_numpy(_unpacked(words, vocab)).to(device).expand(len(law.logits), -1)
         return law.keep(kept if law.ids is None else kept.gather(-1, law.ids))
 

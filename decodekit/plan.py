@@ -157,6 +157,7 @@ class RequestPlan:
         drafts: Whether rows may have drafts; not where a stop could end one row of a search inside of its draft.
         stateful: Whether some processor remembers anything about a row.
         reads_law: Whether some processor's memory depends on the laws that tokens were taken from.
+        early: How many processors run before the constraint.
     """
 
     request: Request
@@ -181,6 +182,7 @@ class RequestPlan:
     drafts: bool = field(init=False)
     stateful: bool = field(init=False)
     reads_law: bool = field(init=False)
+    early: int = field(init=False)
 
     def __post_init__(self) -> None:
         stops = self.stops or self.stop_pieces or self.request.stop_tokens
@@ -188,6 +190,7 @@ class RequestPlan:
         object.__setattr__(self, "drafts", bool(self.drafters) and not (self.search is not None and stops))
         object.__setattr__(self, "stateful", any(link.stateful for link in self.processors))
         object.__setattr__(self, "reads_law", any(link.reads_law for link in self.processors))
+        object.__setattr__(self, "early", sum(link.stage <= Stage.BAN for link in self.processors))
 
     @property
     def rows(self) -> int:

@@ -15,12 +15,15 @@ import torch
 from numpy.typing import NDArray
 
 from decodekit import rng
+from decodekit.law import neighbours
 from decodekit.types import Bool, Float, Int64, State, Tensor
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Positions:
     """What is known before the next token, per position. Read-only: pieces must not write into any of it.
+
+    Not frozen all the same: to make a frozen object of so many parts takes eight microseconds, several times a step.
 
     Args:
         history_array: Token ids before the position, prompt included, shape [position, length]. Right-padded: what
@@ -98,7 +101,11 @@ class Positions:
 
     def index_select(self, index: Sequence[int]) -> Positions:
         """Give these positions, in this order, repeats allowed."""
-        rows = np.asarray(index, dtype=np.int64)
+        rows: Any = neighbours(index)
+        if rows is None:
+            rows = np.asarray(index, dtype=np.int64)
+        elif len(index) == len(self):
+            return self
         return Positions(
             self.history_array[rows],
             self.lengths_array[rows],

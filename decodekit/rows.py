@@ -161,7 +161,8 @@ class Row:
     @property
     def remaining(self) -> int:
         """How many tokens may still be generated."""
-        return self.group.plan.limit - self.new_tokens
+        plan = self.group.plan
+        return plan.limit + len(plan.prompt) - len(self.tokens)
 
     def fork(self, sample: int | None = None) -> Row:
         """Copy the row; states are shared, being values."""
@@ -323,6 +324,7 @@ class Rows:
         self.device = device
         self.items: list[Row] = []
         self.history = np.zeros((0, _GROWTH), dtype=np.int64)
+        self._known: list[Row] = []
         self._key: list[tuple[Group, int]] = []
         self._fixed: tuple[np.ndarray, np.ndarray, np.ndarray, Draws] | None = None
         self._draws = Draws(np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.uint64))
@@ -350,11 +352,12 @@ class Rows:
 
     def tokens(self, starts: Sequence[int], counts: Sequence[int]) -> Int64[Tensor, "row query"]:
         """Give `counts[i]` tokens of each row from place `starts[i]` on, drafted ones included; right-padded."""
-        if len(self.items) == 1 or max(counts) == 1 == min(counts):
-            # The common step, without a table of places.
-            pairs = zip(self.history, starts, counts, strict=True)
-            found = np.array([row[start : start + count] for row, start, count in pairs])
-            return torch.from_numpy(found).to(self.device)
+        first, count = starts[0], counts[0]
+        # The common steps, without a table of places.
+        if all(other == first for other in starts) and all(other == count for other in counts):
+            return torch.from_numpy(self.history[:, first : first + count].copy()).to(self.device)
+        if max(counts) == 1 == min(counts):
+            return torch.from_numpy(self.history[np.arange(len(starts)), starts][:, None]).to(self.device)
         columns = np.array(starts, dtype=np.int64)[:, None] + np.arange(max(counts))
         columns = np.minimum(columns, self.history.shape[1] - 1)
         return torch.from_numpy(self.history[np.arange(len(starts))[:, None], columns]).to(self.device)
@@ -374,6 +377,9 @@ class Rows:
         return Positions(history[:, :longest], lengths, prompts, seeds, samples, states, self.device, (draws, rows))
 
     def _constants(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, Draws]:
+        if self._fixed is not None and self.items == self._known:
+            return self._fixed
+        self._known = list(self.items)
         # Searches copy and drop rows at every step, and mostly end up with the same requests and samples.
         key = [(row.group, row.sample) for row in self.items]
         if self._fixed is None or key != self._key:

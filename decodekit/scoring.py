@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from decodekit.errors import DeadEndError, GenerationError
-from decodekit.law import Law, concat
+from decodekit.law import concat, pick
 from decodekit.pipeline import Part, PositionStates, TargetLaw, blame, split, target_law
 from decodekit.plan import RequestPlan
 from decodekit.positions import Positions
@@ -152,7 +152,7 @@ class Scorer:
                             continue
                         token = draft.tokens[depths[p]]
                         states.processors[p + 1] = scored.plans[p].advance(
-                            states.processors[p], token, _pick(target.law, [i])
+                            states.processors[p], token, target.law.at([i])
                         )
         scored.laws = entries if len(levels) == 1 else self._merge(scored, entries)
         return scored
@@ -186,8 +186,9 @@ class Scorer:
         entries: list[tuple[list[int], Part, TargetLaw]] = []
         for part in split(plans, logits.dtype, self.device):
             index = list(range(len(plans))) if part.index is None else part.index
-            some = logits.index_select(0, torch.tensor(index, device=logits.device))
-            entries.append((index, part, target_law(part, some, at.index_select(index), states.select(index))))
+            entries.append(
+                (index, part, target_law(part, pick(logits, index), at.index_select(index), states.select(index)))
+            )
         return entries
 
     def _laws(self, scored: Scored, at: Positions, chosen: Sequence[int]) -> list[tuple[list[int], Part, TargetLaw]]:
@@ -205,8 +206,7 @@ class Scorer:
     def _law(self, scored: Scored, part: Part, index: list[int], at: Positions) -> TargetLaw:
         if len(index) == len(scored.plans):
             return target_law(part, scored.logits, at, scored.states)
-        logits = scored.logits.index_select(0, torch.tensor(index, device=scored.logits.device))
-        return target_law(part, logits, at.index_select(index), scored.states.select(index))
+        return target_law(part, pick(scored.logits, index), at.index_select(index), scored.states.select(index))
 
     def _parts(self, plans: list[RequestPlan], dtype: torch.dtype) -> list[Part]:
         if self._split[0] != plans:
@@ -224,7 +224,7 @@ class Scorer:
         for same in chains.values():
             index = [p for positions, _, _ in same for p in positions]
             order = sorted(range(len(index)), key=index.__getitem__)
-            law = _pick(concat([target.law for _, _, target in same], scored.logits.shape[-1]), order)
+            law = concat([target.law for _, _, target in same], scored.logits.shape[-1]).at(order)
             lifts = [target.lifted for _, _, target in same if target.lifted is not None]
             lifted = torch.cat(lifts)[torch.tensor(order, device=scored.logits.device)] if lifts else None
             at = Positions.concat([target.at for _, _, target in same]).index_select(order)
@@ -232,7 +232,3 @@ class Scorer:
             part = split([scored.plans[p] for p in positions], scored.logits.dtype, self.device)[0]
             merged.append((positions, part, TargetLaw(law, at, lifted)))
         return merged
-
-
-def _pick(law: Law, index: Sequence[int]) -> Law:
-    return law.index_select(torch.tensor(index, device=law.logits.device))

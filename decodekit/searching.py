@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from decodekit.errors import GenerationError, blamed_on
-from decodekit.law import Law, whole_numbers
+from decodekit.law import Law
 from decodekit.pipeline import TargetLaw
 from decodekit.plan import name_of
 from decodekit.positions import Positions
@@ -64,9 +64,7 @@ def _expand(
     group: Group, scored: Scored, paths: Sequence[Path], places: Sequence[int], target: TargetLaw
 ) -> list[Path]:
     name = name_of(group.plan.search)
-    whole = list(places) == list(range(len(target.law.logits)))
-    law = target.law if whole else target.law.index_select(whole_numbers(places, scored.logits.device))
-    at = target.at if whole else target.at.index_select(places)
+    law, at = target.law.at(places), target.at.index_select(places)
     with blamed_on(name):
         view = _view(group, scored, paths, _seen(group, scored, paths, at))
         found = group.plan.search(law, view)

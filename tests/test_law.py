@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decodekit.law import Law
+from decodekit.law import Law, neighbours
 from decodekit.testing import as_candidates, difference, random_law
 
 SEEDS = st.integers(0, 10_000)
@@ -68,3 +68,15 @@ def test_index_select_repeats_and_reorders_positions():
 def test_a_token_outside_of_the_candidates_is_impossible(token):
     law = Law(torch.zeros(1, 2), torch.tensor([[1, 2]]))
     assert law.logprob_of(torch.tensor([token])).tolist() == [-math.inf]
+
+
+@pytest.mark.parametrize("places", [[1, 2, 3], [0], [2, 1], [3, 3, 0], []])
+def test_laws_at_places_are_those_rows_and_a_view_where_they_stand_side_by_side(places):
+    law = as_candidates(random_law(4, 20, 3), 3)
+    taken = law.at(places)
+    assert torch.equal(taken.logits, law.logits[places])
+    assert taken.ids is not None
+    assert law.ids is not None
+    assert torch.equal(taken.ids, law.ids[places])
+    shares = taken.logits.untyped_storage().data_ptr() == law.logits.untyped_storage().data_ptr()
+    assert shares == (neighbours(places) is not None)

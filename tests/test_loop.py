@@ -12,7 +12,7 @@ from decodekit.errors import DeadEndError, GenerationError, GenerationInterrupte
 from decodekit.plugins import Plugins
 from decodekit.testing.toys import tiny_llama
 from tests import reference
-from tests.pieces import Fatigue, Heat, registry_of_the_tests
+from tests.pieces import AlternatingMachine, Fatigue, Heat, registry_of_the_tests
 
 VOCAB = 12
 PROMPTS = [[1, 2, 3], [5] * 9, [7, 8], [4, 3, 2, 1, 0]]
@@ -175,6 +175,20 @@ def test_beams_stay_inside_a_constraint(decoder):
     for sample in result.samples:
         assert [t % 2 for t in sample.tokens] == [0, 1] * 3
         assert sample.finish_reason == "constraint"
+
+
+def test_rows_in_the_same_state_share_one_mask(decoder, monkeypatch):
+    asked: list[tuple[AlternatingMachine, int]] = []
+    original = AlternatingMachine.mask
+    monkeypatch.setattr(
+        AlternatingMachine,
+        "mask",
+        lambda self, state, left: (asked.append((self, state)), original(self, state, left))[1],
+    )
+    results = decoder.generate(PROMPTS[:2], beam_test=3, alternate=4, max_new_tokens=8, n=3)
+    inside = [(machine, state) for machine, state in asked if state < 4]
+    assert len(inside) == len(set(inside)) == 8
+    assert all(len(sample.tokens) == 4 for result in results for sample in result.samples)
 
 
 def test_the_end_token_ends_a_row_and_leaves_the_others_alone(registry):

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from decodekit.memory.watch import Watch
 from decodekit.types import Float, Int64, Tensor
+
+_ALREADY = nullcontext()
+
+
+def inferring() -> AbstractContextManager[Any]:
+    """Enter inference mode, unless in it: entering it again costs fifteen microseconds."""
+    return _ALREADY if torch.is_inference_mode_enabled() else torch.inference_mode()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from decodekit.cache import CacheFactory
 from decodekit.memory.advancing import AdvancingMemory
-from decodekit.memory.base import ForwardOutput
+from decodekit.memory.base import ForwardOutput, inferring
 from decodekit.memory.caller import Caller, Run
 from decodekit.memory.groups import by_key
 from decodekit.memory.recurrent import RecurrentStates
@@ -71,14 +69,14 @@ class HybridSlots(SlotMemory, AdvancingMemory):
             self.states.copy(sources, targets)
 
     def snapshot(self, row: int) -> Any:
-        with torch.inference_mode():
+        with inferring():
             return self.states.save(self.table.slots[row])
 
     def restore(self, row: int, state: Any, length: int) -> None:
         # The attention layers need nothing: what lies beyond a row's end is never seen.
         self.lengths[row] = length
         if state is not None:
-            with torch.inference_mode():
+            with inferring():
                 self.states.load(self.table.slots[row], state)
 
     def rewind(self, lengths: Sequence[int]) -> None:
@@ -96,7 +94,7 @@ class HybridSlots(SlotMemory, AdvancingMemory):
         kept, states = saved
         super().load(row, kept)
         if states is not None:
-            with torch.inference_mode():
+            with inferring():
                 self.states.adopt(self.table.slots[row], states, self._room[0])
 
     def bytes(self) -> int:

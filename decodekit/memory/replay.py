@@ -6,10 +6,8 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from decodekit.memory.advancing import AdvancingMemory
-from decodekit.memory.base import ForwardOutput
+from decodekit.memory.base import ForwardOutput, inferring
 from decodekit.memory.caller import Asked, Caller, Part, Run, merge, positions_of
 from decodekit.memory.watch import Watch
 from decodekit.types import Int64, Tensor
@@ -40,19 +38,19 @@ class SingleRows(AdvancingMemory):
         self.lengths = [self.lengths[row] for row in index]
 
     def snapshot(self, row: int) -> Any:
-        with torch.inference_mode():
+        with inferring():
             return copy.deepcopy(self.caches[row])
 
     def restore(self, row: int, state: Any, length: int) -> None:
         # The saved state may be returned to again, so the row goes on with a copy.
-        with torch.inference_mode():
+        with inferring():
             self.caches[row], self.lengths[row] = copy.deepcopy(state), length
 
     def save(self, row: int) -> Any:
         return self.lengths[row], self.snapshot(row)
 
     def adopt(self, cache: Any, tokens: Sequence[int]) -> Any:
-        with torch.inference_mode():
+        with inferring():
             return len(tokens), copy.deepcopy(cache)
 
     def load(self, row: int, saved: Any) -> None:
@@ -72,7 +70,7 @@ class SingleRows(AdvancingMemory):
     ) -> ForwardOutput:
         tokens = tokens.to(self.caller.device)
         parts: list[Part] = []
-        with torch.inference_mode():
+        with inferring():
             for row, count in enumerate(counts):
                 if not count:
                     continue

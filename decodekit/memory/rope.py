@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from decodekit.memory.base import ForwardOutput, Memory
+from decodekit.memory.base import ForwardOutput, Memory, inferring
 from decodekit.memory.caller import Asked, Caller, Part, Run, merge
 from decodekit.memory.slots import SlotMemory
 from decodekit.memory.watch import Watch
@@ -63,7 +63,7 @@ def calm(caller: Caller, length: int = 0) -> None:
     """
     for module, kind, _ in _encodings(caller.model):
         if "dynamic" in kind and int(module.max_seq_len_cached) > max(length, int(module.original_max_seq_len)):  # type: ignore[arg-type]
-            with torch.inference_mode():
+            with inferring():
                 caller(torch.zeros(1, 1, dtype=torch.int64, device=caller.device), uncached=True)
             return
 
@@ -183,7 +183,7 @@ class BoundedMemory(Memory):
     ) -> list[Part]:
         """Compute positions beyond a stretching boundary, each from its whole prefix."""
         parts: list[Part] = []
-        with torch.inference_mode():
+        with inferring():
             for row, end in enumerate(ends):
                 for length in range(max(end - wanted[row], self.boundary.tokens, starts[row]) + 1, end + 1):
                     calm(self.caller, length)

@@ -10,7 +10,7 @@ import torch
 
 from decodekit.cache import BUCKET_TOKENS, CacheFactory, Placement
 from decodekit.law import whole_numbers
-from decodekit.memory.base import ForwardOutput, Memory
+from decodekit.memory.base import ForwardOutput, Memory, inferring
 from decodekit.memory.bridge import BridgeCache
 from decodekit.memory.caller import Asked, Caller, Part, Run, merge, positions_of
 from decodekit.memory.groups import by_width
@@ -21,6 +21,8 @@ from decodekit.types import Int64, Tensor
 
 FIRST_TOKENS = 64
 """Positions that a slot has at first; it grows by doubling."""
+
+_LEVEL = nullcontext()
 
 GAP_TOKENS = 8
 """Running a row that sits out along is cheaper than copying the keys of all others, up to this many tokens a row."""
@@ -56,7 +58,8 @@ class SlotMemory(Memory):
         self.static = bool(getattr(caller.runner, "static_shapes", False))
         self.bucket = BUCKET_TOKENS
         self._room = (0, 0)
-        self._range = torch.arange(FIRST_TOKENS, device=caller.device)
+        self._range = torch.arange(FIRST_TOKENS, device=caller.device)[None]
+        self._each = self._range.split(1, dim=1)
 
     def join(self, rows: int) -> None:
         self.lengths += [0] * rows
@@ -72,7 +75,7 @@ class SlotMemory(Memory):
         if moves:
             sources, targets = zip(*moves, strict=True)
             longest = max(self.lengths[self.table.rows[slot]] for slot in targets)
-            with torch.inference_mode():
+            with inferring():
                 self._copy(sources, targets, longest)
 
     def _copy(self, sources: Sequence[int], targets: Sequence[int], length: int) -> None:
@@ -84,7 +87,7 @@ class SlotMemory(Memory):
     def save(self, row: int) -> Any:
         length, slot = self.lengths[row], self.table.slots[row]
         place = Placement([length], [0], 0, length, True, slot)
-        with torch.inference_mode():
+        with inferring():
             kept = [
                 tuple(part.clone() for part in store.read(place)) if length and store.bytes() else None
                 for store in self.cache.stores
@@ -102,7 +105,7 @@ class SlotMemory(Memory):
             self.cache.grow(len(kept))
             self._reserve(len(self.lengths), length)
             place = Placement([0], [length], length, length, True, self.table.slots[row])
-            with torch.inference_mode():
+            with inferring():
                 for store, part in zip(self.cache.stores, kept, strict=True):
                     if part is not None:
                         keys, values = part
@@ -125,10 +128,10 @@ class SlotMemory(Memory):
         *,
         watch: Watch | None = None,
     ) -> ForwardOutput:
-        with torch.inference_mode():
+        with inferring():
             if 0 < tokens.shape[1] == min(counts) and self._share(counts):
                 output = self._run_all(tokens, counts, wanted, watch)
-                self._grow(range(len(counts)), counts)
+                self.lengths = [length + count for length, count in zip(self.lengths, counts, strict=True)]
                 return output
             parts: list[Part] = []
             for rows in self._groups(counts):
@@ -220,18 +223,22 @@ class SlotMemory(Memory):
             asked = Asked.of(counts, wanted, query)
             keep = asked.keep(self.caller.device)
         self.cache.place = place
-        scope = nullcontext() if place.level else standing_at(place.seen)  # type: ignore[arg-type]
+        if place.level:
+            positions = self._between(starts[0], starts[0] + query)
+            positions, scope = positions if rows == 1 else positions.expand(rows, query), _LEVEL
+        else:
+            positions, scope = place.seen, standing_at(place.seen)  # type: ignore[arg-type]
         with scope:
             outputs = self.caller(
                 tokens,
-                positions=self._positions(starts[0], query, rows) if place.level else place.seen,
+                positions=positions,
                 cache=self.cache,
                 keep=keep,
                 run=run,
             )
         if asked is None:
             if 0 not in wanted:
-                return ForwardOutput(outputs.logits[:, -1])
+                return ForwardOutput(outputs.logits.select(1, -1))
             asked = Asked.of(counts, wanted, 1)
         return asked.output(outputs)
 
@@ -253,7 +260,7 @@ class SlotMemory(Memory):
             place = Placement(starts, counts, query, length, False, first)
         device = self.caller.device
         first_column = whole_numbers(starts, device)[:, None]
-        place.positions = first_column + self._arange(query) if query > 1 else first_column
+        place.positions = first_column + self._between(0, query) if query > 1 else first_column
         place.seen = place.positions
         if min(counts) < query:
             last = torch.tensor([max(start + count - 1, 0) for start, count in zip(starts, counts, strict=True)])
@@ -261,19 +268,16 @@ class SlotMemory(Memory):
         if slots is not None:
             place.slots = whole_numbers(slots, device)
         else:
-            place.slots = self._arange(rows)
+            place.slots = self._between(0, rows)[0]
         return place
 
-    def _arange(self, length: int) -> Tensor:
-        return self._between(0, length)
-
     def _between(self, start: int, end: int) -> Tensor:
-        if end > self._range.shape[0]:
-            self._range = torch.arange(2 * end, device=self.caller.device)
-        return self._range.narrow(0, start, end - start)
-
-    def _positions(self, start: int, query: int, rows: int) -> Tensor:
-        return self._between(start, start + query).expand(rows, query)
+        """Give the numbers from `start` up to `end`, shape [1, number]."""
+        if end > len(self._each):
+            self._range = torch.arange(2 * end, device=self.caller.device)[None]
+            self._each = self._range.split(1, dim=1)
+        # One number is what each step asks for, and a call into torch costs more than all else that is done here.
+        return self._each[start] if end == start + 1 else self._range.narrow(1, start, end - start)
 
     def _reserve(self, slots: int, length: int) -> None:
         have_slots, have_length = self._room

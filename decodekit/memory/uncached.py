@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from decodekit.memory.base import ForwardOutput, Memory
+from decodekit.memory.base import ForwardOutput, Memory, inferring
 from decodekit.memory.caller import Asked, Caller, Part, Run, merge, positions_of
 from decodekit.memory.watch import Watch
 from decodekit.types import Int64, Tensor
@@ -61,7 +61,7 @@ class UncachedMemory(Memory):
     ) -> ForwardOutput:
         tokens = tokens.to(self.caller.device)
         parts: list[Part] = []
-        with torch.inference_mode():
+        with inferring():
             for row, count in enumerate(counts):
                 if count:
                     self.rows[row] = torch.cat([self.rows[row], tokens[row, :count]])

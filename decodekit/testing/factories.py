@@ -18,7 +18,7 @@ from decodekit.types import Float, Int64, State, Tensor
 Draw = Callable[[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64], str], NDArray[np.float64]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ScriptedPositions(Positions):
     """Positions whose uniform numbers come from a function of the test instead of the generator.
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from decodekit.law import Law
 from decodekit.techniques import Expansion, GroupView
 from decodekit_beam.beams import Beams, Candidate, Settled, expansion
-from decodekit_beam.likeliest import likeliest, log_totals
+from decodekit_beam.likeliest import likeliest, normalised
 from decodekit_beam.score import Score
 
 
@@ -43,13 +43,12 @@ class DiverseBeam(Beams, name="diverse_beam", source="arXiv:1610.02424, algorith
         return self
 
     def __call__(self, law: Law, group: GroupView) -> Expansion:
-        totals = log_totals(law)
         # Tokens that earlier groups chose sink; below as many more there are `wanted` that do not.
         wanted = self.candidates_wanted(group, self.width // self.groups)
-        logits, tokens = likeliest(law, wanted + 2 * self.width)
+        logprobs, tokens = likeliest(normalised(law), wanted + 2 * self.width)
         scores = [Score.of(score) for score in group.scores]
-        before = logits.new_tensor([score.logprob for score in scores]).double()
-        logprobs = ((logits - totals[:, None]).double() + before[:, None]).cpu().numpy()
+        before = np.array([score.logprob for score in scores])
+        logprobs = logprobs.double().cpu().numpy() + before[:, None]
         chosen: Counter[int] = Counter()
         settled: list[Settled] = []
         for part in range(self.groups):

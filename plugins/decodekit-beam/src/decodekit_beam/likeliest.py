@@ -21,25 +21,25 @@ Places: TypeAlias = NDArray[np.int64]
 _LEAST = float(np.finfo(np.float64).min)
 
 
-def log_totals(law: Law, best: Float[Tensor, "row 1"] | None = None) -> Float[Tensor, "row"]:
-    """Give the logarithm of each row's summed weights, by which logits are normalised. Cost: two passes, one copy.
-
-    Args:
-        law: The laws.
-        best: Their largest logits, where they are known already.
+def normalised(law: Law) -> Law:
+    """Give the laws with log-probabilities in place of their weights. Cost: two passes, one copy.
 
     Raises:
         DeadEndError: A law is empty or NaN.
     """
-    best = law.logits.amax(dim=-1, keepdim=True) if best is None else best
-    totals = small_exp(law.logits - best).sum(dim=-1).log_() + best.squeeze(-1)
-    if not all(map(math.isfinite, totals.tolist())):
-        row = int((~totals.isfinite()).int().argmax())
-        what = "has NaN" if bool(law.logits[row].isnan().any()) else "allows no token"
-        raise DeadEndError(
-            f"the law of row {row} of {len(totals)} {what}", hint="look at the model's logits and at the processors"
-        )
-    return totals
+    made = law.with_logits(law.logprobs())
+    _refuse_unusable(law, made.logits.amax(dim=-1).tolist())
+    return made
+
+
+def _refuse_unusable(law: Law, best: Sequence[float]) -> None:
+    """Refuse laws whose best log-probability is no number."""
+    for row, value in enumerate(best):
+        if not math.isfinite(value):
+            what = "has NaN" if bool(law.logits[row].isnan().any()) else "allows no token"
+            raise DeadEndError(
+                f"the law of row {row} of {len(best)} {what}", hint="look at the model's logits and at the processors"
+            )
 
 
 def small_exp(logits: Float[Tensor, "row candidate"]) -> Float[Tensor, "row candidate"]:
@@ -53,7 +53,7 @@ def small_exp(logits: Float[Tensor, "row candidate"]) -> Float[Tensor, "row cand
 def continuations(law: Law, before: Sequence[float], k: int) -> tuple[NDArray[np.float64], Places, Places]:
     """Give log-probability, row and token of the k likeliest continuations of all rows, and maybe of further ones.
 
-    Those as likely as the k-th are among them, whatever the form of the law. Cost: three passes over the law.
+    Those as likely as the k-th are among them, whatever the form of the law. Cost: three passes over the law, one copy.
 
     Args:
         law: The laws.
@@ -64,21 +64,20 @@ def continuations(law: Law, before: Sequence[float], k: int) -> tuple[NDArray[np
         DeadEndError: A law is empty or NaN.
     """
     rows, width = law.logits.shape
-    if on_host(law.logits) is None:
-        totals = log_totals(law)
-        values, tokens = likeliest(law, k)
-        logprobs = (values - totals[:, None]).double().cpu().numpy() + np.array(before)[:, None]
-        return logprobs.ravel(), np.repeat(np.arange(rows), values.shape[1]), tokens.cpu().numpy().ravel()
-    blocks = Blocks(law.logits, -(-k // rows))
-    totals = log_totals(law, torch.from_numpy(blocks.best())).numpy()[:, None]
     sums = np.array(before)[:, None]
+    if on_host(law.logits) is None:
+        values, tokens = likeliest(normalised(law), k)
+        logprobs = values.double().cpu().numpy() + sums
+        return logprobs.ravel(), np.repeat(np.arange(rows), values.shape[1]), tokens.cpu().numpy().ravel()
+    blocks = Blocks(law.logprobs(), -(-k // rows))
+    _refuse_unusable(law, blocks.best().ravel().tolist())
     among = blocks.maxima if blocks.maxima.size >= k else blocks.values
-    logprobs = (among - totals + sums).ravel()
+    logprobs = (among + sums).ravel()
     bound = max(np.partition(logprobs, max(len(logprobs) - k, 0))[max(len(logprobs) - k, 0)], _LEAST)
-    place = blocks.find(lambda values, rows: values - totals[rows] + sums[rows] >= bound)
+    place = blocks.find(lambda values, rows: values + sums[rows] >= bound)
     row = place // width
     tokens = place - row * width if law.ids is None else law.ids.numpy().ravel()[place]
-    return blocks.values.ravel()[place] - totals[row, 0] + sums[row, 0], row, tokens
+    return blocks.values.ravel()[place] + sums[row, 0], row, tokens
 
 
 def likeliest(law: Law, k: int) -> tuple[Float[Tensor, "row k"], Int64[Tensor, "row k"]]:

@@ -17,7 +17,7 @@ from decodekit import rng
 from decodekit.law import Law
 from decodekit.positions import Positions
 from decodekit.types import Float, Tensor
-from decodekit_beam.likeliest import log_totals, small_exp
+from decodekit_beam.likeliest import normalised, small_exp
 
 _BLOCK = 128
 _FRESH = 1e-20
@@ -89,7 +89,7 @@ def urns(law: Law) -> list[Urn]:
     shifts = logits.amax(dim=-1, keepdim=True)
     weights, masses = _weigh(logits - shifts)
     if not np.isfinite(masses.sum(axis=-1)).all() or not (masses.sum(axis=-1) > 0).all():
-        log_totals(law)  # says what is wrong
+        normalised(law)  # says what is wrong
     held = logits.cpu()
     tokens = [None] * len(logits) if ids is None else list(ids.cpu().numpy())
     return [Urn(*each) for each in zip(held, tokens, weights, masses, shifts.squeeze(-1).tolist(), strict=True)]

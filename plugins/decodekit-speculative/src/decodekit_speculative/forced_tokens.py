@@ -94,7 +94,9 @@ class ForcedRuns:
     def __call__(self, at: Positions, limits: Sequence[int]) -> list[Draft]:
         """Propose what is forced at each position."""
         drafts: list[Draft] = []
-        for row, length, state, limit in zip(at.history_array, at.lengths.tolist(), at.states, limits, strict=True):
+        for row, length, state, limit in zip(
+            at.history_array, at.lengths_array.tolist(), at.states, limits, strict=True
+        ):
             before = row[max(0, length - CONTEXT_TOKENS) : length].tolist()
             drafts.append(Draft(self.run(state, min(limit, self.tokens), before)))
         return drafts
