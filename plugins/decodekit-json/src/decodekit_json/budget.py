@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from itertools import count
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from decodekit_json import distinct
 from decodekit_json.machine import Place, Reading, Thread, Threads, finished
@@ -34,6 +34,20 @@ _SMALL = 128
 """Tokens of a vocabulary that is searched, which takes seconds with more."""
 _ORDER = tuple(dict.fromkeys([*b'"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_ .:/@', *range(256)]))
 """Bytes by how likely they are to be on a shortest way."""
+
+
+class Way(NamedTuple):
+    """A way to a part's end, or closer to it.
+
+    Attributes:
+        text: Its bytes.
+        threads: The threads on it, with how many bytes lead to each.
+        end: Where it leads.
+    """
+
+    text: bytes
+    threads: list[tuple[Thread, int]]
+    end: Thread
 
 
 class Budget:
@@ -164,29 +178,39 @@ class Budget:
             return there
         if part.text is not None and _apart(part):
             return self._keep(part, self._spell_apart(part))
-        spelled, thread = bytearray(), part
-        rest: Spelled = b""
-        way: list[tuple[Thread, int]] = []
+        found = self._way(part) or self._search_way(part, whole=True)
+        if found is None:
+            return self._keep(part, None)
+        text = memoryview(found.text)
+        for thread, at in found.threads:  # the rest of the way is found again from each; the bytes are there once
+            self._keep(thread, text[at:])
+        return text
+
+    def _way(self, part: Thread) -> Way | None:
+        """Go on with bytes that lead closer to a part's end; search only where none does."""
+        text, threads, thread = bytearray(), list[tuple[Thread, int]](), part
         while not isinstance(thread.place, Hole):
             known = self._spelled.get(thread, _UNKNOWN)
-            way.append((thread, len(spelled)))
-            behind = _behind(thread) if known is _UNKNOWN else ()
-            following = self._closer(thread) if known is _UNKNOWN and not behind else None
+            if known is None:
+                return None
+            threads.append((thread, len(text)))
+            if known is not _UNKNOWN:
+                return Way(bytes(text) + known, threads, thread)
+            behind = _behind(thread)
+            following = None if behind else self._closer(thread)
             if behind:
                 thread = min(behind, key=lambda one: one.distance)
             elif following is not None:
-                spelled.append(following[0])
+                text.append(following[0])
                 thread = following[1]
             else:
-                found = self._spell_by_search(thread) if known is _UNKNOWN else known
+                found = self._search_way(thread)
                 if found is None:
-                    return self._keep(part, None)
-                rest = found
-                break
-        text = memoryview(bytes(spelled) + rest)
-        for one, at in way:
-            self._keep(one, text[at:])  # the bytes are there once
-        return text
+                    return None
+                threads += [(one, len(text) + at) for one, at in found.threads[1:]]
+                text += found.text
+                thread = found.end
+        return Way(bytes(text), threads, thread)
 
     def _spell_apart(self, part: Thread) -> Spelled | None:
         """Do the same for a value that must differ from others, and does already: which it is does not matter."""
@@ -216,42 +240,42 @@ class Budget:
                     return byte, next((after for after in nearer if isinstance(after.place, Hole)), nearer[0])
         return None
 
-    def _spell_by_search(self, start: Thread) -> bytes | None:
+    def _search_way(self, start: Thread, *, whole: bool = False) -> Way | None:
         """Find a way where the distances know too little: a value must be avoided, or bytes are missing.
 
         Whitespace that has to be written costs nothing, as it does in the distances.
+
+        Args:
+            start: Where it begins.
+            whole: Whether it has to lead to the part's end, not only closer to it.
         """
-        singles, order = self.trie.singles, count()
+        singles, order, near = self.trie.singles, count(), -1 if whole else start.distance
         queue: list[tuple[int, int, int, Thread, bytes, int]] = [(start.distance, 0, next(order), start, b"", 0)]
-        came: dict[Thread, Thread | None] = {start: None}
+        came: dict[Thread, tuple[Thread, int] | None] = {start: None}
         tried = 0
         while queue and tried < _MAX_TRIED:
             _, _, _, thread, text, cost = heapq.heappop(queue)  # of equals the one that has come farthest
-            if isinstance(thread.place, Hole):
-                self._remember(came, thread, text)
-                return text
+            if isinstance(thread.place, Hole) or thread.distance < near:
+                threads: list[tuple[Thread, int]] = []
+                back = came[thread]
+                while back is not None:
+                    threads.append(back)
+                    back = came[back[0]]
+                return Way(text, threads[::-1], thread)
             tried += 1
             for after in _behind(thread):
                 if after not in came:
-                    came[after] = thread
+                    came[after] = thread, len(text)
                     heapq.heappush(queue, (cost + after.distance, -len(text), next(order), after, text, cost))
             for byte in _letters(thread.place):
                 if byte in singles:
                     for after in thread.step(byte):
                         if after not in came:
-                            came[after] = thread
+                            came[after] = thread, len(text)
                             longer, dearer = text + bytes((byte,)), cost + (byte not in thread.place.required)
                             far = dearer + after.distance
                             heapq.heappush(queue, (far, -len(longer), next(order), after, longer, dearer))
         return None
-
-    def _remember(self, came: dict[Thread, Thread | None], end: Thread, text: bytes) -> None:
-        """Keep the way for every thread on it, so that it is found again from there."""
-        thread, after, rest = came[end], end, 0
-        while thread is not None:
-            rest += 0 if after in _behind(thread) else 1
-            self._keep(thread, text[len(text) - rest :])
-            thread, after = came[thread], thread
 
     def _cut(self, text: bytes) -> int:
         """Give the fewest tokens that spell a text, from its end on: texts one after another mostly end alike."""
