@@ -14,8 +14,9 @@ from itertools import count
 from typing import NamedTuple, TypeAlias
 
 from decodekit_json import distinct
-from decodekit_json.machine import Place, Reading, Thread, Threads, finished
+from decodekit_json.machine import AFTER, Place, Reading, Thread, Threads, finished
 from decodekit_json.masks import Walk
+from decodekit_json.objects import ObjectPlace
 from decodekit_json.states import State
 from decodekit_json.summaries import BELOW, Hole, split
 from decodekit_json.terminal import INFINITE
@@ -178,6 +179,9 @@ class Budget:
             return there
         if part.text is not None and _apart(part):
             return self._keep(part, self._spell_apart(part))
+        plainer = _without_keys(part)
+        if plainer is not part:
+            return self._keep(part, self._spell_part(plainer))
         found = self._way(part) or self._search_way(part, whole=True)
         if found is None:
             return self._keep(part, None)
@@ -190,7 +194,7 @@ class Budget:
         """Go on with bytes that lead closer to a part's end; search only where none does."""
         text, threads, thread = bytearray(), list[tuple[Thread, int]](), part
         while not isinstance(thread.place, Hole):
-            known = self._spelled.get(thread, _UNKNOWN)
+            known = self._spelled.get(_without_keys(thread), _UNKNOWN)
             if known is None:
                 return None
             threads.append((thread, len(text)))
@@ -313,6 +317,17 @@ def _apart(part: Thread) -> bool:
     if not isinstance(part.place, Reading) or below is None or part.text is None:
         return False
     return below.place.apart(part.text) and distinct.many(part.place)
+
+
+def _without_keys(thread: Thread) -> Thread:
+    """Leave out which keys an object has that the schema does not name, where a shortest way has no further ones."""
+    place = thread.place
+    if not isinstance(place, ObjectPlace) or place.stage != AFTER or not place.plan.simple or thread.text is not None:
+        return thread
+    if not place.progress.free:
+        return thread
+    progress = place.progress._replace(free=frozenset())
+    return Thread(ObjectPlace(place.plan, place.whitespace, place.depth, AFTER, progress, place.gap), thread.below)
 
 
 def _behind(thread: Thread) -> Threads:
