@@ -344,11 +344,18 @@ class ArrayPlace(Between):
         return rest + 1 if self.stage == AFTER else max(rest - 1, 0) + 1
 
     def ceiling(self) -> int:
+        return self.distance() + self._farther() + self.whitespace.slack
+
+    def _farther(self) -> int:
+        """Give how many bytes more are enough, because items must differ or two must be equal."""
         plan, counts = self.plan, self.counts
-        free = not self.recorded or plan.apart.bans(counts) == 0 if plan.group.unique else not self.recorded
+        if not self.recorded:
+            return 0
+        if plan.group.repeated and not counts.paid:  # the shortest item twice, where there is one for all places
+            alike = not plan.fixed and not plan.group.contains and not plan.group.unique
+            return plan.item(0).distance + 1 if alike else distinct.FAR
         settled = self.stage != COMMA and not plan.remaining(counts)
-        far = 0 if free or settled or plan.apart.endless else distinct.FAR
-        return self.distance() + far + self.whitespace.slack
+        return 0 if settled or plan.apart.endless or plan.apart.bans(counts) == 0 else distinct.FAR
 
     def endless(self) -> bool:
         return (self.stage != AFTER or not self.gap) and self.plan.endless_from(self.counts)

@@ -69,7 +69,7 @@ class Budget:
 
     def enough(self, state: State) -> int:
         """Give a number of tokens that is enough to end the document, `INFINITE` where none is found."""
-        return min((self._enough(thread) for thread in state.threads), default=INFINITE)
+        return min((self.need(thread) for thread in state.threads), default=INFINITE)
 
     def fits(self, state: State, remaining: int) -> bool:
         """Say whether the document can end within `remaining` tokens."""
@@ -200,15 +200,16 @@ class Budget:
             threads.append((thread, len(text)))
             if known is not _UNKNOWN:
                 return Way(bytes(text) + known, threads, thread)
-            behind = _behind(thread)
-            following = None if behind else self._closer(thread)
+            found = self._equal_way(thread)
+            behind = () if found else _behind(thread)
+            following = None if found or behind else self._closer(thread)
             if behind:
                 thread = min(behind, key=lambda one: one.distance)
             elif following is not None:
                 text.append(following[0])
                 thread = following[1]
             else:
-                found = self._search_way(thread)
+                found = found or self._search_way(thread)
                 if found is None:
                     return None
                 threads += [(one, len(text) + at) for one, at in found.threads[1:]]
@@ -279,6 +280,22 @@ class Budget:
                             longer, dearer = text + bytes((byte,)), cost + (byte not in thread.place.required)
                             far = dearer + after.distance
                             heapq.heappush(queue, (far, -len(longer), next(order), after, longer, dearer))
+        return None
+
+    def _equal_way(self, start: Thread) -> Way | None:
+        """Write an item once more where two equal ones are owed: no distance knows the way there."""
+        singles = self.trie.singles
+        for text in distinct.repeats(start):
+            layers: list[dict[Thread, Thread]] = [{start: start}]
+            for byte in text if all(byte in singles for byte in text) else b"":
+                layers.append({after: thread for thread in layers[-1] for after in thread.step(byte)})
+            end = min(layers[-1], key=lambda one: one.distance, default=start)
+            if end.distance < start.distance:
+                threads, at = list[tuple[Thread, int]](), end
+                for number in range(len(text), 0, -1):
+                    at = layers[number][at]
+                    threads.append((at, number - 1))
+                return Way(text, threads[::-1], end)
         return None
 
     def _cut(self, text: bytes) -> int:
