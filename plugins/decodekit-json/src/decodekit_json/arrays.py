@@ -222,9 +222,14 @@ class ArrayPlan:
     def item_distance(self, counts: Counts) -> int:
         """Give the fewest bytes of one more item and of what must come after it, without its comma."""
         return min(
-            (node.distance + self._plain_remaining(after) for node, after in self.next_items(counts)),
+            (node.distance + self.remaining_after(after) for node, after in self.next_items(counts)),
             default=INFINITE,
         )
+
+    def remaining_after(self, counts: Counts) -> int:
+        """Give the fewest bytes of the items behind one that is to come, which may be equal to an earlier one."""
+        pays = self.group.repeated and counts.seen
+        return self._plain_remaining(counts.with_seen(counts.seen, True) if pays else counts)
 
     def open_ended(self) -> bool:
         """Say whether a further item may always come, whichever."""

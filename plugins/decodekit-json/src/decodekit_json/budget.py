@@ -121,8 +121,8 @@ class Budget:
         """Give the fewest tokens to the end where they are at most `limit`; None where not, or past the bound."""
         if state.complete:
             return 0
-        if self._at_least(state) > limit:
-            return None
+        if self._at_least(state) > limit or any(map(distinct.owes_equal, state.threads)):
+            return None  # of two equal items there are too many to search
         seen, layer, steps, visited = {state}, [state], 0, 0
         while layer and steps < limit:
             steps += 1
@@ -195,7 +195,7 @@ class Budget:
         text, threads, thread = bytearray(), list[tuple[Thread, int]](), part
         while not isinstance(thread.place, Hole):
             known = self._spelled.get(_without_keys(thread), _UNKNOWN)
-            if known is None:
+            if known is None or len(text) > _MAX_BYTES:
                 return None
             threads.append((thread, len(text)))
             if known is not _UNKNOWN:
@@ -243,6 +243,11 @@ class Budget:
                 nearer = [after for after in thread.step(byte) if after.distance < distance]
                 if nearer:  # where the part may end here, it does
                     return byte, next((after for after in nearer if isinstance(after.place, Hole)), nearer[0])
+        if distinct.owes_equal(thread):  # the distances count on an item that is equal to another one
+            reached = (
+                (byte, after) for byte in _letters(thread.place) if byte in singles for after in thread.step(byte)
+            )
+            return next((one for one in reached if one[1].ceiling < thread.ceiling), None)
         return None
 
     def _search_way(self, start: Thread, *, whole: bool = False) -> Way | None:
@@ -289,8 +294,8 @@ class Budget:
             layers: list[dict[Thread, Thread]] = [{start: start}]
             for byte in text if all(byte in singles for byte in text) else b"":
                 layers.append({after: thread for thread in layers[-1] for after in thread.step(byte)})
-            end = min(layers[-1], key=lambda one: one.distance, default=start)
-            if end.distance < start.distance:
+            end = min(layers[-1], key=lambda one: one.distance, default=None)
+            if end is not None and end.distance <= start.distance:
                 threads, at = list[tuple[Thread, int]](), end
                 for number in range(len(text), 0, -1):
                     at = layers[number][at]

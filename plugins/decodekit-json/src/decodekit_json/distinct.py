@@ -71,7 +71,8 @@ class Item(Place):
         return ()
 
     def distance(self) -> int:
-        return self.after.distance()
+        after = self.after
+        return after.plan.remaining_after(after.counts) + 1 if after.plan.group.repeated else after.distance()
 
     def ceiling(self) -> int:
         plan, counts = self.after.plan, self.after.counts
@@ -229,6 +230,19 @@ def repeats(thread: Thread) -> Iterator[bytes]:
                 yield from (text[len(begun) :] for text in texts)
             return
         at = at.below
+
+
+def owes_equal(thread: Thread) -> bool:
+    """Say whether an item under way, or the array that a thread stands in, still owes two equal items."""
+    from decodekit_json.arrays import ArrayPlace
+
+    at: Thread | None = thread
+    while at is not None:
+        array = at.place.after if isinstance(at.place, Item) else at.place
+        if isinstance(array, ArrayPlace) and array.plan.group.repeated and not array.counts.paid:
+            return True
+        at = at.below
+    return False
 
 
 def _texts(values: Iterable[Any]) -> list[bytes]:
