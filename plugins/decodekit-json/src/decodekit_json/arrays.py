@@ -356,9 +356,8 @@ class ArrayPlace(Between):
         plan, counts = self.plan, self.counts
         if not self.recorded:
             return 0
-        if plan.group.repeated and not counts.paid:  # the shortest item twice, where there is one for all places
-            alike = not plan.fixed and not plan.group.contains and not plan.group.unique
-            return plan.item(0).distance + 1 if alike else distinct.FAR
+        if plan.group.repeated and not counts.paid:  # it depends on the items that are there
+            return distinct.FAR
         settled = self.stage != COMMA and not plan.remaining(counts)
         return 0 if settled or plan.apart.endless or plan.apart.bans(counts) == 0 else distinct.FAR
 
