@@ -24,6 +24,8 @@ from decodekit_json.trie import VocabularyTrie
 
 Spelled: TypeAlias = bytes | memoryview
 _MAX_KEPT = 20_000
+_MAX_SPELLED = 100_000
+"""Places on spelled ways: each way has as many as bytes, and one that is forgotten has to be spelled anew."""
 _MAX_BYTES = 1 << 13
 """Longest way that is spelled; of a longer one it is known that a token for each byte is enough."""
 _MAX_TRIED = 4_000
@@ -227,7 +229,7 @@ class Budget:
         return None if first is None or second is None else bytes(first) + second
 
     def _keep(self, part: Thread, text: Spelled | None) -> Spelled | None:
-        if len(self._spelled) > _MAX_KEPT:
+        if len(self._spelled) > _MAX_SPELLED:
             self._spelled.clear()
         self._spelled[part] = text
         return text

@@ -103,8 +103,9 @@ class Walk:
                 left.append(root)
         if left:
             root = found.end if len(left) == len(found.exits) else SuffixNode.together(left)
+            assert root is not None
             self._past(root, below.place.unknown(below, distinct.UNKNOWN))
-        self._each_end(escaped, thread, place)
+        self._each_end(tuple(escaped), thread, place)
         return True
 
     def _each_end(self, exits: Exits, thread: Thread, place: Reading) -> None:
