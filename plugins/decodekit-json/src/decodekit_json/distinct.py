@@ -351,7 +351,7 @@ def _further(thread: Thread, bans: int) -> Iterator[Thread]:
 def _same(thread: Thread, start: int) -> Hashable:
     """Give a key that is equal for threads with the same values to come: the order of an object's keys is left out."""
     from decodekit_json.arrays import ArrayPlace
-    from decodekit_json.objects import AFTER, ObjectPlace
+    from decodekit_json.objects import ObjectPlace
 
     if not isinstance(thread.place, ObjectPlace) or thread.place.stage != AFTER:
         return thread
