@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import decimal
 import json
+import time
 from collections import Counter
 from functools import cache
 from typing import Any
@@ -31,6 +32,8 @@ decimal.getcontext().Emax, decimal.getcontext().Emin = decimal.MAX_EMAX, decimal
 _BANK = 48
 _EXTRA = (0, 1, 3, 10, 30, 100)
 _KINDS = ("fresh", "same", "sharp")
+_IN_TURN = 6
+"""Texts of a schema before the next one has its turn; compiled anew each time, so that memory stays bounded."""
 
 
 class Logits:
@@ -123,45 +126,50 @@ def judge(validator: Any, raw: bytes) -> str:
 
 
 def run(engine: str, name: str, count: int, seed: int) -> None:
-    """Write `count` texts over all dev schemas that compile, and print what is wrong with them."""
+    """Write `count` texts, a few of each dev schema in turn, and print what is wrong with them."""
     vocabulary = Vocabulary.from_tokenizer(tokenizer(name))
     logits, random = Logits(vocabulary.size, seed), np.random.default_rng(seed)
-    found, compiled, every = list[tuple[Any, ...]](), 0, groups("dev")
-    done, wrong, lengths, turn = 0, Counter[str](), 0, 0
-    while done < count and (found or turn == 0):
-        kind = _KINDS[turn % len(_KINDS)]
-        for number in range(len(every) if turn == 0 else len(found)):
-            if done == count:
-                break
-            if turn == 0:  # compiled when their turn comes, so that few texts need few schemas
-                one = _compiled(engine, every[number], vocabulary)
-                if one is None:
-                    continue
-                found.append(one)
-                compiled += 1
-            group, walk, validator, fewest = found[-1 if turn == 0 else number]
-            budget = max(1, fewest + int(random.choice(_EXTRA)))
-            tokens, ended = write(walk, vocabulary, budget, logits.text(kind), random)
-            raw = vocabulary.bytes_of(tokens)
-            fault = judge(validator, raw) if ended else "dead end or no end within the budget"
-            done, lengths = done + 1, lengths + len(tokens)
-            if done % 1000 == 0:
-                print(f"{done} texts, {sum(wrong.values())} wrong", flush=True)
-            if fault:
-                wrong[kind] += 1
-                print(f"{group.name} ({kind}, {len(tokens)} of {budget} tokens): {fault}\n  {raw[:300]!r}", flush=True)
-        turn += 1
-    failed = sum(wrong.values())
-    print(f"{engine}, {name}: {compiled} schemas, {done} texts, {lengths / max(1, done):.0f} tokens on average")
+    seconds, texts, wrong, lengths, refused = Counter[str](), Counter[str](), Counter[str](), 0, set[str]()
+    every, started = groups("dev"), time.thread_time()
+    while texts.total() < count and len(refused) < len(every):
+        for group in every:
+            few = min(_IN_TURN, count - texts.total())
+            compiled = _compiled(engine, group, vocabulary) if few else None
+            if compiled is None:
+                refused.update([group.name] if few else [])
+                continue
+            walk, validator, fewest = compiled
+            for number in range(few):
+                kind, begun = _KINDS[number % len(_KINDS)], time.thread_time()
+                budget = max(1, fewest + int(random.choice(_EXTRA)))
+                tokens, ended = write(walk, vocabulary, budget, logits.text(kind), random)
+                seconds[group.name] += time.thread_time() - begun
+                raw = vocabulary.bytes_of(tokens)
+                fault = judge(validator, raw) if ended else "dead end or no end within the budget"
+                texts[group.name] += 1
+                lengths += len(tokens)
+                if fault:
+                    wrong[kind] += 1
+                    print(
+                        f"{group.name} ({kind}, {len(tokens)} of {budget} tokens): {fault}\n  {raw[:300]!r}", flush=True
+                    )
+                if texts.total() % 500 == 0:
+                    spent = time.thread_time() - started
+                    print(f"{texts.total()} texts, {wrong.total()} wrong, {spent:.0f} s of the CPU", flush=True)
+    done, failed = texts.total(), wrong.total()
+    print(f"{engine}, {name}: {len(texts)} schemas, {done} texts, {lengths / max(1, done):.0f} tokens on average")
     print(f"valid {done - failed} ({(done - failed) / max(1, done):.2%}); wrong by kind {dict(wrong)}")
+    print(f"{seconds.total() / max(1, done) * 1000:.0f} ms a text; the slowest schemas:")
+    for slow in sorted(texts, key=lambda one: seconds[one] / texts[one], reverse=True)[:10]:
+        print(f"  {slow}: {seconds[slow] / texts[slow] * 1000:.0f} ms a text, {texts[slow]} texts")
 
 
-def _compiled(engine: str, group: Any, vocabulary: Vocabulary) -> tuple[Any, ...] | None:
+def _compiled(engine: str, group: Any, vocabulary: Vocabulary) -> tuple[Any, Any, int] | None:
     try:
         walk = compile_schema(engine, group.schema, vocabulary)
     except SchemaError:
         return None
-    return group, walk, validator_of(group.schema), walk.min_tokens(walk.start())
+    return walk, validator_of(group.schema), walk.min_tokens(walk.start())
 
 
 def main() -> None:

@@ -167,6 +167,38 @@ def test_equal_are_values_not_texts(text: str, is_valid: bool):
     assert compiled.is_complete(state) == is_valid
 
 
+@pytest.mark.parametrize("name", ["name", "n"])
+def test_three_objects_that_differ_are_spelled_with_a_vocabulary_that_lacks_bytes(name: str):
+    item = {"type": "object", "properties": {name: {"type": "string"}}, "additionalProperties": False}
+    schema = {"type": "array", "uniqueItems": True, "items": item, "minItems": 3}
+    compiled = decodekit_json.compile(schema, WORDS)
+    shortest = compiled.budget.shortest(compiled.start())
+    assert shortest is not None
+    assert Draft202012Validator(schema).is_valid(json.loads(shortest))
+
+
+OWED: list[dict[str, Any]] = [
+    {},
+    {"items": {"type": "string", "minLength": 3}},
+    {"prefixItems": [{"type": "string"}, {"type": "integer"}], "minItems": 3},
+]
+
+
+@pytest.mark.parametrize("extra", OWED, ids=["any", "strings", "places"])
+def test_two_equal_items_are_there_before_the_budget_ends(extra: dict[str, Any]):
+    schema = {"type": "array", "not": {"uniqueItems": True}, **extra}
+    vocabulary = Vocabulary.from_bytes()
+    compiled, judge = decodekit_json.compile(schema, vocabulary), Draft202012Validator(schema)
+    fewest = compiled.min_tokens(compiled.start())
+    for seed in range(2):
+        random, state, tokens, budget = np.random.default_rng(seed), compiled.start(), list[int](), fewest + 9 * seed
+        while not compiled.is_complete(state):
+            bits = np.unpackbits(compiled.mask(state, budget - len(tokens)).view(np.uint8), bitorder="little")
+            tokens.append(int(random.choice(np.flatnonzero(bits))))
+            state = compiled.advance(state, tokens[-1])
+        assert judge.is_valid(json.loads(vocabulary.bytes_of(tokens)))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "item",

@@ -222,9 +222,14 @@ class ArrayPlan:
     def item_distance(self, counts: Counts) -> int:
         """Give the fewest bytes of one more item and of what must come after it, without its comma."""
         return min(
-            (node.distance + self._plain_remaining(after) for node, after in self.next_items(counts)),
+            (node.distance + self.remaining_after(after) for node, after in self.next_items(counts)),
             default=INFINITE,
         )
+
+    def remaining_after(self, counts: Counts) -> int:
+        """Give the fewest bytes of the items behind one that is to come, which may be equal to an earlier one."""
+        pays = self.group.repeated and counts.seen
+        return self._plain_remaining(counts.with_seen(counts.seen, True) if pays else counts)
 
     def open_ended(self) -> bool:
         """Say whether a further item may always come, whichever."""
@@ -344,11 +349,17 @@ class ArrayPlace(Between):
         return rest + 1 if self.stage == AFTER else max(rest - 1, 0) + 1
 
     def ceiling(self) -> int:
+        return self.distance() + self._farther() + self.whitespace.slack
+
+    def _farther(self) -> int:
+        """Give how many bytes more are enough, because items must differ or two must be equal."""
         plan, counts = self.plan, self.counts
-        free = not self.recorded or plan.apart.bans(counts) == 0 if plan.group.unique else not self.recorded
+        if not self.recorded:
+            return 0
+        if plan.group.repeated and not counts.paid:  # it depends on the items that are there
+            return distinct.FAR
         settled = self.stage != COMMA and not plan.remaining(counts)
-        far = 0 if free or settled or plan.apart.endless else distinct.FAR
-        return self.distance() + far + self.whitespace.slack
+        return 0 if settled or plan.apart.endless or plan.apart.bans(counts) == 0 else distinct.FAR
 
     def endless(self) -> bool:
         return (self.stage != AFTER or not self.gap) and self.plan.endless_from(self.counts)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from itertools import count
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from decodekit_json import distinct
-from decodekit_json.machine import Place, Reading, Thread, Threads, finished
+from decodekit_json.machine import AFTER, Place, Reading, Thread, Threads, finished
 from decodekit_json.masks import Walk
+from decodekit_json.objects import ObjectPlace
 from decodekit_json.states import State
 from decodekit_json.summaries import BELOW, Hole, split
 from decodekit_json.terminal import INFINITE
@@ -23,6 +24,8 @@ from decodekit_json.trie import VocabularyTrie
 
 Spelled: TypeAlias = bytes | memoryview
 _MAX_KEPT = 20_000
+_MAX_SPELLED = 100_000
+"""Places on spelled ways: each way has as many as bytes, and one that is forgotten has to be spelled anew."""
 _MAX_BYTES = 1 << 13
 """Longest way that is spelled; of a longer one it is known that a token for each byte is enough."""
 _MAX_TRIED = 4_000
@@ -34,6 +37,20 @@ _SMALL = 128
 """Tokens of a vocabulary that is searched, which takes seconds with more."""
 _ORDER = tuple(dict.fromkeys([*b'"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_ .:/@', *range(256)]))
 """Bytes by how likely they are to be on a shortest way."""
+
+
+class Way(NamedTuple):
+    """A way to a part's end, or closer to it.
+
+    Attributes:
+        text: Its bytes.
+        threads: The threads on it, with how many bytes lead to each.
+        end: Where it leads.
+    """
+
+    text: bytes
+    threads: list[tuple[Thread, int]]
+    end: Thread
 
 
 class Budget:
@@ -54,7 +71,7 @@ class Budget:
 
     def enough(self, state: State) -> int:
         """Give a number of tokens that is enough to end the document, `INFINITE` where none is found."""
-        return min((self._enough(thread) for thread in state.threads), default=INFINITE)
+        return min((self.need(thread) for thread in state.threads), default=INFINITE)
 
     def fits(self, state: State, remaining: int) -> bool:
         """Say whether the document can end within `remaining` tokens."""
@@ -106,8 +123,8 @@ class Budget:
         """Give the fewest tokens to the end where they are at most `limit`; None where not, or past the bound."""
         if state.complete:
             return 0
-        if self._at_least(state) > limit:
-            return None
+        if self._at_least(state) > limit or any(map(distinct.owes_equal, state.threads)):
+            return None  # of two equal items there are too many to search
         seen, layer, steps, visited = {state}, [state], 0, 0
         while layer and steps < limit:
             steps += 1
@@ -164,29 +181,43 @@ class Budget:
             return there
         if part.text is not None and _apart(part):
             return self._keep(part, self._spell_apart(part))
-        spelled, thread = bytearray(), part
-        rest: Spelled = b""
-        way: list[tuple[Thread, int]] = []
+        plainer = _without_keys(part)
+        if plainer is not part:
+            return self._keep(part, self._spell_part(plainer))
+        found = self._way(part) or self._search_way(part, whole=True)
+        if found is None:
+            return self._keep(part, None)
+        text = memoryview(found.text)
+        for thread, at in found.threads:  # the rest of the way is found again from each; the bytes are there once
+            self._keep(thread, text[at:])
+        return text
+
+    def _way(self, part: Thread) -> Way | None:
+        """Go on with bytes that lead closer to a part's end; search only where none does."""
+        text, threads, thread = bytearray(), list[tuple[Thread, int]](), part
         while not isinstance(thread.place, Hole):
-            known = self._spelled.get(thread, _UNKNOWN)
-            way.append((thread, len(spelled)))
-            behind = _behind(thread) if known is _UNKNOWN else ()
-            following = self._closer(thread) if known is _UNKNOWN and not behind else None
+            known = self._spelled.get(_without_keys(thread), _UNKNOWN)
+            if known is None or len(text) > _MAX_BYTES:
+                return None
+            threads.append((thread, len(text)))
+            if known is not _UNKNOWN:
+                return Way(bytes(text) + known, threads, thread)
+            found = self._equal_way(thread)
+            behind = () if found else _behind(thread)
+            following = None if found or behind else self._closer(thread)
             if behind:
                 thread = min(behind, key=lambda one: one.distance)
             elif following is not None:
-                spelled.append(following[0])
+                text.append(following[0])
                 thread = following[1]
             else:
-                found = self._spell_by_search(thread) if known is _UNKNOWN else known
+                found = found or self._search_way(thread)
                 if found is None:
-                    return self._keep(part, None)
-                rest = found
-                break
-        text = memoryview(bytes(spelled) + rest)
-        for one, at in way:
-            self._keep(one, text[at:])  # the bytes are there once
-        return text
+                    return None
+                threads += [(one, len(text) + at) for one, at in found.threads[1:]]
+                text += found.text
+                thread = found.end
+        return Way(bytes(text), threads, thread)
 
     def _spell_apart(self, part: Thread) -> Spelled | None:
         """Do the same for a value that must differ from others, and does already: which it is does not matter."""
@@ -198,7 +229,7 @@ class Budget:
         return None if first is None or second is None else bytes(first) + second
 
     def _keep(self, part: Thread, text: Spelled | None) -> Spelled | None:
-        if len(self._spelled) > _MAX_KEPT:
+        if len(self._spelled) > _MAX_SPELLED:
             self._spelled.clear()
         self._spelled[part] = text
         return text
@@ -214,44 +245,65 @@ class Budget:
                 nearer = [after for after in thread.step(byte) if after.distance < distance]
                 if nearer:  # where the part may end here, it does
                     return byte, next((after for after in nearer if isinstance(after.place, Hole)), nearer[0])
+        if distinct.owes_equal(thread):  # the distances count on an item that is equal to another one
+            reached = (
+                (byte, after) for byte in _letters(thread.place) if byte in singles for after in thread.step(byte)
+            )
+            return next((one for one in reached if one[1].ceiling < thread.ceiling), None)
         return None
 
-    def _spell_by_search(self, start: Thread) -> bytes | None:
+    def _search_way(self, start: Thread, *, whole: bool = False) -> Way | None:
         """Find a way where the distances know too little: a value must be avoided, or bytes are missing.
 
         Whitespace that has to be written costs nothing, as it does in the distances.
+
+        Args:
+            start: Where it begins.
+            whole: Whether it has to lead to the part's end, not only closer to it.
         """
-        singles, order = self.trie.singles, count()
+        singles, order, near = self.trie.singles, count(), -1 if whole else start.distance
         queue: list[tuple[int, int, int, Thread, bytes, int]] = [(start.distance, 0, next(order), start, b"", 0)]
-        came: dict[Thread, Thread | None] = {start: None}
+        came: dict[Thread, tuple[Thread, int] | None] = {start: None}
         tried = 0
         while queue and tried < _MAX_TRIED:
             _, _, _, thread, text, cost = heapq.heappop(queue)  # of equals the one that has come farthest
-            if isinstance(thread.place, Hole):
-                self._remember(came, thread, text)
-                return text
+            if isinstance(thread.place, Hole) or thread.distance < near:
+                threads: list[tuple[Thread, int]] = []
+                back = came[thread]
+                while back is not None:
+                    threads.append(back)
+                    back = came[back[0]]
+                return Way(text, threads[::-1], thread)
             tried += 1
             for after in _behind(thread):
                 if after not in came:
-                    came[after] = thread
+                    came[after] = thread, len(text)
                     heapq.heappush(queue, (cost + after.distance, -len(text), next(order), after, text, cost))
             for byte in _letters(thread.place):
                 if byte in singles:
                     for after in thread.step(byte):
                         if after not in came:
-                            came[after] = thread
+                            came[after] = thread, len(text)
                             longer, dearer = text + bytes((byte,)), cost + (byte not in thread.place.required)
                             far = dearer + after.distance
                             heapq.heappush(queue, (far, -len(longer), next(order), after, longer, dearer))
         return None
 
-    def _remember(self, came: dict[Thread, Thread | None], end: Thread, text: bytes) -> None:
-        """Keep the way for every thread on it, so that it is found again from there."""
-        thread, after, rest = came[end], end, 0
-        while thread is not None:
-            rest += 0 if after in _behind(thread) else 1
-            self._keep(thread, text[len(text) - rest :])
-            thread, after = came[thread], thread
+    def _equal_way(self, start: Thread) -> Way | None:
+        """Write an item once more where two equal ones are owed: no distance knows the way there."""
+        singles = self.trie.singles
+        for text in distinct.repeats(start):
+            layers: list[dict[Thread, Thread]] = [{start: start}]
+            for byte in text if all(byte in singles for byte in text) else b"":
+                layers.append({after: thread for thread in layers[-1] for after in thread.step(byte)})
+            end = min(layers[-1], key=lambda one: one.distance, default=None)
+            if end is not None and end.distance <= start.distance:
+                threads, at = list[tuple[Thread, int]](), end
+                for number in range(len(text), 0, -1):
+                    at = layers[number][at]
+                    threads.append((at, number - 1))
+                return Way(text, threads[::-1], end)
+        return None
 
     def _cut(self, text: bytes) -> int:
         """Give the fewest tokens that spell a text, from its end on: texts one after another mostly end alike."""
@@ -289,6 +341,17 @@ def _apart(part: Thread) -> bool:
     if not isinstance(part.place, Reading) or below is None or part.text is None:
         return False
     return below.place.apart(part.text) and distinct.many(part.place)
+
+
+def _without_keys(thread: Thread) -> Thread:
+    """Leave out which keys an object has that the schema does not name, where a shortest way has no further ones."""
+    place = thread.place
+    if not isinstance(place, ObjectPlace) or place.stage != AFTER or not place.plan.simple or thread.text is not None:
+        return thread
+    if not place.progress.free:
+        return thread
+    progress = place.progress._replace(free=frozenset())
+    return Thread(ObjectPlace(place.plan, place.whitespace, place.depth, AFTER, progress, place.gap), thread.below)
 
 
 def _behind(thread: Thread) -> Threads:

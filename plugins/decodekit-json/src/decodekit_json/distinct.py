@@ -13,7 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json.machine import Place, Reading, Stop, Thread, Threads, Value, finished
+from decodekit_json.machine import AFTER, OPEN, Place, Reading, Stop, Thread, Threads, Value, finished
 from decodekit_json.terminal import INFINITE
 from decodekit_json.whitespace import Whitespace
 
@@ -71,7 +71,8 @@ class Item(Place):
         return ()
 
     def distance(self) -> int:
-        return self.after.distance()
+        after = self.after
+        return after.plan.remaining_after(after.counts) + 1 if after.plan.group.repeated else after.distance()
 
     def ceiling(self) -> int:
         plan, counts = self.after.plan, self.after.counts
@@ -210,6 +211,61 @@ def watched(thread: Thread, whole: bool = False) -> Thread | None:
     return found
 
 
+def repeats(thread: Thread) -> Iterator[bytes]:
+    """Give texts that make an item equal to an earlier one, where two equal ones are owed; shortest first."""
+    from decodekit_json.arrays import ArrayPlace
+
+    place, at = thread.place, thread.below
+    if isinstance(place, ArrayPlace):
+        if place.plan.group.repeated and not place.counts.paid and place.stage != OPEN:
+            comma = b"," if place.stage == AFTER else b""
+            yield from (comma + text for text in _texts(place.counts.seen))
+        return
+    while at is not None and thread.text is not None:
+        item = at.place
+        if isinstance(item, Item) and item.after.plan.group.repeated and not item.after.counts.paid:
+            begun = thread.text[item.start :]
+            texts = [text for text in _texts(item.after.counts.seen) if text.startswith(begun)]
+            if begun not in texts:
+                yield from (text[len(begun) :] for text in texts)
+            return
+        at = at.below
+
+
+def owes_equal(thread: Thread) -> bool:
+    """Say whether an item under way, or the array that a thread stands in, still owes two equal items."""
+    from decodekit_json.arrays import ArrayPlace
+
+    at: Thread | None = thread
+    while at is not None:
+        array = at.place.after if isinstance(at.place, Item) else at.place
+        if isinstance(array, ArrayPlace) and array.plan.group.repeated and not array.counts.paid:
+            return True
+        at = at.below
+    return False
+
+
+def _texts(values: Iterable[Any]) -> list[bytes]:
+    """Give a text of each value that is known, two of some with objects; shortest first."""
+    known = [value for value in values if value not in (UNKNOWN, ANOTHER)]
+    found = {_dumped(value, backwards).encode() for value in known for backwards in (False, True)}
+    return sorted(found, key=lambda text: (len(text), text))
+
+
+def _dumped(value: Any, backwards: bool) -> str:
+    if not isinstance(value, tuple):
+        return json.dumps(value, ensure_ascii=False)
+    kind, inner = value
+    if kind == "object":
+        members = sorted(inner, key=lambda member: member[0], reverse=backwards)
+        return (
+            "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_dumped(v, backwards)}" for key, v in members) + "}"
+        )
+    if kind == "array":
+        return "[" + ",".join(_dumped(item, backwards) for item in inner) + "]"
+    return json.dumps(inner)
+
+
 def _plenty(thread: Thread, bottom: Thread | None, bans: int) -> bool:
     """Say whether more than `bans` values can still come of what stands above `bottom`; False where unknown."""
     at: Thread | None = thread
@@ -295,7 +351,7 @@ def _further(thread: Thread, bans: int) -> Iterator[Thread]:
 def _same(thread: Thread, start: int) -> Hashable:
     """Give a key that is equal for threads with the same values to come: the order of an object's keys is left out."""
     from decodekit_json.arrays import ArrayPlace
-    from decodekit_json.objects import AFTER, ObjectPlace
+    from decodekit_json.objects import ObjectPlace
 
     if not isinstance(thread.place, ObjectPlace) or thread.place.stage != AFTER:
         return thread
@@ -369,4 +425,16 @@ def _another(place: Reading, text: bytes, bans: int, accepts: Callable[[Any], bo
     return any(accepts(json.loads(text + rest)) for rest in place.terminal.completions(place.state))
 
 
-__all__ = ["Item", "Undecided", "cut", "endless", "frozen", "has_value", "many", "possible", "values_of", "watched"]
+__all__ = [
+    "Item",
+    "Undecided",
+    "cut",
+    "endless",
+    "frozen",
+    "has_value",
+    "many",
+    "possible",
+    "repeats",
+    "values_of",
+    "watched",
+]

@@ -6,7 +6,7 @@ everything between terminals, is walked byte by byte, only as far as both go on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,18 +29,19 @@ class Walk:
     Args:
         trie: The vocabulary.
         threads: The state.
-        forgetful: Whether texts of such values that cannot be a taken one are left out of the threads; `Undecided` is
-            then raised where it comes to matter which they are.
+        forgetful: Whether texts of such values that cannot be a taken one are left out of the threads.
 
     Attributes:
         within: Tokens that stay inside a terminal: how they were found, and the thread that they continue.
         ends: Tokens that end elsewhere, with the threads that they lead to.
+        undecided: Tokens for which it matters which a value is whose text was left out.
     """
 
     def __init__(self, trie: VocabularyTrie, threads: Iterable[Thread], *, forgetful: bool = False) -> None:
         self.trie, self.forgetful = trie, forgetful
         self.within: list[tuple[Inside, Thread]] = []
         self.ends: list[tuple[Threads, Ids]] = []
+        self.undecided: list[int] = []
         for thread in threads:
             self._below(0, (thread,), 0)
 
@@ -49,21 +50,16 @@ class Walk:
         children = self.trie.children(node)
         if not children:
             return
-        between: dict[int, list[Thread]] = {}
+        outside = list[Thread]()
         for thread in threads:
             place = thread.place
-            if isinstance(place, Reading):
-                if thread.text is None or distinct.many(place):
-                    self._inside(node, depth, thread, place)
-                    continue
-                allowed: Iterable[int] = children
+            if isinstance(place, Reading) and (thread.text is None or distinct.many(place)):
+                self._inside(node, depth, thread, place)
             else:
-                allowed = place.bytes()
-            for byte in allowed:
-                if byte in children:
-                    after = thread.step(byte)
-                    if after:
-                        between.setdefault(byte, []).extend(after)
+                outside.append(thread)
+        between, unclear = _stepped_each(outside, children)
+        for byte in unclear:
+            self.undecided += self.trie.below(children[byte])
         for byte, after in between.items():
             child = children[byte]
             ids = self.trie.tokens_at(child)
@@ -91,7 +87,7 @@ class Walk:
     def _unknown_end(self, found: Inside, thread: Thread, place: Reading) -> bool:
         """Take what follows a value that must differ from others, without telling which value it is.
 
-        False where that cannot be done: where a single token writes two such values.
+        False where that cannot be done.
         """
         assert thread.below is not None
         assert thread.text is not None
@@ -105,15 +101,11 @@ class Walk:
                 escaped.append((content, root))
             elif text + content not in taken:
                 left.append(root)
-        ends, within = len(self.ends), len(self.within)
-        try:
-            if left:
-                root = found.end if len(left) == len(found.exits) else SuffixNode.together(left)
-                self._past(root, below.place.unknown(below, distinct.UNKNOWN))
-            self._each_end(escaped, thread, place)
-        except distinct.Undecided:
-            del self.ends[ends:], self.within[within:]
-            return False
+        if left:
+            root = found.end if len(left) == len(found.exits) else SuffixNode.together(left)
+            assert root is not None
+            self._past(root, below.place.unknown(below, distinct.UNKNOWN))
+        self._each_end(tuple(escaped), thread, place)
         return True
 
     def _each_end(self, exits: Exits, thread: Thread, place: Reading) -> None:
@@ -125,14 +117,11 @@ class Walk:
 
     def _past(self, root: SuffixNode, threads: Threads) -> None:
         """Take the tokens that go on past the end of a terminal."""
-        between: dict[int, list[Thread]] = {}
-        for thread in threads:
-            place = thread.place
-            for byte in root.letters if isinstance(place, Reading) else place.bytes():
-                if root.child(byte) is not None:
-                    after = thread.step(byte)
-                    if after:
-                        between.setdefault(byte, []).extend(after)
+        between, unclear = _stepped_each(threads, root.letters)
+        for byte in unclear:
+            child = root.child(byte)
+            assert child is not None
+            self.undecided += [token for node in child.nodes for token in self.trie.below(node)]
         for byte, after in between.items():
             child = root.child(byte)
             assert child is not None
@@ -197,6 +186,26 @@ class Walk:
                         break
                     found.update(self.trie.tokens_at(node))
         return found
+
+
+def _stepped_each(threads: Threads, letters: Collection[int]) -> tuple[dict[int, list[Thread]], set[int]]:
+    """Give the threads after each byte, and the bytes for which it matters which a value is that is not known."""
+    between: dict[int, list[Thread]] = {}
+    unclear = set[int]()
+    for thread in threads:
+        place = thread.place
+        for byte in letters if isinstance(place, Reading) else place.bytes():
+            if byte in letters:
+                try:
+                    after = thread.step(byte)
+                except distinct.Undecided:
+                    unclear.add(byte)
+                    continue
+                if after:
+                    between.setdefault(byte, []).extend(after)
+    for byte in unclear:
+        between.pop(byte, None)
+    return between, unclear
 
 
 __all__ = ["Walk"]

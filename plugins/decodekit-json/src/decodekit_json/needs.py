@@ -7,7 +7,7 @@ the needs of the same thread without that text, so that they are found once for 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,8 +25,18 @@ _KEPT = 4_000
 _WIDEST = 64
 """Tokens of one thread's own, past which nothing is gained by looking for those that it shares."""
 
-Table: TypeAlias = "list[tuple[int, Ids]]"
-"""Tokens by how many further ones the document needs after them, ascending."""
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where the tokens after a thread lead, by what the document needs then.
+
+    Attributes:
+        needs: Tokens by how many further ones the document needs after them, ascending.
+        undecided: Tokens for which it depends on the text that the thread is without.
+    """
+
+    needs: list[tuple[int, Ids]]
+    undecided: list[int]
 
 
 class Needs:
@@ -39,7 +49,7 @@ class Needs:
 
     def __init__(self, trie: VocabularyTrie, budget: Budget) -> None:
         self.trie, self.budget = trie, budget
-        self._tables: dict[Thread, Table | None] = {}
+        self._tables: dict[Thread, Table] = {}
 
     def mask(self, threads: Iterable[Thread], remaining: int) -> PackedMask:
         """Give the tokens after which the document can end within `remaining` tokens, themselves included."""
@@ -52,62 +62,58 @@ class Needs:
 
     def _choose(self, thread: Thread, rest: int, chosen: np.ndarray) -> None:
         own = self._own_tokens(thread)
-        shared = None if own is None else self._table(Thread(thread.place, thread.below))
-        if own is None or shared is None:
-            self._mark(self._table(thread) or [], rest, chosen)
-            return
+        table = self._table(thread if own is None else Thread(thread.place, thread.below))
         others = np.zeros_like(chosen) if own else chosen
-        self._mark(shared, rest, others)
+        self._mark(table.needs, rest, others)
         if own:
-            others[[token for ids in own.values() for token in ids]] = False
+            others[own] = False
             chosen |= others
-            for content, ids in own.items():
-                if self._need(stepped((thread,), content)) <= rest:
-                    chosen[list(ids)] = True
+        tokens = self.trie.tokens
+        for token in [*(own or ()), *table.undecided]:
+            if self._need(stepped((thread,), tokens[token] or b"")) <= rest:
+                chosen[token] = True
 
-    def _own_tokens(self, thread: Thread) -> dict[bytes, tuple[int, ...]] | None:
+    def _own_tokens(self, thread: Thread) -> list[int] | None:
         """Give the tokens of a recorded thread for which its text matters; None where it may for others too."""
         if thread.text is None:
             return None
         if not recorded.matters(thread):
-            return {}
+            return []
         if not recorded.watched_as_string(thread.place):
             return None
         spelled = recorded.spelled(self.trie, thread, 0)
-        own = spelled.tokens | spelled.whole
+        own = [token for ids in (spelled.tokens | spelled.whole).values() for token in ids]
         return None if spelled.ends or len(own) > _WIDEST else own
 
-    def _table(self, thread: Thread) -> Table | None:
-        """Give the needs after a thread's tokens; None where they depend on the text that was left out of it."""
-        try:
-            return self._tables[thread]
-        except KeyError:
-            pass
-        found = self._worked_out(thread, forgetful=True)
+    def _table(self, thread: Thread) -> Table:
+        """Give the needs after a thread's tokens."""
+        found = self._tables.get(thread)
         if found is None:
-            found = self._worked_out(thread, forgetful=False)
-        if len(self._tables) >= _KEPT:
-            self._tables.clear()
-        self._tables[thread] = found  # only when it is final: other threads read it at any time
+            found = self._worked_out(thread)
+            if len(self._tables) >= _KEPT:
+                self._tables.clear()
+            self._tables[thread] = found  # only when it is final: other threads read it at any time
         return found
 
-    def _worked_out(self, thread: Thread, *, forgetful: bool) -> Table | None:
+    def _worked_out(self, thread: Thread) -> Table:
         by_need: dict[int, list[Ids]] = {}
-        try:
-            for threads, ids in Walk(self.trie, (thread,), forgetful=forgetful).targets():
+        walk = Walk(self.trie, (thread,), forgetful=True)
+        undecided = walk.undecided
+        for threads, ids in walk.targets():
+            try:
                 by_need.setdefault(self._need(threads), []).append(ids)
-        except distinct.Undecided:
-            return None
+            except distinct.Undecided:
+                undecided.extend(np.asarray(ids).tolist())
         by_need.pop(INFINITE, None)
-        return [(need, ids) for need in sorted(by_need) for ids in by_need[need]]
+        return Table([(need, ids) for need in sorted(by_need) for ids in by_need[need]], undecided)
 
     def _need(self, threads: Threads) -> int:
         return min((self.budget.need(thread) for thread in threads), default=INFINITE)
 
     @staticmethod
-    def _mark(table: Table, rest: int, chosen: np.ndarray) -> None:
+    def _mark(needs: list[tuple[int, Ids]], rest: int, chosen: np.ndarray) -> None:
         few: list[int] = []
-        for need, ids in table:
+        for need, ids in needs:
             if need > rest:
                 break
             if len(ids) < 8:

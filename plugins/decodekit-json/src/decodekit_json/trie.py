@@ -116,6 +116,10 @@ class VocabularyTrie:
         """Give how many tokens are at and below a node."""
         return self._high[node] - self._low[node]
 
+    def below(self, node: int) -> list[int]:
+        """Give the ids of the tokens at and below a node."""
+        return self.order[self._low[node] : self._high[node]].tolist()
+
     def tokens_at(self, node: int) -> tuple[int, ...]:
         """Give the ids of the tokens that have just the bytes of a node."""
         start, end = self._low[node], self._own[node]
