@@ -1,4 +1,4 @@
-"""Drafts: the drafters of each row, chained, and trimmed to what the row could take."""
+"""Drafts: the drafters of each row, chained; what they propose is checked and cut in `proposals`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import torch
 from decodekit.companions import Companions, MakeWatch, Track
 from decodekit.errors import GenerationError, blamed_on
 from decodekit.law import Law, concat
-from decodekit.pipeline import PositionStates, with_end_tokens
-from decodekit.plan import Hook, RequestPlan, name_of, piece_key
+from decodekit.pipeline import PositionStates
+from decodekit.plan import Hook, name_of, piece_key
+from decodekit.proposals import join, trim
 from decodekit.rows import BROKEN, Row, Rows, leave_out
 from decodekit.scoring import Scorer
 from decodekit.techniques import Draft
@@ -117,12 +118,12 @@ class Drafting:
             if len(proposals) != len(wave):
                 raise GenerationError(f"{name_of(drafter)} gave {len(proposals)} drafts for {len(wave)} rows")
             trimmed = [
-                _trim(self.rows.items[r], self.drafts[r], proposal, limits[r], self.vocab_size)
+                trim(self.rows.items[r], self.drafts[r], proposal, limits[r], self.vocab_size, self.rows.device)
                 for r, proposal in zip(wave, proposals, strict=True)
             ]
         for r, fresh in zip(wave, trimmed, strict=True):
             if fresh.tokens:
-                self.drafts[r] = _join(self.drafts[r], fresh, self.vocab_size)
+                self.drafts[r] = join(self.drafts[r], fresh, self.vocab_size)
                 self.rows.write(r, len(self.rows.items[r].tokens), self.drafts[r].tokens)
 
     def _state(self, drafter: Any, r: int, link: int) -> State:
@@ -265,58 +266,3 @@ class DraftView:
         if law is not None or not plan.reads_law:
             processors = plan.advance(processors, token, law)
         return processors, plan.advance_constraint(constraint, token)
-
-
-def _trim(row: Row, before: Draft, proposal: Draft, limit: int, vocab_size: int) -> Draft:
-    """Cut a proposal at the first token that the row cannot go on from: an end token, or what the constraint forbids.
-
-    That token is left out, unless it was drawn: then it stays, to be judged like any other, because leaving it out
-    would change the law of what takes its place.
-    """
-    plan = row.group.plan
-    state = row.constraint
-    for token in before.tokens:
-        state = plan.advance_constraint(state, token)
-    kept: list[int] = []
-    stuck = False
-    for token in map(int, list(proposal.tokens)[:limit]):
-        if not 0 <= token < vocab_size:
-            break
-        remaining = row.remaining - len(before.tokens) - len(kept)
-        stuck = token in plan.end_tokens or not _allows(plan, state, remaining, token)
-        if stuck and proposal.law is None:
-            stuck = False
-            break
-        after = state if stuck else plan.advance_constraint(state, token)
-        if plan.search is not None and plan.only_ends(after, remaining - 1):
-            # A search has to be asked again when one of its rows has ended.
-            stuck = False
-            break
-        kept.append(token)
-        if stuck:
-            break
-        state = after
-    law = proposal.law if kept else None
-    if law is not None and len(law.logits) != len(kept):
-        law = law.index_select(torch.arange(len(kept), device=law.logits.device))
-    return Draft(kept, law, stuck)
-
-
-def _allows(plan: RequestPlan, state: State, remaining: int, token: int) -> bool:
-    if plan.constraint is None:
-        return True
-    mask = with_end_tokens(plan, state, remaining)
-    return bool(int(mask[token >> 5]) >> (token & 31) & 1)
-
-
-def _join(first: Draft, second: Draft, vocab_size: int) -> Draft:
-    tokens = [*first.tokens, *second.tokens]
-    if not first.tokens or (first.law is None and second.law is None):
-        return Draft(tokens, second.law, second.stuck)
-    known = first.law or second.law
-    assert known is not None
-    laws = [
-        draft.law or Law.certain(torch.tensor(draft.tokens, device=known.logits.device), known.logits.dtype)
-        for draft in (first, second)
-    ]
-    return Draft(tokens, concat(laws, vocab_size), second.stuck)

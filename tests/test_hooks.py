@@ -111,6 +111,25 @@ class Ahead(ModelHook, Drafter, name="ahead"):
         return [Draft(tokens) for tokens in drafted]
 
 
+WRONG_LAWS = {
+    "one dimension": Law(torch.zeros(VOCAB)),
+    "three dimensions": Law(torch.zeros(1, 1, VOCAB)),
+    "more positions": Law(torch.zeros(2, VOCAB)),
+    "no positions": Law(torch.zeros(0, VOCAB)),
+    "too narrow": Law(torch.zeros(1, 1)),
+    "no width": Law(torch.zeros(1, 0)),
+    "whole numbers": Law(torch.zeros(1, VOCAB, dtype=torch.int64)),
+    "another device": Law(torch.zeros(1, VOCAB, device="meta")),
+    "ids of another shape": Law(torch.zeros(1, 3), torch.tensor([[0, 1]])),
+    "ids of 32 bits": Law(torch.zeros(1, 2), torch.tensor([[0, 1]], dtype=torch.int32)),
+    "negative ids": Law(torch.zeros(1, 2), torch.tensor([[1, -1]])),
+    "impossible": Law(torch.zeros(1, VOCAB).index_fill(1, torch.tensor([1]), -torch.inf)),
+    "no candidate": Law(torch.zeros(1, 2), torch.tensor([[0, 2]])),
+    "NaN": Law(torch.full((1, VOCAB), torch.nan)),
+    "infinite": Law(torch.full((1, VOCAB), torch.inf)),
+}
+
+
 class Faulty(Drafter, name="faulty"):
     """Fails in one of several ways after some tokens."""
 
@@ -128,6 +147,10 @@ class Faulty(Drafter, name="faulty"):
             return []
         if self.how == "words":
             return [Draft(["a"]) for _ in limits]
+        if self.how == "fraction":
+            return [Draft([3.7]) for _ in limits]
+        if self.how in WRONG_LAWS:
+            return [Draft([1], WRONG_LAWS[self.how]) for _ in limits]
         return [Draft([1])] * len(limits)
 
 
@@ -261,7 +284,7 @@ def test_a_second_model_drafts_and_changes_no_text(decoder, extra):
         assert drafted[0].stats.steps < len(drafted[0].tokens)
 
 
-@pytest.mark.parametrize("how", ["raise", "fewer", "words", "advance"])
+@pytest.mark.parametrize("how", ["raise", "fewer", "words", "fraction", "advance", *WRONG_LAWS])
 def test_a_drafter_that_fails_is_left_out_and_the_text_is_the_same(decoder, how):
     plain = [decoder.generate(prompt, max_new_tokens=LIMIT).tokens for prompt in PROMPTS]
     requests = [decoder.request(prompt, Guess(vocab=VOCAB), max_new_tokens=LIMIT) for prompt in PROMPTS]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from decodekit.law import Law
-from decodekit.techniques import Draft, TokenSelector
+from decodekit.techniques import Draft, TokenSelector, Verdict
 from decodekit.testing import positions
 from decodekit.testing.factories import as_candidates
 from decodekit.testing.verifiers import Drawing
@@ -204,3 +204,12 @@ def test_draft_laws_of_16_bits_are_read_in_32(dtype):
     half = Law(draft.logits.to(dtype))
     single = Law(half.logits.float())
     assert judge(TokenRule(), target, half, [0], 200) == judge(TokenRule(), target, single, [0], 200)
+
+
+@pytest.mark.parametrize("form", [lambda law: law, as_candidates], ids=["full", "candidates"])
+@pytest.mark.parametrize("rule", [TokenRule, BlockRule])
+def test_a_token_that_is_impossible_under_its_own_law_is_not_kept(rule, form):
+    target, draft = law([0.5, 0.5, 0.0], [0.5, 0.5, 0.0]), form(law([0.0, 0.5, 0.5]))
+    for number in (0.0, 0.5, BELOW_ONE):
+        verdict = judge(rule(), target, draft, [0], number=number)[0]
+        assert verdict == Verdict(0, 0)  # from the excess, which is all on token 0

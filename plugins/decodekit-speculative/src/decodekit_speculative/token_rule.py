@@ -45,7 +45,8 @@ def accepted(target: Sequence[float], proposed: Sequence[float], coins: Sequence
         coins: A uniform number in [0, 1) for each. The comparison is strict, so that 0 keeps nothing impossible.
     """
     for count, (q, p, coin) in enumerate(zip(target, proposed, coins, strict=True)):
-        if not coin * p < q:
+        # A token that its own law calls impossible was not drawn from it and is not kept.
+        if not (p > 0 and coin * p < q):
             return count
     return len(target)
 
