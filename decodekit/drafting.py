@@ -194,6 +194,13 @@ class DraftView:
         plans = [self.rows.items[r].group.plan for r in self.wave]
         return [plan.sees_model(plan.selector) or plan.selector.deterministic for plan in plans]
 
+    def goes_on(self, position: int) -> bool:
+        """Say whether anything can follow what is drafted at a place in the call's positions."""
+        r = self.wave[position]
+        row, drafted = self.rows.items[r], self.drafted[r]
+        ended = bool(drafted) and drafted[-1] in row.group.plan.end_tokens
+        return not ended and not row.group.plan.only_ends(self._states[r][1], row.remaining - len(drafted))
+
     def step(self, positions: Sequence[int]) -> tuple[TokenIds, Law]:
         """Let some rows' companions go one token ahead.
 
@@ -201,7 +208,7 @@ class DraftView:
         random numbers of their own.
 
         Args:
-            positions: Places in the call's positions.
+            positions: Places in the call's positions, where the text `goes_on`.
 
         Returns:
             The tokens, and the law of each that it was drawn from.

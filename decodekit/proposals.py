@@ -18,9 +18,10 @@ from decodekit.types import State
 
 
 def trim(row: Row, before: Draft, proposal: Draft, limit: int, vocab_size: int, device: torch.device) -> Draft:
-    """Cut a proposal at the first token that the row cannot go on from: an end token, or what the constraint forbids.
+    """Cut a proposal at the first token that the row cannot go on from.
 
-    That token is left out, unless it was drawn: then it stays, to be judged like any other, because leaving it out
+    Such are end tokens, what the constraint forbids and what it lets nothing follow. That token is left out, and the
+    model writes it or another, unless it was drawn: then it stays, to be judged like any other, because leaving it out
     would change the law of what takes its place.
 
     Raises:
@@ -40,13 +41,10 @@ def trim(row: Row, before: Draft, proposal: Draft, limit: int, vocab_size: int, 
         if not 0 <= token < vocab_size:
             break
         remaining = row.remaining - len(before.tokens) - len(kept)
-        stuck = token in plan.end_tokens or not _allows(plan, state, remaining, token)
-        if stuck and proposal.law is None:
-            stuck = False
-            break
-        after = state if stuck else plan.advance_constraint(state, token)
-        if plan.search is not None and plan.only_ends(after, remaining - 1):
-            # A search has to be asked again when one of its rows has ended.
+        barred = token in plan.end_tokens or not _allows(plan, state, remaining, token)
+        after = state if barred else plan.advance_constraint(state, token)
+        stuck = barred or plan.only_ends(after, remaining - 1)
+        if stuck and (proposal.law is None or plan.search is not None):
             stuck = False
             break
         kept.append(token)

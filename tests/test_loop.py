@@ -70,6 +70,15 @@ def test_a_ragged_batch_equals_the_reference_with_and_without_drafts(decoder, mo
         assert result.target_logprobs == pytest.approx(targets, abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", [None, 8])
+def test_a_draft_of_the_whole_text_ends_where_the_text_can_only_end(decoder, model, seed):
+    ours, theirs = settings(alternate=5, **({} if seed is None else {"seed": seed, "heat": 1.5}))
+    tokens = reference.decode(model, PROMPTS[0], 20, **theirs)[0]
+    results = decoder.generate([PROMPTS[0]] * 2, max_new_tokens=20, oracle=tuple(tokens), **ours)
+    assert [(r.tokens, r.finish_reason) for r in results] == [(tokens, "constraint")] * 2
+    assert results[0].stats.accepted_tokens == results[0].stats.drafted_tokens == 3
+
+
 def test_requests_that_differ_in_everything_share_a_batch(decoder, model):
     batch, wanted = [], []
     for mix, prompt, drafted in zip(MIXES, itertools.cycle(PROMPTS), itertools.cycle([False, True]), strict=False):

@@ -77,6 +77,17 @@ class SelectorLaws:
                     for form in (law, as_candidates(law)):
                         _assert_possible(law, piece(form, at), f"uniform number {edge!r}")
 
+    def test_a_law_that_is_unusable_gives_a_token_all_the_same(self) -> None:
+        """The loop says whose fault such a law is, which it cannot where the token is no column of the law."""
+        for size in self.vocab_sizes:
+            piece = self.piece(size)
+            for wrong in (torch.nan, -torch.inf, torch.inf):
+                law = Law(torch.full((8, size), wrong, dtype=torch.float64))
+                for form in (law, Law(law.logits[:, 1:], torch.arange(size - 1, 0, -1).repeat(8, 1))):
+                    tokens = piece(form, _places(8, size)).tolist()
+                    outside = [token for token in tokens if not 0 <= token < size]
+                    assert not outside, f"all logits {wrong} give tokens {outside[:3]} of a vocabulary of {size}"
+
     def test_row_law_a_position_in_a_batch_gets_what_it_gets_alone(self) -> None:
         for piece, law, at in self.cases():
             together = piece(law, at).tolist()

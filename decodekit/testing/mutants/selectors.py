@@ -45,6 +45,15 @@ class Overruns(TokenSelector):
         return (total <= at.uniform("select")[:, None]).sum(-1)
 
 
+class TrustsTheLaw(TokenSelector):
+    """Looks for the first sum that is above its number, which there is none of where the law is NaN."""
+
+    def __call__(self, law: Law, at: Positions) -> torch.Tensor:
+        wide = law if law.ids is None else law.full(int(law.ids.max()) + 1)
+        total = wide.logits.double().softmax(-1).cumsum(-1)
+        return (~(total > at.uniform("select")[:, None] * total[:, -1:])).sum(-1)
+
+
 class ColumnOrder(TokenSelector):
     """Sums over the columns in the order in which they happen to be."""
 
@@ -93,6 +102,7 @@ SELECTORS: tuple[Mutant, ...] = (
     Mutant(SelectorLaws, GlobalMultinomial, ("same_call_twice", "inputs_are_not_edited")),
     Mutant(SelectorLaws, LessThan, ("edges",)),
     Mutant(SelectorLaws, Overruns, ("edges",)),
+    Mutant(SelectorLaws, TrustsTheLaw, ("unusable",)),
     Mutant(SelectorLaws, ColumnOrder, ("candidate_set_agree",)),
     Mutant(SelectorLaws, OneNumberPerCall, ("row_law", "over_seeds")),
     Mutant(SelectorLaws, TooCold, ("over_seeds",)),

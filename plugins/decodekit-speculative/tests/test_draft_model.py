@@ -17,7 +17,7 @@ PROMPTS = [[1, 2, 3, 1, 2, 3, 1], [5] * 9, [7, 8]]
 TARGET, OTHER, THIRD = (tiny_llama(VOCAB, seed=seed, initializer_range=0.5) for seed in (5, 9, 11))
 CARD = {"nam": {"enum": [1, 2, 12]}, "a": {"type": "integer"}}
 SCHEMA = {
-    "schema": {"type": "object", "properties": CARD, "additionalProperties": False},
+    "schema": {"type": "object", "properties": CARD, "required": ["nam"], "additionalProperties": False},
     "whitespace": "compact",
 }
 
@@ -160,6 +160,19 @@ def test_nothing_is_drafted_behind_an_end_token():
     assert result.finish_reason == "eos"
     # An end token that was chosen without randomness is left to the target.
     assert result.stats.drafted_tokens == free.tokens.index(end) - 1
+
+
+@pytest.mark.parametrize("choice", [{}, {"temperature": 1.0, "seed": 2, "token_rule": True}], ids=str)
+@pytest.mark.parametrize("constraint", [{"regex": "[nam]{6}"}, {"json_schema": SCHEMA}], ids=["regex", "json"])
+def test_nothing_is_drafted_behind_a_text_that_can_only_end(constraint, choice):
+    endless = Decoder(TARGET, Vocabulary(WORDS.tokens, ()))
+    options = {"max_new_tokens": 40, **constraint, **choice}
+    drafted = endless.generate(PROMPTS, **options, draft_model={"model": TARGET, "tokens": 30})
+    assert [r.finish_reason for r in drafted] == ["constraint"] * len(PROMPTS)
+    assert [r.stats.failed_drafters for r in drafted] == [0] * len(PROMPTS)
+    assert all(r.stats.accepted_tokens == r.stats.drafted_tokens > 0 for r in drafted)
+    # The first step has no draft; one more judges all the rest.
+    assert [r.stats.steps for r in drafted] == [2] * len(PROMPTS)
 
 
 def test_a_draft_model_with_a_shorter_context_helps_as_far_as_it_goes(decoder):

@@ -55,7 +55,8 @@ def _draw_few(logits: NDArray[np.floating], ids: NDArray[np.int64], uniform: NDA
         rows = np.arange(len(ids))[:, None]
         ids, logits = ids[rows, order], logits[rows, order]
     best = logits.max(axis=-1, keepdims=True)
-    weights = np.exp(logits - np.maximum(best, least_number(logits.dtype)))
+    with np.errstate(invalid="ignore"):  # a law with +inf gives some candidate, as at full width
+        weights = np.exp(logits - np.maximum(best, least_number(logits.dtype)))
     ends = weights.cumsum(axis=-1, dtype=np.float64)
     target = ends[:, -1] * np.minimum(uniform, _BELOW_ONE)
     column = np.minimum((ends <= target[:, None]).sum(axis=-1), ids.shape[1] - 1)
@@ -84,7 +85,8 @@ def _draw_wide(
     inside = weights.gather(1, block[:, :, None].expand(-1, -1, _BLOCK)).squeeze(1).cumsum(dim=-1, dtype=torch.float64)
     # Sums of sums round differently: what is left of the target may be all of the block, which would be beyond it.
     left = torch.minimum(target - start, inside[:, -1:] * _BELOW_ONE)
-    return (block * _BLOCK + _first_beyond(inside, left)).squeeze(-1)
+    # A law that is NaN or empty has no first column beyond: some token of the vocabulary is to be blamed on it.
+    return (block * _BLOCK + _first_beyond(inside, left)).squeeze(-1).clamp_(max=width - 1)
 
 
 def _invert(

@@ -31,7 +31,7 @@ class DraftModel(
     """Propose what a smaller model would write.
 
     It chooses as the request chooses: with its processors, its constraint and its selector, and random numbers of its
-    own. It stops behind an end token, where its context ends, and behind a token less likely than `min_probability`.
+    own. It stops where the text can only end, where its context ends, and behind a token less likely than `min_probability`.
     Exact: the text follows the law of the decoder's model; where tokens are chosen without randomness it is the same
     text token for token.
 
@@ -65,7 +65,7 @@ class DraftModel(
         return name
 
     def build(self, context: BuildContext) -> GoingAhead:
-        wish = Wish(self.tokens, self.min_probability, frozenset(context.end_tokens))
+        wish = Wish(self.tokens, self.min_probability)
         return GoingAhead(second_model(self.model, context, self.name), wish)
 
     def __call__(self, at: Positions, limits: Sequence[int]) -> list[Draft]:
@@ -79,16 +79,10 @@ class Wish:
     Attributes:
         tokens: Most tokens.
         min_probability: The draft ends behind a less likely token.
-        ends: Tokens behind which nothing is drafted.
     """
 
     tokens: int
     min_probability: float
-    ends: frozenset[int]
-
-    def goes_on(self, token: int, logprob: float) -> bool:
-        """Say whether more may follow a token of this log-probability."""
-        return token not in self.ends and logprob >= self.floor
 
     @property
     def floor(self) -> float:
@@ -138,8 +132,8 @@ class GoingAhead:
                     laws[i].append(_row(law, place))
             active = [
                 i
-                for i, token, logprob in zip(active, tokens, logprobs, strict=True)
-                if depth < min(limits[i], wishes[i].tokens) and wishes[i].goes_on(token, logprob)
+                for i, logprob in zip(active, logprobs, strict=True)
+                if depth < min(limits[i], wishes[i].tokens) and logprob >= wishes[i].floor and view.goes_on(i)
             ]
         return [Draft(tokens, _joined(own)) for tokens, own in zip(drafted, laws, strict=True)]
 
