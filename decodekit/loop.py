@@ -123,8 +123,13 @@ class Loop:
         return results
 
     def answers(self) -> list[Result]:
-        """Give every request's result, each with the answer that its aggregator makes of the samples."""
+        """Give every request's result, each with the answer that its aggregator makes of the samples.
+
+        Raises:
+            GenerationError: The first of what aggregators raised; carries all results, with the answers of the others.
+        """
         results = self.results()
+        fault: GenerationError | None = None
         for i, group in enumerate(self.groups):
             aggregator = group.plan.aggregator
             if aggregator is not None:
@@ -132,8 +137,10 @@ class Loop:
                     with blamed_on(name_of(aggregator)):
                         results[i] = replace(results[i], answer=aggregator(results[i].samples))
                 except GenerationError as error:
-                    error.results = results
-                    raise
+                    fault = fault or error
+        if fault is not None:
+            fault.results = results
+            raise fault
         return results
 
     @torch.inference_mode()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import index
 
 from decodekit.errors import GenerationError, blamed_on
 from decodekit.law import Law
@@ -67,7 +68,7 @@ def _expand(
     law, at = target.law.at(places), target.at.index_select(places)
     with blamed_on(name):
         view = _view(group, scored, paths, _seen(group, scored, paths, at))
-        found = group.plan.search(law, view)
+        found = _whole(group.plan.search(law, view))
         _check(name, found, law, group)
     group.search_state = found.state
     expanded = [] if found.done else list(zip(found.parents, found.tokens, found.scores, strict=True))
@@ -87,6 +88,16 @@ def fail(group: Group, rows: Sequence[Row], error: GenerationError) -> None:
     group.finished += rows
 
 
+def _whole(found: Expansion) -> Expansion:
+    """Give the rows and tokens of an expansion as plain numbers, where they are whole."""
+    return replace(
+        found,
+        parents=[index(parent) for parent in found.parents],
+        tokens=[index(token) for token in found.tokens],
+        finished=[(index(parent), index(token), score) for parent, token, score in found.finished],
+    )
+
+
 def _check(name: str, found: Expansion, law: Law, group: Group) -> None:
     rows, vocab = len(law.logits), law.logits.shape[-1]
     if not len(found.parents) == len(found.tokens) == len(found.scores):
@@ -97,7 +108,7 @@ def _check(name: str, found: Expansion, law: Law, group: Group) -> None:
         raise GenerationError(
             f"{name} goes on with {len(found.parents)} rows, and said at most {group.plan.search.rows}"
         )
-    if not (found.done or found.parents or found.finished or group.finished):
+    if not (found.finished or group.finished or (found.parents and not found.done)):
         raise GenerationError(f"{name} continued no row, and none had ended")
     taken = [*zip(found.parents, found.tokens, found.scores, strict=True), *found.finished]
     for parent, token, score in taken:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from decodekit import (
     Decoder,
     Draft,
     Drafter,
+    Expansion,
     GenerationError,
     IncompatibleTechniquesError,
     Law,
@@ -170,7 +172,19 @@ class Lost(Search, name="lost"):
             found.parents[0] = 7
         if self.how == "short":
             found.tokens.pop()
+        if self.how == "fraction":
+            found.tokens[0] += 0.5
+        if self.how == "done":
+            return Expansion([], [], [], [], True, None)
         return found
+
+
+class Tensors(Beam, name="tensors"):
+    """A beam that gives rows and tokens as tensors."""
+
+    def __call__(self, law: Law, group: Any) -> Any:
+        found = super().__call__(law, group)
+        return replace(found, parents=torch.tensor(found.parents), tokens=torch.tensor(found.tokens))
 
 
 @pytest.fixture(scope="module")
@@ -334,7 +348,22 @@ def test_hooks_that_cannot_be_served_are_refused_and_faults_are_named(decoder):
         decoder.generate(PROMPTS[0], Clumsy())
 
 
-@pytest.mark.parametrize(("how", "what"), [("raise", "ZeroDivision"), ("parents", "row 7 of 2"), ("short", "tokens")])
+def test_a_search_may_give_tensors(decoder):
+    plain, given = (decoder.generate(PROMPTS[0], search(2), max_new_tokens=4) for search in (Beam, Tensors))
+    assert given.tokens == plain.tokens
+    assert {type(token) for token in given.tokens} == {int}
+
+
+LOSSES = {
+    "raise": "ZeroDivision",
+    "parents": "row 7 of 2",
+    "short": "tokens",
+    "fraction": "TypeError",
+    "done": "none had ended",
+}
+
+
+@pytest.mark.parametrize(("how", "what"), LOSSES.items())
 def test_a_search_that_fails_fails_alone(decoder, how, what):
     plain = [decoder.generate(prompt, max_new_tokens=LIMIT).tokens for prompt in PROMPTS]
     requests = [decoder.request(prompt, max_new_tokens=LIMIT) for prompt in PROMPTS]

@@ -336,6 +336,15 @@ def test_an_aggregator_that_raises_loses_no_sample(decoder):
     assert [[len(s.tokens) for s in r.samples] for r in caught.value.results] == [[3, 3], [3, 3]]
 
 
+def test_an_aggregator_that_raises_costs_others_no_answer(decoder):
+    batch = [{"prompt": PROMPTS[0], "clumsy": True}] + [{"prompt": p, "longest": True} for p in PROMPTS[:2]]
+    with pytest.raises(GenerationError, match="clumsy raised ZeroDivisionError: no votes") as caught:
+        decoder.generate(batch, heat=2.0, seed=1, n=5, max_new_tokens=4)
+    for result in caught.value.results[1:]:
+        best = max(sum(s.tokens) for s in result.samples)
+        assert sum(result.tokens) == best > sum(result.samples[0].tokens)
+
+
 def test_a_stop_callable_that_raises_is_named(decoder):
     where = r"the stop callable raised ZeroDivisionError: .* \(request 0, sample 0, step 3\)"
     with pytest.raises(GenerationError, match=where) as caught:
