@@ -142,6 +142,46 @@ def test_texts_end_at_stop_strings_and_the_search_goes_on_with_the_others(name):
         assert sample.finish_reason == "stop" or len(sample.tokens) == 10
 
 
+def beams_with_stops(model, width, limit, end, stops, penalty, early):
+    """Search over whole texts: one with a stop token goes on as any other, and has ended when its step is over."""
+    live, done = [((), 0.0)], []
+
+    def decided(text, total):
+        reach = limit if early == "never" and penalty > 0 else len(text)
+        best = sorted((score for _, score in done), reverse=True)
+        return len(best) >= width and (early is True or total / reach**penalty <= best[width - 1])
+
+    while live and not (live[0][0] and decided(*live[0])):
+        grown = []
+        for text, total in live:
+            for token, logprob in enumerate(model.law([0, *text]).logprobs()[0].tolist()):
+                grown.append(((*text, token), total + logprob))
+        grown = sorted(grown, key=lambda one: -one[1])[: 2 * width]
+        ends = [text[-1] == end or len(text) == limit for text, _ in grown]
+        running = [one for one, ended in zip(grown, ends, strict=True) if not ended][:width]
+        for (text, total), ended in zip(grown[:width], ends, strict=False):
+            if ended:
+                done.append((text, total / len(text) ** penalty))
+        if not running or decided(*running[0]):
+            break
+        done += [(text, total / len(text) ** penalty) for text, total in running if text[-1] in stops]
+        live = [one for one in running if one[0][-1] not in stops]
+    return sorted(done, key=lambda one: -one[1])[:width]
+
+
+@pytest.mark.parametrize("early", [True, False, "never"])
+@pytest.mark.parametrize("penalty", [1.0, 0.0, 2.0, -1.0])
+def test_texts_that_the_loop_ends_decide_the_search_before_another_step(early, penalty):
+    for seed, stops in itertools.product(range(6), ([2], [2, 3])):
+        model = ToyModel(vocab_size=6, seed=seed, scale=1.5)
+        model.generation_config.eos_token_id = 5
+        options = {"width": 3, "length_penalty": penalty, "early_stopping": early}
+        found = Decoder(model).generate([0], beam_search=options, n=3, max_new_tokens=7, stop_tokens=stops)
+        expected = beams_with_stops(model, 3, 7, 5, stops, penalty, early)
+        assert [tuple(sample.tokens) for sample in found.samples] == [text for text, _ in expected]
+        assert [float(s.score) for s in found.samples] == pytest.approx([score for _, score in expected], abs=1e-9)
+
+
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_stream_gives_the_best_text(name):
     decoder = Decoder(tiny_llama(48, seed=3), byte_vocabulary(48))

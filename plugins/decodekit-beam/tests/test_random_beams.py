@@ -14,6 +14,7 @@ from decodekit import Decoder, Law
 from decodekit.techniques import GroupView
 from decodekit.testing import ToyModel, chi_square, enumerate_law, positions, tiny_llama
 from decodekit_beam import StochasticBeam
+from decodekit_beam.urn import uniforms
 
 RUNS = 2000
 
@@ -98,3 +99,18 @@ def test_the_scores_of_a_family_are_gumbels_of_its_children():
         assert kstest(values, gumbel_r.cdf).pvalue > 1e-6
     correlation = torch.corrcoef(torch.tensor([shifted[0], shifted[1], shifted[2]]))
     assert float((correlation - torch.eye(3)).abs().max()) < 5 / math.sqrt(2000)
+
+
+def test_random_numbers_go_by_the_rank_of_a_row_and_differ_between_rows_and_draws():
+    scores = [-3.0, -1.0, -4.0, -2.0]
+    at = positions(histories=[[0, 1]] * 4, prompt_lengths=[1] * 4, seeds=[7] * 4)
+    numbers = uniforms(at, scores, 5)
+    assert numbers.shape == (4, 5)
+    assert len(set(numbers.ravel().tolist())) == 20
+    assert ((numbers >= 0) & (numbers < 1)).all()
+    # The best row's first number is that of ordinary sampling.
+    assert numbers[1, 0] == float(at.uniform("select")[0])
+    order = [2, 0, 3, 1]
+    assert (uniforms(at, [scores[i] for i in order], 5) == numbers[order]).all()
+    other = uniforms(positions(histories=[[0, 1]] * 4, prompt_lengths=[1] * 4, seeds=[8] * 4), scores, 5)
+    assert not set(other.ravel().tolist()) & set(numbers.ravel().tolist())

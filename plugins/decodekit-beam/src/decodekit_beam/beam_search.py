@@ -26,10 +26,10 @@ class BeamSearch(Beams, name="beam_search", source="transformers 5.23, `_beam_se
     """
 
     def __call__(self, law: Law, group: GroupView) -> Expansion:
-        k = self.candidates_wanted(group, self.width)
-        logprobs, rows, tokens = continuations(law, [Score.of(score).logprob for score in group.scores], k)
         if self.settled_before(group):
             return Expansion([], [], [], [], done=True, state=None)
+        k = self.candidates_wanted(group, self.width)
+        logprobs, rows, tokens = continuations(law, [Score.of(score).logprob for score in group.scores], k)
         return expansion([self.settle(best(logprobs, rows, tokens, k), group)])
 
 
