@@ -32,7 +32,8 @@ class DraftModel(
 
     It chooses as the request chooses: with its processors, its constraint and its selector, and random numbers of its
     own. It stops where the text can only end, where its context ends, and behind a token less likely than
-    `min_probability`. Exact: the text follows the law of the decoder's model; where tokens are chosen without randomness it is the same
+    `min_probability`.
+    Exact: the text follows the law of the decoder's model; where tokens are chosen without randomness it is the same
     text token for token.
 
     *Cost:* one forward pass of the draft model per drafted token, for all rows together, its memory of every row, and a
