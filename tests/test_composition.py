@@ -13,6 +13,7 @@ import random
 import re
 from collections import Counter
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from transformers import DynamicCache
 from decodekit import Decoder, IncompatibleTechniquesError, Request, Technique, Vocabulary
 from decodekit.assembly import assemble
 from decodekit.builtin import Argmax, Match
+from decodekit.techniques import Observer
 from decodekit.testing import byte_vocabulary, chi_square, tiny_llama
 from decodekit_beam import BeamSearch, DiverseBeam
 from decodekit_guidance import Guidance
@@ -30,7 +32,7 @@ from decodekit_json import JSONSchema, Regex
 from decodekit_lora import Lora
 from decodekit_sampling import DRY, XTC, MinP, Mirostat, Multinomial, RepetitionPenalty, Temperature, TopK
 from decodekit_speculative import DraftModel, ForcedTokens, PromptLookup
-from tests.matrix import AXES, Cell, design, full, name, others
+from tests.matrix import AXES, PREFIXES, Cell, design, full, name, others, starts_from_a_prefix
 from tests.oracle import Oracle, Text, close
 
 LIMIT, ENDS = 14, 256
@@ -47,6 +49,16 @@ class Short(BaseModel):
     model_config = ConfigDict(extra="forbid")  # other keys would leave nothing to be forced
 
     n: int
+
+
+class Witness(Observer, name="witness"):
+    """Writes down, for each step in which its request has rows, the request's number."""
+
+    number: int
+    seen: Any
+
+    def on_step(self, step: Any) -> None:
+        self.seen.append(self.number)
 
 
 class Engine:
@@ -152,12 +164,16 @@ def stops_of(cell: Cell, engine: Engine, prompt: tuple[int, ...], seed: int) -> 
     return (pairs[0] if pairs else "\x00\x01",)
 
 
-def request_of(cell: Cell, engine: Engine, prompt: tuple[int, ...], seed: int, n: int, **more: Any) -> Request:
+def request_of(
+    cell: Cell, engine: Engine, prompt: tuple[int, ...], seed: int, n: int, *witnesses: Technique, **more: Any
+) -> Request:
     stop = stops_of(cell, engine, prompt, seed)
     if cell["extra"] == "logprobs":
-        more |= {"top_logprobs": 3, "prompt_logprobs": True}
+        more |= {"top_logprobs": 3}
+    if cell["extra"] == "prompt logprobs":
+        more |= {"prompt_logprobs": True}
     return engine.decoder.request(
-        prompt, *techniques(cell, engine), max_new_tokens=LIMIT, seed=seed, n=n, stop=stop, **more
+        prompt, *techniques(cell, engine), *witnesses, max_new_tokens=LIMIT, seed=seed, n=n, stop=stop, **more
     )
 
 
@@ -200,18 +216,24 @@ def run(cell: Cell, engine: Engine) -> None:
         texts = [PROMPTS[i % 3] for i in range(len(cells))]
     requests: list[Request] = []
     wanted: list[list[Text]] = []
+    seen: list[int] = []
     for seed, (each, text) in enumerate(zip(cells, texts, strict=True)):
         prompt, prefix = opening(each, engine, text)
-        requests.append(request_of(each, engine, prompt, seed, n, prefix=prefix))
+        requests.append(request_of(each, engine, prompt, seed, n, Witness(number=seed, seen=seen), prefix=prefix))
         wanted.append(expected(engine, each, prompt, seed, n))
     decoder = engine.theirs if cell["cache"] == "transformers' cache" else engine.decoder
-    if cell["batch"] in ("n = 3", "different requests") and decoder is engine.decoder:
-        # Fewer rows than there are: samples and requests join in waves.
+    if cell["batch"] == "n = 3" and decoder is engine.decoder:
+        # Fewer rows than the samples of several searches need: what waits joins in waves.
         decoder = engine.narrow
     if cell["extra"] == "streaming":
         check_stream(decoder, requests, wanted)
+        check_shared(seen, len(requests))
         return
-    for request, result, texts_of in zip(requests, decoder.generate(requests), wanted, strict=True):
+    results = decoder.generate(requests)
+    check_shared(seen, len(requests))
+    for each, request, result, texts_of in zip(cells, requests, results, wanted, strict=True):
+        if each["cache"] in PREFIXES and len(request.prompt) > 1:
+            assert (result.stats.cached_tokens > 0) == starts_from_a_prefix(each)
         assert [sample.tokens for sample in result.samples] == [text.tokens for text in texts_of]
         for sample, text in zip(result.samples, texts_of, strict=True):
             assert close(sample.logprobs, text.logprobs)
@@ -227,6 +249,11 @@ def run(cell: Cell, engine: Engine) -> None:
             lora = any(technique.name == "lora" for technique in request.techniques)
             plan = assemble(request, engine.decoder._plan)
             assert close(result.prompt_logprobs, Oracle(plan, partial(engine.logits, lora=lora)).prompt_logprobs())
+
+
+def check_shared(seen: list[int], requests: int) -> None:
+    """Check that the first step had rows of every request: no request saw a second one before all saw theirs."""
+    assert sorted(seen[:requests]) == list(range(requests))
 
 
 def check_stream(decoder: Decoder, requests: list[Request], wanted: list[list[Text]]) -> None:
@@ -266,6 +293,19 @@ def test_beams_with_a_draft_are_refused_by_name(engine, search, draft):
     cell = {axis: values[0] for axis, values in AXES.items()} | {"search": search, "draft": draft}
     with pytest.raises(IncompatibleTechniquesError, match=r"cannot run with .* \(drafter\): a draft follows"):
         engine.decoder.generate("x", *techniques(cell, engine))
+
+
+def test_the_page_counts_the_cells_of_the_design():
+    page = (Path(__file__).parents[1] / "docs/composition.md").read_text()
+    rows = [[entry.strip() for entry in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]
+    columns = list(itertools.product(AXES["search"], AXES["draft"]))
+    for axis in list(AXES)[2:]:
+        for option in AXES[axis]:
+            met = Counter((cell["search"], cell["draft"]) for cell in design() if cell[axis] == option)
+            wanted = [f"ok ({met[column]})" if met[column] else "refused" for column in columns]
+            assert [option, *wanted] in rows
+    assert f"Cells run: {len(design())}; right: {len(design())}; wrong: 0." in page
+    assert f"runs all {len(list(full()))}" in " ".join(page.split())
 
 
 def test_the_design_holds_every_three_options():
