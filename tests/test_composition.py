@@ -333,9 +333,21 @@ def test_forced_tokens_spare_forward_passes_of_beams(engine):
     assert forced.stats.steps < plain.stats.steps
 
 
-@pytest.mark.parametrize("constraint", ["free", "regex"])
-@pytest.mark.parametrize("processor", AXES["processor"])
-def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constraint, processor):
+BESIDE_DRAWN_DRAFTS = [
+    *(
+        pytest.param(limit, kind, "alone", id=f"{limit}, {kind}")
+        for limit in ("free", "regex")
+        for kind in AXES["processor"]
+    ),
+    *(
+        pytest.param("free", "stateless", beside, id=beside)
+        for beside in ("guidance", "prefix", "lookup, then draft", "draft, then lookup")
+    ),
+]
+
+
+@pytest.mark.parametrize(("constraint", "processor", "beside"), BESIDE_DRAWN_DRAFTS)
+def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constraint, processor, beside):
     """The ratio rule takes other tokens than plain sampling does; their law is enumerated."""
     model = tiny_llama(6, seed=8, eos_token_id=5)
     vocabulary = Vocabulary((b"a", b"b", b"c", b"d", b"e", None), (5,))
@@ -347,9 +359,12 @@ def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constrai
         "stateful": [Mirostat(tau=1.5, eta=0.4)],
     }[processor]
     limits = [Regex("[abc]{1,2}d?")] if constraint == "regex" else []
-    options = {"max_new_tokens": 3, "seed": 3}
+    if beside == "guidance":
+        chosen = [Guidance(1.5, negative_prompt=[2, 3]), *chosen]
+    prompt = [0, 1, 0]
+    options: dict[str, Any] = {"max_new_tokens": 3, "seed": 3}
     law = Oracle(
-        assemble(decoder.request([0, 1], Multinomial(), *chosen, *limits, **options), decoder._plan),
+        assemble(decoder.request(prompt, Multinomial(), *chosen, *limits, **options), decoder._plan),
         lambda tokens: model(torch.tensor([list(tokens)]), use_cache=False).logits[0, -1].detach(),
     )
     probabilities: dict[tuple[int, ...], float] = {}
@@ -363,7 +378,16 @@ def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constrai
                     probabilities[longer] = probability * p
                 else:
                     open_texts.append((longer, probability * p))
-    drafted = decoder.generate([0, 1], Multinomial(), *chosen, *limits, DraftModel(draft, tokens=2), n=1500, **options)
+    drafters: list[Technique] = [DraftModel(draft, tokens=2)]
+    if "lookup" in beside:
+        drafters = [*drafters, PromptLookup(tokens=1, min_ngram=1)]
+    if beside == "lookup, then draft":
+        drafters = drafters[::-1]
+    if beside == "prefix":
+        options["prefix"] = decoder.prefix(prompt[:2])
+    drafted = decoder.generate(prompt, Multinomial(), *chosen, *limits, *drafters, n=1500, **options)
+    assert (drafted.stats.cached_tokens > 0) == (beside == "prefix")
+    assert drafted.stats.accepted_tokens < drafted.stats.drafted_tokens
     assert drafted.stats.accepted_tokens > 150
     chi_square(Counter(tuple(sample.tokens) for sample in drafted.samples), probabilities)
 
