@@ -34,7 +34,8 @@ request's own pieces (processors, masks, searches, selectors, in the plan's orde
 proved by the tests of its plugin, and this page proves that it stays right beside the others. Greedy texts and beams
 are equal to the loop exactly, in float64; sampled ones token for token, as a draw is a function of the seed and the
 place. The draft model's cells run with the verifier `match`. Its default, the ratio rule, takes other tokens by the
-same law: that is tested by enumeration, for free text and a regex with each kind of processor, and stands in no cell. A
+same law: that is tested by enumeration (free text and a regex with each kind of processor; guidance, a prefix, and
+prompt lookup before or after the draft model with free text), and stands in no cell. A
 number is how many mixtures of the two with the other options were run, out of a design in which any three options of
 different kinds meet; `DECODEKIT_MATRIX=full pytest -m slow tests/test_composition.py` runs all {cells}. Options of the
 last kind (from "nothing more" on) do not meet one another here, and stochastic beams and beam sampling are in no cell.
