@@ -15,13 +15,23 @@ AXES: dict[str, tuple[str, ...]] = {
     "processor": ("stateless", "history", "stateful"),
     "batch": ("one row", "ragged batch", "n = 3", "different requests"),
     "cache": ("slots", "transformers' cache", "prefix", "transformers' cache handed in", "second turn"),
-    "extra": ("nothing more", "streaming", "stop string", "stop callable", "logprobs", "guidance", "lora"),
+    "extra": (
+        *("nothing more", "streaming", "stop string", "stop callable"),
+        *("logprobs", "prompt logprobs", "guidance", "lora"),
+    ),
 }
+
+PREFIXES = ("prefix", "transformers' cache handed in", "second turn")
 
 
 def refused(cell: Cell) -> bool:
     """Say whether a cell is refused at assembly: beams cannot follow a draft, which has one path."""
     return cell["search"] in ("beam", "diverse beam") and cell["draft"] in ("prompt lookup", "draft model")
+
+
+def starts_from_a_prefix(cell: Cell) -> bool:
+    """Say whether a cell hands in a prefix that is used: an adapter or `prompt_logprobs` reads the whole prompt."""
+    return cell["cache"] in PREFIXES and cell["extra"] not in ("prompt logprobs", "lora")
 
 
 def full() -> Iterator[Cell]:

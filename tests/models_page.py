@@ -35,8 +35,9 @@ INTRODUCTION = """\
 
 Every model type that transformers {version} loads with `AutoModelForCausalLM`, built small from its own config with
 random weights, with layers of every kind, and windows of 8 tokens. Greedy text alone, in a ragged batch of three
-prompts, as a beam of width 1, and with drafts of which some are rejected is compared with the naive loop over the bare
-model without a cache: **{right} of {all}** types agree in all four.
+prompts, as a beam of width 1 (the tests' own small search), and with drafts of which some are rejected (the right text
+with every fourth token spoiled) is compared with the naive loop over the bare model without a
+cache: **{right} of {all}** types agree in all four.
 
 | path | types | how rows are remembered |
 |---|---|---|

@@ -13,6 +13,7 @@ import random
 import re
 from collections import Counter
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from transformers import DynamicCache
 from decodekit import Decoder, IncompatibleTechniquesError, Request, Technique, Vocabulary
 from decodekit.assembly import assemble
 from decodekit.builtin import Argmax, Match
+from decodekit.techniques import Observer
 from decodekit.testing import byte_vocabulary, chi_square, tiny_llama
 from decodekit_beam import BeamSearch, DiverseBeam
 from decodekit_guidance import Guidance
@@ -30,7 +32,7 @@ from decodekit_json import JSONSchema, Regex
 from decodekit_lora import Lora
 from decodekit_sampling import DRY, XTC, MinP, Mirostat, Multinomial, RepetitionPenalty, Temperature, TopK
 from decodekit_speculative import DraftModel, ForcedTokens, PromptLookup
-from tests.matrix import AXES, Cell, design, full, name, others
+from tests.matrix import AXES, PREFIXES, Cell, design, full, name, others, starts_from_a_prefix
 from tests.oracle import Oracle, Text, close
 
 LIMIT, ENDS = 14, 256
@@ -47,6 +49,16 @@ class Short(BaseModel):
     model_config = ConfigDict(extra="forbid")  # other keys would leave nothing to be forced
 
     n: int
+
+
+class Witness(Observer, name="witness"):
+    """Writes down, for each step in which its request has rows, the request's number."""
+
+    number: int
+    seen: Any
+
+    def on_step(self, step: Any) -> None:
+        self.seen.append(self.number)
 
 
 class Engine:
@@ -152,12 +164,16 @@ def stops_of(cell: Cell, engine: Engine, prompt: tuple[int, ...], seed: int) -> 
     return (pairs[0] if pairs else "\x00\x01",)
 
 
-def request_of(cell: Cell, engine: Engine, prompt: tuple[int, ...], seed: int, n: int, **more: Any) -> Request:
+def request_of(
+    cell: Cell, engine: Engine, prompt: tuple[int, ...], seed: int, n: int, *witnesses: Technique, **more: Any
+) -> Request:
     stop = stops_of(cell, engine, prompt, seed)
     if cell["extra"] == "logprobs":
-        more |= {"top_logprobs": 3, "prompt_logprobs": True}
+        more |= {"top_logprobs": 3}
+    if cell["extra"] == "prompt logprobs":
+        more |= {"prompt_logprobs": True}
     return engine.decoder.request(
-        prompt, *techniques(cell, engine), max_new_tokens=LIMIT, seed=seed, n=n, stop=stop, **more
+        prompt, *techniques(cell, engine), *witnesses, max_new_tokens=LIMIT, seed=seed, n=n, stop=stop, **more
     )
 
 
@@ -200,18 +216,24 @@ def run(cell: Cell, engine: Engine) -> None:
         texts = [PROMPTS[i % 3] for i in range(len(cells))]
     requests: list[Request] = []
     wanted: list[list[Text]] = []
+    seen: list[int] = []
     for seed, (each, text) in enumerate(zip(cells, texts, strict=True)):
         prompt, prefix = opening(each, engine, text)
-        requests.append(request_of(each, engine, prompt, seed, n, prefix=prefix))
+        requests.append(request_of(each, engine, prompt, seed, n, Witness(number=seed, seen=seen), prefix=prefix))
         wanted.append(expected(engine, each, prompt, seed, n))
     decoder = engine.theirs if cell["cache"] == "transformers' cache" else engine.decoder
-    if cell["batch"] in ("n = 3", "different requests") and decoder is engine.decoder:
-        # Fewer rows than there are: samples and requests join in waves.
+    if cell["batch"] == "n = 3" and decoder is engine.decoder:
+        # Fewer rows than the samples of several searches need: what waits joins in waves.
         decoder = engine.narrow
     if cell["extra"] == "streaming":
         check_stream(decoder, requests, wanted)
+        check_shared(seen, len(requests))
         return
-    for request, result, texts_of in zip(requests, decoder.generate(requests), wanted, strict=True):
+    results = decoder.generate(requests)
+    check_shared(seen, len(requests))
+    for each, request, result, texts_of in zip(cells, requests, results, wanted, strict=True):
+        if each["cache"] in PREFIXES and len(request.prompt) > 1:
+            assert (result.stats.cached_tokens > 0) == starts_from_a_prefix(each)
         assert [sample.tokens for sample in result.samples] == [text.tokens for text in texts_of]
         for sample, text in zip(result.samples, texts_of, strict=True):
             assert close(sample.logprobs, text.logprobs)
@@ -227,6 +249,11 @@ def run(cell: Cell, engine: Engine) -> None:
             lora = any(technique.name == "lora" for technique in request.techniques)
             plan = assemble(request, engine.decoder._plan)
             assert close(result.prompt_logprobs, Oracle(plan, partial(engine.logits, lora=lora)).prompt_logprobs())
+
+
+def check_shared(seen: list[int], requests: int) -> None:
+    """Check that the first step had rows of every request: no request saw a second one before all saw theirs."""
+    assert sorted(seen[:requests]) == list(range(requests))
 
 
 def check_stream(decoder: Decoder, requests: list[Request], wanted: list[list[Text]]) -> None:
@@ -268,6 +295,19 @@ def test_beams_with_a_draft_are_refused_by_name(engine, search, draft):
         engine.decoder.generate("x", *techniques(cell, engine))
 
 
+def test_the_page_counts_the_cells_of_the_design():
+    page = (Path(__file__).parents[1] / "docs/composition.md").read_text()
+    rows = [[entry.strip() for entry in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]
+    columns = list(itertools.product(AXES["search"], AXES["draft"]))
+    for axis in list(AXES)[2:]:
+        for option in AXES[axis]:
+            met = Counter((cell["search"], cell["draft"]) for cell in design() if cell[axis] == option)
+            wanted = [f"ok ({met[column]})" if met[column] else "refused" for column in columns]
+            assert [option, *wanted] in rows
+    assert f"Cells run: {len(design())}; right: {len(design())}; wrong: 0." in page
+    assert f"runs all {len(list(full()))}" in " ".join(page.split())
+
+
 def test_the_design_holds_every_three_options():
     cells = design()
     for axes in itertools.combinations(AXES, 3):
@@ -293,9 +333,21 @@ def test_forced_tokens_spare_forward_passes_of_beams(engine):
     assert forced.stats.steps < plain.stats.steps
 
 
-@pytest.mark.parametrize("constraint", ["free", "regex"])
-@pytest.mark.parametrize("processor", AXES["processor"])
-def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constraint, processor):
+BESIDE_DRAWN_DRAFTS = [
+    *(
+        pytest.param(limit, kind, "alone", id=f"{limit}, {kind}")
+        for limit in ("free", "regex")
+        for kind in AXES["processor"]
+    ),
+    *(
+        pytest.param("free", "stateless", beside, id=beside)
+        for beside in ("guidance", "prefix", "lookup, then draft", "draft, then lookup")
+    ),
+]
+
+
+@pytest.mark.parametrize(("constraint", "processor", "beside"), BESIDE_DRAWN_DRAFTS)
+def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constraint, processor, beside):
     """The ratio rule takes other tokens than plain sampling does; their law is enumerated."""
     model = tiny_llama(6, seed=8, eos_token_id=5)
     vocabulary = Vocabulary((b"a", b"b", b"c", b"d", b"e", None), (5,))
@@ -307,9 +359,12 @@ def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constrai
         "stateful": [Mirostat(tau=1.5, eta=0.4)],
     }[processor]
     limits = [Regex("[abc]{1,2}d?")] if constraint == "regex" else []
-    options = {"max_new_tokens": 3, "seed": 3}
+    if beside == "guidance":
+        chosen = [Guidance(1.5, negative_prompt=[2, 3]), *chosen]
+    prompt = [0, 1, 0]
+    options: dict[str, Any] = {"max_new_tokens": 3, "seed": 3}
     law = Oracle(
-        assemble(decoder.request([0, 1], Multinomial(), *chosen, *limits, **options), decoder._plan),
+        assemble(decoder.request(prompt, Multinomial(), *chosen, *limits, **options), decoder._plan),
         lambda tokens: model(torch.tensor([list(tokens)]), use_cache=False).logits[0, -1].detach(),
     )
     probabilities: dict[tuple[int, ...], float] = {}
@@ -323,7 +378,16 @@ def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constrai
                     probabilities[longer] = probability * p
                 else:
                     open_texts.append((longer, probability * p))
-    drafted = decoder.generate([0, 1], Multinomial(), *chosen, *limits, DraftModel(draft, tokens=2), n=1500, **options)
+    drafters: list[Technique] = [DraftModel(draft, tokens=2)]
+    if "lookup" in beside:
+        drafters = [*drafters, PromptLookup(tokens=1, min_ngram=1)]
+    if beside == "lookup, then draft":
+        drafters = drafters[::-1]
+    if beside == "prefix":
+        options["prefix"] = decoder.prefix(prompt[:2])
+    drafted = decoder.generate(prompt, Multinomial(), *chosen, *limits, *drafters, n=1500, **options)
+    assert (drafted.stats.cached_tokens > 0) == (beside == "prefix")
+    assert drafted.stats.accepted_tokens < drafted.stats.drafted_tokens
     assert drafted.stats.accepted_tokens > 150
     chi_square(Counter(tuple(sample.tokens) for sample in drafted.samples), probabilities)
 
