@@ -23,7 +23,7 @@ from decodekit.model import CausalModel
 from decodekit.plan import EnginePlan, RequestPlan
 from decodekit.plugins import Plugins, plugins
 from decodekit.prefix import Prefix
-from decodekit.request import OPTION_NAMES, Request, is_batch, make_request
+from decodekit.request import OPTION_NAMES, Request, check_techniques, is_batch, make_request
 from decodekit.results import Piece, Ranked, Result, Score
 from decodekit.techniques import KVCache, ModelAdapter, ModelRunner, Scheduler, Technique
 from decodekit.vocabulary import Vocabulary
@@ -56,8 +56,8 @@ class Decoder:
         registry: Plugins | None = None,
         **engine: Any,
     ) -> None:
-        if max_rows < 1:
-            raise RequestError(f"max_rows is at least 1, got {max_rows}")
+        if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
+            raise RequestError(f"max_rows is a whole number of at least 1, got {max_rows!r}")
         if not (tokenizer is None or isinstance(tokenizer, Vocabulary) or callable(tokenizer)):
             raise RequestError(
                 f"a tokenizer is a Hugging Face tokenizer or a Vocabulary, got {tokenizer!r:.60}",
@@ -312,7 +312,7 @@ class Decoder:
             return prompt
         if isinstance(prompt, Mapping) and "prompt" in prompt:
             own = {key: value for key, value in prompt.items() if key not in ("prompt", "techniques")}
-            listed = prompt.get("techniques", ())
+            listed = check_techniques(prompt.get("techniques", ()))
             kept = [t for t in techniques if t.name not in own and t.name not in {mine.name for mine in listed}]
             options = {key: value for key, value in options.items() if key not in {mine.name for mine in listed}}
             return make_request(prompt["prompt"], [*kept, *listed], {**options, **own}, self.registry)

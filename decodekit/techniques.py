@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
 
+from decodekit.plain_values import check_plain
 from decodekit.types import Int64, PackedMask, State, Tensor, TokenIds
 
 if TYPE_CHECKING:
@@ -106,6 +107,11 @@ class Technique(BaseModel, metaclass=TechniqueMeta):
             if not hasattr(cls, key):
                 raise TypeError(f"{cls.__name__}: unknown declaration {key!r}")
             setattr(cls, key, frozenset(value) if key == "needs" else value)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
+        return check_plain(value, cls.model_fields[info.field_name or ""].annotation)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **declarations: Any) -> None:

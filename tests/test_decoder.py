@@ -64,7 +64,7 @@ def test_text_chat_and_ids_are_prompts(decoder, tokenizer):
     ids = tokenizer("user:héllo\n")["input_ids"]
     wanted = decoder.generate(ids, max_new_tokens=5)
     chat = [{"role": "user", "content": "héllo"}]
-    for prompt in ("user:héllo\n", chat, tuple(ids), torch.tensor(ids), torch.tensor([ids]), np.array(ids)):
+    for prompt in ("user:héllo\n", chat, tuple(ids), torch.tensor(ids), np.array(ids)):
         assert decoder.generate(prompt, max_new_tokens=5).tokens == wanted.tokens
 
 
