@@ -10,6 +10,7 @@ import torch
 
 from decodekit.assembly import ENGINE_ROLES, assemble, encode
 from decodekit.errors import (
+    DecodekitError,
     GenerationError,
     GenerationInterrupted,
     IncompatibleTechniquesError,
@@ -205,13 +206,15 @@ class Decoder:
     @overload
     def score(self, texts: str) -> Score: ...
     @overload
-    def score(self, texts: Any) -> Any: ...
-    def score(self, texts: Any) -> Score | list[Score]:
+    def score(self, texts: Any, **options: Any) -> Any: ...
+    def score(self, texts: Any, **options: Any) -> Score | list[Score]:
         """Give the log-probability of every token of a text, and its perplexity.
 
         Args:
             texts: One text or token ids, or a batch.
+            options: None: what is told is the model's own law, without any technique. Names are refused.
         """
+        _refuse_options("score", options)
         batch = texts if is_batch(texts) else [texts]
         if not batch:
             raise PromptError("the batch is empty", hint="give at least one text")
@@ -219,7 +222,12 @@ class Decoder:
         return scores if is_batch(texts) else scores[0]
 
     def rank(
-        self, prompt: Any, choices: Sequence[str | Sequence[int]], *, by: Literal["total", "mean"] = "total"
+        self,
+        prompt: Any,
+        choices: Sequence[str | Sequence[int]],
+        *,
+        by: Literal["total", "mean"] = "total",
+        **options: Any,
     ) -> list[Ranked]:
         """Order continuations of a prompt by how likely the model finds them, the likeliest first.
 
@@ -227,7 +235,9 @@ class Decoder:
             prompt: Text, chat messages or token ids.
             choices: Texts (encoded as they stand, without special tokens) or token ids.
             by: Sum of the log-probabilities, or their mean per token, which does not favour short choices.
+            options: None, as for `score`.
         """
+        _refuse_options("rank", options)
         if by not in ("total", "mean"):
             raise RequestError(f"by is 'total' or 'mean', got {by!r}")
         if not choices:
@@ -296,9 +306,9 @@ class Decoder:
         for i, prompt in enumerate(batch):
             try:
                 plans.append(assemble(self._request(prompt, techniques, options), self._plan))
-            except RequestError as error:
+            except DecodekitError as error:
                 if len(batch) > 1:
-                    error.add_note(f"in request {i} of {len(batch)}")
+                    error.args = (f"{error.args[0]} (in request {i} of {len(batch)})", *error.args[1:])
                 raise
         return plans
 
@@ -341,6 +351,16 @@ _NO_CONTEXT: Any = None
 """Engine techniques are built before there is a request."""
 
 __all__ = ["OPTION_NAMES", "Decoder", "GenerationError"]
+
+
+def _refuse_options(method: str, options: Mapping[str, Any]) -> None:
+    """Say that scores are the model's own, where a technique or an option of requests is asked for beside them."""
+    if options:
+        raise RequestError(
+            f"{method} tells the model's own law, which no technique or option changes; "
+            f"got {', '.join(sorted(options))}",
+            hint="generate(…) gives .target_logprobs under techniques, and .prompt_logprobs of a prompt",
+        )
 
 
 def _refuse_missing_folder(name: str) -> None:

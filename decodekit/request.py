@@ -69,7 +69,7 @@ class Request(BaseModel):
     @field_validator("stop", "stop_tokens", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if (isinstance(value, str | int) and not isinstance(value, bool)) or callable(value) else tuple(value or ())
+        return (value,) if isinstance(value, str | int) or callable(value) else tuple(value or ())
 
     @field_validator("stop")
     @classmethod
@@ -189,7 +189,11 @@ def as_prompt(prompt: Any) -> PromptLike:
         if all(isinstance(message, Mapping) and "role" in message for message in prompt):
             return [dict(message) for message in prompt]
     if isinstance(prompt, Mapping):
-        raise PromptError(f"a request as a dict has the key 'prompt', got {sorted(map(str, prompt))}")
+        raise PromptError(
+            f"a request as a dict has the key 'prompt', a chat message 'role' and 'content'; "
+            f"got {sorted(map(str, prompt))}",
+            hint="give what the tokenizer made as its ['input_ids']" if "input_ids" in prompt else None,
+        )
     raise PromptError(
         f"a prompt is text, chat messages with 'role' and 'content', or token ids; "
         f"got {type(prompt).__name__} {prompt!r:.80}"
@@ -221,7 +225,7 @@ def _from_flat(cls: type[Technique], value: Any) -> Technique:
             raise RequestError(
                 f"{cls.name} needs a value, got True", hint=f"its fields are {', '.join(sorted(fields))}"
             )
-    if isinstance(value, Mapping) and value and set(value) <= names:
+    if isinstance(value, Mapping) and set(value) <= names and (value or not required):
         return _make(cls, lambda c: c(**value))
     if isinstance(value, Mapping) and not required.isdisjoint(value):  # {"schema": ..., "whitspace": ...} is no schema
         raise _no_such_field(cls, _misspelt(value, fields), fields)
