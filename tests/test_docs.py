@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import decodekit
-from decodekit import errors, hookspecs
+from decodekit import errors, hookspecs, testing
 from decodekit.plugins import HOOK_ROLES, Origin, Plugins
 
 ROOT = Path(__file__).parent.parent
@@ -79,6 +79,33 @@ def test_the_example_of_every_hook_runs_and_registers(hook: str, preamble: dict[
     assert offered
     if hook in HOOK_ROLES:
         assert all(issubclass(offer.item, HOOK_ROLES[hook]) for offer in offered)
+
+
+LAWS = {
+    "logits_processors": ("Sharpen", testing.ProcessorLaws),
+    "token_selectors": ("RunnerUp", testing.SelectorLaws),
+    "searches": ("Beams", testing.SearchLaws),
+    "drafters": ("Echo", testing.DrafterLaws),
+    "verifiers": ("Refuse", testing.VerifierLaws),
+    "aggregators": ("Shortest", testing.AggregatorLaws),
+    "schedulers": ("SmallFirst", testing.SchedulerLaws),
+    "stopping": ("Sentences", testing.StopLaws),
+}
+
+
+@pytest.mark.parametrize("hook", LAWS)
+def test_the_example_keeps_the_laws_of_its_role(hook: str, preamble: dict[str, Any]) -> None:
+    names = {**preamble}
+    execute(blocks(section(f"decodekit_{hook}"))[0], names, hook)
+    name, laws = LAWS[hook]
+    assert testing.violations(laws, names[name]) == []
+
+
+def test_the_example_of_a_search_runs_under_laws_of_few_tokens(preamble: dict[str, Any]) -> None:
+    names = {**preamble}
+    execute(blocks(section("decodekit_searches"))[0], names, "searches")
+    result = names["decoder"].generate("Once", names["Beams"](), choice=["one", "two"], top_k=2, n=2)
+    assert len(result.samples) == 2 and {sample.text for sample in result.samples} <= {"one", "two"}
 
 
 @pytest.mark.parametrize("hook", ["kv_caches", "model_runners", "schedulers"])
