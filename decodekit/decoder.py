@@ -40,7 +40,8 @@ class Decoder:
     Args:
         model: A Hugging Face causal LM.
         tokenizer: Its tokenizer; a `Vocabulary`; or None, then prompts are token ids and results have no text.
-        max_rows: Most rows in one forward pass; further samples and requests wait for a free one.
+        max_rows: Most rows that run at a time; further samples and requests wait for a free one. What a technique reads
+            beside them (companions, copies of rows that it looks ahead with) is not counted.
         registry: Plugins to use; by default those installed.
         engine: Engine options: techniques of the roles kv cache, model runner and scheduler, by flat name.
 

@@ -146,3 +146,8 @@ def test_every_error_is_explained() -> None:
     public = {name: item for name, item in vars(errors).items() if isinstance(item, type) and not name.startswith("_")}
     names = [name for name, item in public.items() if item.__module__ == "decodekit"]
     assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_every_class_of_laws_is_listed() -> None:
+    page = (ROOT / "docs/laws.md").read_text()
+    assert [name for name in testing.__all__ if name.endswith("Laws") and f"| `{name}` |" not in page] == []
