@@ -208,7 +208,7 @@ def _check_roles(techniques: Sequence[Technique], engine: EnginePlan) -> None:
             f"(verifier)",
             hint="leave one of them out",
         )
-    if verifier and not drafters:
+    if verifier and not drafters and not verifier.keeps_text:
         raise IncompatibleTechniquesError(
             f"{verifier.name!r} (verifier) judges drafts, and the request has no drafter",
             hint="add a drafter, or leave it out",

@@ -171,7 +171,9 @@ def as_prompt(prompt: Any) -> PromptLike:
     if isinstance(prompt, str):
         return prompt
     if isinstance(prompt, bytes | bytearray | memoryview):
-        raise PromptError(f"a prompt is text, got {type(prompt).__name__} {bytes(prompt)!r:.80}", hint="decode it first")
+        raise PromptError(
+            f"a prompt is text, got {type(prompt).__name__} {bytes(prompt)!r:.80}", hint="decode it first"
+        )
     if isinstance(prompt, torch.Tensor | np.ndarray):
         if prompt.ndim == 2 and len(prompt) == 1:
             prompt = prompt[0]

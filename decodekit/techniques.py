@@ -415,9 +415,15 @@ class Verdict:
 
 
 class Verifier(Technique):
-    """Decides what is kept of a draft. Hook `decodekit_verifiers`. At most one per request."""
+    """Decides what is kept of a draft. Hook `decodekit_verifiers`. At most one per request.
+
+    Attributes:
+        keeps_text: Whether the text is, token for token, the one that the request would get without a draft. It may
+            then be asked for where there is no drafter; another verifier would have no effect there and is refused.
+    """
 
     role: ClassVar[str] = "verifier"
+    keeps_text: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(

@@ -105,7 +105,8 @@ def test_the_example_of_a_search_runs_under_laws_of_few_tokens(preamble: dict[st
     names = {**preamble}
     execute(blocks(section("decodekit_searches"))[0], names, "searches")
     result = names["decoder"].generate("Once", names["Beams"](), choice=["one", "two"], top_k=2, n=2)
-    assert len(result.samples) == 2 and {sample.text for sample in result.samples} <= {"one", "two"}
+    assert len(result.samples) == 2
+    assert {sample.text for sample in result.samples} <= {"one", "two"}
 
 
 @pytest.mark.parametrize("hook", ["kv_caches", "model_runners", "schedulers"])

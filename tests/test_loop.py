@@ -435,7 +435,7 @@ def test_a_verifier_whose_token_is_none_is_named(decoder):
         def __call__(self, target, at, drafts, select):
             return [Verdict(0, -1) for _ in drafts]
 
-    with pytest.raises(GenerationError, match="^wild, asking argmax, gave the token -1"):
+    with pytest.raises(GenerationError, match=r"^wild, asking argmax, gave the token -1"):
         decoder.generate([1, 2, 3], Wild(), guess=2, max_new_tokens=3)
 
 
