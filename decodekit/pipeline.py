@@ -205,15 +205,16 @@ def _call(piece: Any, link: Link, law: Law, at: Positions, states: PositionState
         after = piece(law, at)
         if not isinstance(after, Law):
             raise TypeError(f"it gave {type(after).__name__}, not a Law")
-    _check_shape(link.name, after, len(law.logits), vocab)
+    _check_shape(link.name, after, len(states.processors), vocab)
     return after
 
 
 def _check_shape(name: str, law: Law, positions: int, vocab: int) -> None:
     """Refuse a law whose columns are no tokens any more: they would be taken for other ones."""
-    logits, ids = law.logits, law.ids
-    if logits.shape != ((positions, vocab) if ids is None else ids.shape) or len(logits) != positions:
-        given = list(logits.shape) if ids is None else f"{list(logits.shape)} with ids {list(ids.shape)}"
+    ids, shape = law.ids, law.logits.shape
+    fits = shape == (positions, vocab) if ids is None else shape == ids.shape and shape[0] == positions
+    if not fits:
+        given = list(shape) if ids is None else f"{list(shape)} with ids {list(ids.shape)}"
         raise GenerationError(
             f"{name} gave a law of shape {given}, and the law of {positions} positions has {vocab} tokens",
             hint="only a candidate set, Law(logits, ids), has fewer columns than the vocabulary",
