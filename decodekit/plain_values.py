@@ -8,13 +8,14 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import numpy as np
+from pydantic_core import PydanticKnownError
 
 _NUMBERS = frozenset({int, float})
 _PLAIN = frozenset({int, float, bool, NoneType})
 
 
 def check_plain(value: Any, annotation: Any) -> Any:
-    """Give a field's value as it is, or raise `ValueError` where it is a number or a boolean in disguise.
+    """Give a field's value as it is; raise pydantic's error where it is a number or a boolean in disguise.
 
     Args:
         value: What a user gave.
@@ -34,10 +35,9 @@ def check_plain(value: Any, annotation: Any) -> Any:
 def _check(value: Any, kinds: frozenset[Any]) -> None:
     is_bool = isinstance(value, bool | np.bool_)
     if kinds & _NUMBERS and bool not in kinds and (is_bool or isinstance(value, str | bytes)):
-        what = "number" if float in kinds else "integer"
-        raise ValueError(f"input should be a valid {what}, not {type(value).__name__}")
+        raise PydanticKnownError("float_type" if float in kinds else "int_type")
     if bool in kinds and not (is_bool or value is None or (kinds & _NUMBERS and not isinstance(value, str | bytes))):
-        raise ValueError(f"input should be True or False, not {type(value).__name__}")
+        raise PydanticKnownError("bool_type")
 
 
 @lru_cache(maxsize=1024)
