@@ -157,6 +157,11 @@ def encode(request: Request, engine: EnginePlan) -> list[int]:
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
             raise PluginError(f"{rewriter.name} cannot rewrite the prompt: {what}") from error
+        if not isinstance(prompt, str | list):
+            raise PluginError(
+                f"{rewriter.name} gave a prompt of the type {type(prompt).__name__}",
+                hint="a prompt technique returns text or a list of chat messages",
+            )
     tokens = encode_prompt(prompt, engine.tokenizer, engine.model.vocab_size)
     if not tokens:
         raise PromptError("the prompt is empty", hint="give at least one token, for instance the model's bos token")
@@ -195,6 +200,18 @@ def _check_roles(techniques: Sequence[Technique], engine: EnginePlan) -> None:
         raise IncompatibleTechniquesError(
             f"{search.name!r} (search) cannot run with {guess.name!r} (drafter): a draft follows one path",
             hint="leave one of them out",
+        )
+    verifier = _one(techniques, Verifier)
+    if verifier and search:
+        raise IncompatibleTechniquesError(
+            f"{search.name!r} (search) decides itself what is kept of a draft and cannot run with {verifier.name!r} "
+            f"(verifier)",
+            hint="leave one of them out",
+        )
+    if verifier and not drafters and not verifier.keeps_text:
+        raise IncompatibleTechniquesError(
+            f"{verifier.name!r} (verifier) judges drafts, and the request has no drafter",
+            hint="add a drafter, or leave it out",
         )
     names = [t.name for t in techniques if not isinstance(t, Constraint)]
     twice = next((name for name in names if names.count(name) > 1), None)

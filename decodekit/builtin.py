@@ -32,7 +32,7 @@ class Argmax(TokenSelector, name="argmax", stackable=True, deterministic=True, g
         return law.argmax()
 
 
-class Match(Verifier, name="match", source="transformers, prompt lookup; exact for every drafter"):
+class Match(Verifier, name="match", keeps_text=True, source="transformers, prompt lookup; exact for every drafter"):
     """Keep drafted tokens while they equal what the selector chooses at that position.
 
     The text is the one that the request would get without a draft, token for token, whatever the drafter. For drafts

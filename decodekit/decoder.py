@@ -10,6 +10,7 @@ import torch
 
 from decodekit.assembly import ENGINE_ROLES, assemble, encode
 from decodekit.errors import (
+    DecodekitError,
     GenerationError,
     GenerationInterrupted,
     IncompatibleTechniquesError,
@@ -23,7 +24,7 @@ from decodekit.model import CausalModel
 from decodekit.plan import EnginePlan, RequestPlan
 from decodekit.plugins import Plugins, plugins
 from decodekit.prefix import Prefix
-from decodekit.request import OPTION_NAMES, Request, is_batch, make_request
+from decodekit.request import OPTION_NAMES, Request, check_techniques, is_batch, make_request
 from decodekit.results import Piece, Ranked, Result, Score
 from decodekit.techniques import KVCache, ModelAdapter, ModelRunner, Scheduler, Technique
 from decodekit.vocabulary import Vocabulary
@@ -39,7 +40,8 @@ class Decoder:
     Args:
         model: A Hugging Face causal LM.
         tokenizer: Its tokenizer; a `Vocabulary`; or None, then prompts are token ids and results have no text.
-        max_rows: Most rows in one forward pass; further samples and requests wait for a free one.
+        max_rows: Most rows that run at a time; further samples and requests wait for a free one. What a technique reads
+            beside them (companions, copies of rows that it looks ahead with) is not counted.
         registry: Plugins to use; by default those installed.
         engine: Engine options: techniques of the roles kv cache, model runner and scheduler, by flat name.
 
@@ -56,8 +58,8 @@ class Decoder:
         registry: Plugins | None = None,
         **engine: Any,
     ) -> None:
-        if max_rows < 1:
-            raise RequestError(f"max_rows is at least 1, got {max_rows}")
+        if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
+            raise RequestError(f"max_rows is a whole number of at least 1, got {max_rows!r}")
         if not (tokenizer is None or isinstance(tokenizer, Vocabulary) or callable(tokenizer)):
             raise RequestError(
                 f"a tokenizer is a Hugging Face tokenizer or a Vocabulary, got {tokenizer!r:.60}",
@@ -205,13 +207,15 @@ class Decoder:
     @overload
     def score(self, texts: str) -> Score: ...
     @overload
-    def score(self, texts: Any) -> Any: ...
-    def score(self, texts: Any) -> Score | list[Score]:
+    def score(self, texts: Any, **options: Any) -> Any: ...
+    def score(self, texts: Any, **options: Any) -> Score | list[Score]:
         """Give the log-probability of every token of a text, and its perplexity.
 
         Args:
             texts: One text or token ids, or a batch.
+            options: None: what is told is the model's own law, without any technique. Names are refused.
         """
+        _refuse_options("score", options)
         batch = texts if is_batch(texts) else [texts]
         if not batch:
             raise PromptError("the batch is empty", hint="give at least one text")
@@ -219,7 +223,12 @@ class Decoder:
         return scores if is_batch(texts) else scores[0]
 
     def rank(
-        self, prompt: Any, choices: Sequence[str | Sequence[int]], *, by: Literal["total", "mean"] = "total"
+        self,
+        prompt: Any,
+        choices: Sequence[str | Sequence[int]],
+        *,
+        by: Literal["total", "mean"] = "total",
+        **options: Any,
     ) -> list[Ranked]:
         """Order continuations of a prompt by how likely the model finds them, the likeliest first.
 
@@ -227,7 +236,9 @@ class Decoder:
             prompt: Text, chat messages or token ids.
             choices: Texts (encoded as they stand, without special tokens) or token ids.
             by: Sum of the log-probabilities, or their mean per token, which does not favour short choices.
+            options: None, as for `score`.
         """
+        _refuse_options("rank", options)
         if by not in ("total", "mean"):
             raise RequestError(f"by is 'total' or 'mean', got {by!r}")
         if not choices:
@@ -296,9 +307,9 @@ class Decoder:
         for i, prompt in enumerate(batch):
             try:
                 plans.append(assemble(self._request(prompt, techniques, options), self._plan))
-            except RequestError as error:
+            except DecodekitError as error:
                 if len(batch) > 1:
-                    error.add_note(f"in request {i} of {len(batch)}")
+                    error.args = (f"{error.args[0]} (in request {i} of {len(batch)})", *error.args[1:])
                 raise
         return plans
 
@@ -312,7 +323,7 @@ class Decoder:
             return prompt
         if isinstance(prompt, Mapping) and "prompt" in prompt:
             own = {key: value for key, value in prompt.items() if key not in ("prompt", "techniques")}
-            listed = prompt.get("techniques", ())
+            listed = check_techniques(prompt.get("techniques", ()))
             kept = [t for t in techniques if t.name not in own and t.name not in {mine.name for mine in listed}]
             options = {key: value for key, value in options.items() if key not in {mine.name for mine in listed}}
             return make_request(prompt["prompt"], [*kept, *listed], {**options, **own}, self.registry)
@@ -341,6 +352,16 @@ _NO_CONTEXT: Any = None
 """Engine techniques are built before there is a request."""
 
 __all__ = ["OPTION_NAMES", "Decoder", "GenerationError"]
+
+
+def _refuse_options(method: str, options: Mapping[str, Any]) -> None:
+    """Say that scores are the model's own, where a technique or an option of requests is asked for beside them."""
+    if options:
+        raise RequestError(
+            f"{method} tells the model's own law, which no technique or option changes; "
+            f"got {', '.join(sorted(options))}",
+            hint="generate(…) gives .target_logprobs under techniques, and .prompt_logprobs of a prompt",
+        )
 
 
 def _refuse_missing_folder(name: str) -> None:

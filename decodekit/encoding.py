@@ -42,8 +42,10 @@ def _from_text(prompt: str | list[dict[str, Any]], tokenizer: Any, what: str) ->
         if not isinstance(prompt, str):
             raise PromptError(f"{what} is chat messages, which need a tokenizer with a chat template, got a Vocabulary")
         return list(tokenizer.encode(prompt))
+    # What has such a limit logs that a prompt is longer; whether it is too long for the model is said afterwards.
+    quiet = {"verbose": False} if hasattr(tokenizer, "model_max_length") else {}
     if isinstance(prompt, str):
-        return list(tokenizer(prompt)["input_ids"])
+        return list(tokenizer(prompt, **quiet)["input_ids"])
     if not getattr(tokenizer, "chat_template", None):
         raise PromptError(
             f"{what} is chat messages, which need a tokenizer with a chat template, and this one has none",
@@ -53,4 +55,4 @@ def _from_text(prompt: str | list[dict[str, Any]], tokenizer: Any, what: str) ->
         text = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
     except Exception as error:  # templates raise whatever their author wrote
         raise PromptError(f"the chat template refuses {what}: {error}") from error
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return list(tokenizer(text, add_special_tokens=False, **quiet)["input_ids"])

@@ -45,7 +45,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "value_error": lambda at: str(at["error"]),
     "finite_number": lambda at: "is not a finite number",
 }
-_TAG = re.compile(r"\w+[\[(-].*|str|int|float|bool|list|tuple|dict|Path", re.DOTALL)
+_TAG = re.compile(r"\w+[\[(-].*|str|int|float|bool|list|tuple|dict|Path|callable", re.DOTALL)
 """Parts of a place that name an alternative of a union, not a field."""
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -135,7 +136,10 @@ class Loop:
             if aggregator is not None:
                 try:
                     with blamed_on(name_of(aggregator)):
-                        results[i] = replace(results[i], answer=aggregator(results[i].samples))
+                        answer = aggregator(results[i].samples)
+                        if not isinstance(answer, Completion):
+                            raise TypeError(f"it gave {type(answer).__name__}, not a Completion")
+                    results[i] = replace(results[i], answer=answer)
                 except GenerationError as error:
                     fault = fault or error
         if fault is not None:
@@ -302,8 +306,10 @@ class Loop:
         return sorted(moves, key=lambda move: move.place)
 
     def _select(self, scored: Scored, index: list[int], part: Part, target: TargetLaw) -> list[Move]:
-        with blamed_on(name_of(part.selector)):
-            tokens = part.selector(target.law, _seen_by(part, index, target.at, scored)).tolist()
+        name, at = name_of(part.selector), _seen_by(part, index, target.at, scored)
+        with blamed_on(name):
+            tokens = part.selector(target.law, at).tolist()
+        check_tokens(name, tokens, len(index), scored.logits.shape[-1])
         return [Move(p, [token], [p], place=p) for p, token in zip(index, tokens, strict=True)]
 
     def _verify(self, scored: Scored, index: list[int], part: Part, target: TargetLaw) -> list[Move]:
@@ -313,6 +319,9 @@ class Loop:
         with blamed_on(name_of(verifier)):
             at = _seen_by(part, index, target.at, scored)
             verdicts = verifier(target.law, at, drafts, part.selector)
+            chosen = [verdict.token for verdict in verdicts]
+        named = f"{name_of(verifier)}, asking {name_of(part.selector)},"
+        check_tokens(named, chosen, len(drafts), scored.logits.shape[-1])
         moves: list[Move] = []
         for r, draft, verdict in zip(owners, drafts, verdicts, strict=True):
             if not 0 <= verdict.kept <= len(draft.tokens):
@@ -469,6 +478,20 @@ class Loop:
         for place, row in enumerate(ranked):
             row.sample = place
         return ranked[: group.plan.request.n]
+
+
+def check_tokens(name: str, tokens: Any, count: int, vocab: int) -> None:
+    """Refuse what a selector or a verifier chose, unless it is `count` tokens of the vocabulary."""
+    if type(tokens) is not list or len(tokens) != count:
+        given = f"{len(tokens)} tokens" if type(tokens) is list else f"{tokens!r:.40}"
+        raise GenerationError(f"{name} gave {given} for {count} positions", hint="give one token id per position")
+    if set(map(type, tokens)) == {int} and min(tokens) >= 0 and max(tokens) < vocab:
+        return
+    wrong = next(token for token in tokens if type(token) is not int or not 0 <= token < vocab)
+    raise GenerationError(
+        f"{name} gave the token {wrong!r:.40}, and tokens are whole numbers from 0 to {vocab - 1}",
+        hint="give an int64 tensor of shape [position]",
+    )
 
 
 def _result(group: Group, rows: Sequence[Row]) -> Result:

@@ -309,6 +309,12 @@ def _refuse_what_is_no_decoder(model: Any) -> None:
     name = type(model).__name__
     if not isinstance(model, nn.Module) or not hasattr(model, "config"):
         raise ModelError(f"{name} is not a transformers model", hint="pass the model, not its name or its config")
+    if hasattr(model, "peft_config") and hasattr(model, "get_base_model"):
+        raise ModelError(
+            f"{name} is a wrapper of PEFT's",
+            hint="make the decoder of the base model and give the wrapped one to requests, lora=…; "
+            "or decode with merge_and_unload()",
+        )
     if getattr(model.config, "is_encoder_decoder", False):
         raise ModelError(
             f"{name} is an encoder-decoder model, which decodekit does not decode with",

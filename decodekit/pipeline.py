@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from decodekit.errors import DeadEndError, blamed_on
+from decodekit.errors import DeadEndError, GenerationError, blamed_on
 from decodekit.law import Law
 from decodekit.plan import Link, RequestPlan, is_number
 from decodekit.positions import Positions
@@ -160,7 +160,7 @@ def _chain(
     for j, link in enumerate(links[:early]):
         if link.stage is Stage.BAN and base is None:
             base = law
-        law = _call(part.pieces[j], link, law, at, states, j)
+        law = _call(part.pieces[j], link, law, at, states, j, vocab)
         if base is None or (blaming and bool(law.logits.isnan().any())):
             yield link.name, law, None
     if part.plans[0].constraint is not None:
@@ -172,7 +172,7 @@ def _chain(
         law, lifted = _lift(law, base, vocab)
         yield part.plans[0].constraint_name or links[early - 1].name, law, lifted
     for j, link in enumerate(links[early:], early):
-        law = _call(part.pieces[j], link, law, at, states, j)
+        law = _call(part.pieces[j], link, law, at, states, j, vocab)
         yield link.name, law, lifted
 
 
@@ -193,7 +193,7 @@ def blame(part: Part, logits: Float[Tensor, "one vocab"], at: Positions, states:
     return plan.search.name if plan.search is not None else plan.selector.name
 
 
-def _call(piece: Any, link: Link, law: Law, at: Positions, states: PositionStates, j: int) -> Law:
+def _call(piece: Any, link: Link, law: Law, at: Positions, states: PositionStates, j: int, vocab: int) -> Law:
     if link.stateful:
         at = at.with_states([s[j] for s in states.processors])
     if link.hooked:
@@ -205,7 +205,20 @@ def _call(piece: Any, link: Link, law: Law, at: Positions, states: PositionState
         after = piece(law, at)
         if not isinstance(after, Law):
             raise TypeError(f"it gave {type(after).__name__}, not a Law")
+    _check_shape(link.name, after, len(states.processors), vocab)
     return after
+
+
+def _check_shape(name: str, law: Law, positions: int, vocab: int) -> None:
+    """Refuse a law whose columns are no tokens any more: they would be taken for other ones."""
+    ids, shape = law.ids, law.logits.shape
+    fits = shape == (positions, vocab) if ids is None else shape == ids.shape and shape[0] == positions
+    if not fits:
+        given = list(shape) if ids is None else f"{list(shape)} with ids {list(ids.shape)}"
+        raise GenerationError(
+            f"{name} gave a law of shape {given}, and the law of {positions} positions has {vocab} tokens",
+            hint="only a candidate set, Law(logits, ids), has fewer columns than the vocabulary",
+        )
 
 
 def _mask(

@@ -55,16 +55,16 @@ _OF_THE_DECODER = ("max_rows",)
 
 _THEIR_NAMES = {
     "do_sample": "multinomial=True, or any of temperature, top_k, top_p, …",
-    "num_beams": "a search plugin",
+    "num_beams": "beam_search",
     "num_return_sequences": "n",
     "max_length": "max_new_tokens, which does not count the prompt,",
     "min_length": "min_new_tokens, which does not count the prompt,",
     "stop_strings": "stop",
     "eos_token_id": "stop_tokens",
     "streamer": "Decoder.stream",
-    "guidance_scale": "a guidance plugin",
-    "prompt_lookup_num_tokens": "a drafter plugin",
-    "assistant_model": "a drafter plugin",
+    "guidance_scale": "guidance",
+    "prompt_lookup_num_tokens": "prompt_lookup",
+    "assistant_model": "draft_model",
 }
 
 
@@ -213,7 +213,10 @@ class Plugins:
         from decodekit.request import OPTION_NAMES
 
         if name in _THEIR_NAMES:
-            return f"what transformers calls {name} is {_THEIR_NAMES[name]} here"
+            ours = _THEIR_NAMES[name]
+            missing = ours not in self.techniques and ours in FIRST_PARTY
+            install = f" (pip install {FIRST_PARTY[ours]})" if missing else ""
+            return f"what transformers calls {name} is {ours} here{install}"
         known = [*self.techniques, *FIRST_PARTY, *OPTION_NAMES, *_OF_THE_DECODER]
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         if not close:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from decodekit.errors import PromptError, RequestError
 from decodekit.faults import explain
+from decodekit.plain_values import check_plain
 from decodekit.techniques import Technique
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class Request(BaseModel):
     prompt_logprobs: bool = False
     prefix: Any = None
     keep_prefix: bool = False
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
+        return check_plain(value, cls.model_fields[info.field_name or ""].annotation)
 
     @field_validator("stop", "stop_tokens", mode="before")
     @classmethod
@@ -133,30 +139,41 @@ def make_request(
         UnknownTechniqueError: With the nearest name and the plugin to install.
         RequestError: For a value that does not fit.
     """
-    chosen: list[Technique] = []
-    for technique in techniques:
-        if not isinstance(technique, Technique):
-            raise RequestError(
-                f"{technique!r} is not a technique",
-                hint="techniques are instances such as TopP(0.9); prompts come first",
-            )
-        chosen.append(technique)
+    chosen = check_techniques(techniques)
     plain: dict[str, Any] = {}
     for name, value in options.items():
         if name in OPTION_NAMES:
             plain[name] = value
-        elif value is not None and value is not False:
-            chosen.append(_from_flat(registry.technique(name), value))
+            continue
+        kind = registry.technique(name)
+        if value is not None and value is not False:
+            chosen.append(_from_flat(kind, value))
     try:
         return Request(prompt=as_prompt(prompt), techniques=tuple(chosen), **plain)
     except ValidationError as error:
         raise RequestError(explain(error, "request")) from error
 
 
+def check_techniques(techniques: Any) -> list[Technique]:
+    """Give what was said to be techniques, or refuse what is none."""
+    listed = list(techniques) if isinstance(techniques, Sequence) and not isinstance(techniques, str) else [techniques]
+    for technique in listed:
+        if not isinstance(technique, Technique):
+            raise RequestError(
+                f"{technique!r:.80} is not a technique",
+                hint="techniques are instances such as TopP(0.9); prompts come first",
+            )
+    return listed
+
+
 def as_prompt(prompt: Any) -> PromptLike:
     """Recognise text, chat messages or token ids; raise `PromptError` for anything else."""
     if isinstance(prompt, str):
         return prompt
+    if isinstance(prompt, bytes | bytearray | memoryview):
+        raise PromptError(
+            f"a prompt is text, got {type(prompt).__name__} {bytes(prompt)!r:.80}", hint="decode it first"
+        )
     if isinstance(prompt, torch.Tensor | np.ndarray):
         if prompt.ndim == 2 and len(prompt) == 1:
             prompt = prompt[0]
@@ -174,7 +191,11 @@ def as_prompt(prompt: Any) -> PromptLike:
         if all(isinstance(message, Mapping) and "role" in message for message in prompt):
             return [dict(message) for message in prompt]
     if isinstance(prompt, Mapping):
-        raise PromptError(f"a request as a dict has the key 'prompt', got {sorted(map(str, prompt))}")
+        raise PromptError(
+            f"a request as a dict has the key 'prompt', a chat message 'role' and 'content'; "
+            f"got {sorted(map(str, prompt))}",
+            hint="give what the tokenizer made as its ['input_ids']" if "input_ids" in prompt else None,
+        )
     raise PromptError(
         f"a prompt is text, chat messages with 'role' and 'content', or token ids; "
         f"got {type(prompt).__name__} {prompt!r:.80}"
@@ -184,7 +205,7 @@ def as_prompt(prompt: Any) -> PromptLike:
 def is_batch(prompts: Any) -> bool:
     """Say whether `prompts` is several prompts rather than one."""
     if isinstance(prompts, torch.Tensor | np.ndarray):
-        return prompts.ndim == 2 and len(prompts) != 1
+        return prompts.ndim == 2
     if isinstance(prompts, str | Mapping | Request) or not isinstance(prompts, Sequence):
         return False
     if not prompts:
@@ -206,7 +227,7 @@ def _from_flat(cls: type[Technique], value: Any) -> Technique:
             raise RequestError(
                 f"{cls.name} needs a value, got True", hint=f"its fields are {', '.join(sorted(fields))}"
             )
-    if isinstance(value, Mapping) and value and set(value) <= names:
+    if isinstance(value, Mapping) and set(value) <= names and (value or not required):
         return _make(cls, lambda c: c(**value))
     if isinstance(value, Mapping) and not required.isdisjoint(value):  # {"schema": ..., "whitspace": ...} is no schema
         raise _no_such_field(cls, _misspelt(value, fields), fields)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
 
+from decodekit.plain_values import check_plain
 from decodekit.types import Int64, PackedMask, State, Tensor, TokenIds
 
 if TYPE_CHECKING:
@@ -106,6 +107,11 @@ class Technique(BaseModel, metaclass=TechniqueMeta):
             if not hasattr(cls, key):
                 raise TypeError(f"{cls.__name__}: unknown declaration {key!r}")
             setattr(cls, key, frozenset(value) if key == "needs" else value)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
+        return check_plain(value, cls.model_fields[info.field_name or ""].annotation)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **declarations: Any) -> None:
@@ -409,9 +415,15 @@ class Verdict:
 
 
 class Verifier(Technique):
-    """Decides what is kept of a draft. Hook `decodekit_verifiers`. At most one per request."""
+    """Decides what is kept of a draft. Hook `decodekit_verifiers`. At most one per request.
+
+    Attributes:
+        keeps_text: Whether the text is, token for token, the one that the request would get without a draft. It may
+            then be asked for where there is no drafter; another verifier would have no effect there and is refused.
+    """
 
     role: ClassVar[str] = "verifier"
+    keeps_text: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import decodekit
-from decodekit import errors, hookspecs
+from decodekit import errors, hookspecs, testing
 from decodekit.plugins import HOOK_ROLES, Origin, Plugins
 
 ROOT = Path(__file__).parent.parent
@@ -81,6 +81,34 @@ def test_the_example_of_every_hook_runs_and_registers(hook: str, preamble: dict[
         assert all(issubclass(offer.item, HOOK_ROLES[hook]) for offer in offered)
 
 
+LAWS = {
+    "logits_processors": ("Sharpen", testing.ProcessorLaws),
+    "token_selectors": ("RunnerUp", testing.SelectorLaws),
+    "searches": ("Beams", testing.SearchLaws),
+    "drafters": ("Echo", testing.DrafterLaws),
+    "verifiers": ("Refuse", testing.VerifierLaws),
+    "aggregators": ("Shortest", testing.AggregatorLaws),
+    "schedulers": ("SmallFirst", testing.SchedulerLaws),
+    "stopping": ("Sentences", testing.StopLaws),
+}
+
+
+@pytest.mark.parametrize("hook", LAWS)
+def test_the_example_keeps_the_laws_of_its_role(hook: str, preamble: dict[str, Any]) -> None:
+    names = {**preamble}
+    execute(blocks(section(f"decodekit_{hook}"))[0], names, hook)
+    name, laws = LAWS[hook]
+    assert testing.violations(laws, names[name]) == []
+
+
+def test_the_example_of_a_search_runs_under_laws_of_few_tokens(preamble: dict[str, Any]) -> None:
+    names = {**preamble}
+    execute(blocks(section("decodekit_searches"))[0], names, "searches")
+    result = names["decoder"].generate("Once", names["Beams"](), choice=["one", "two"], top_k=2, n=2)
+    assert len(result.samples) == 2
+    assert {sample.text for sample in result.samples} <= {"one", "two"}
+
+
 @pytest.mark.parametrize("hook", ["kv_caches", "model_runners", "schedulers"])
 def test_the_examples_of_engine_options_decode(hook: str, preamble: dict[str, Any]) -> None:
     module = ModuleType("documented")
@@ -119,3 +147,8 @@ def test_every_error_is_explained() -> None:
     public = {name: item for name, item in vars(errors).items() if isinstance(item, type) and not name.startswith("_")}
     names = [name for name, item in public.items() if item.__module__ == "decodekit"]
     assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_every_class_of_laws_is_listed() -> None:
+    page = (ROOT / "docs/laws.md").read_text()
+    assert [name for name in testing.__all__ if name.endswith("Laws") and f"| `{name}` |" not in page] == []

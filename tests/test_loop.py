@@ -9,7 +9,9 @@ import torch
 
 from decodekit import Decoder, Vocabulary
 from decodekit.errors import DeadEndError, GenerationError, GenerationInterrupted
+from decodekit.law import Law
 from decodekit.plugins import Plugins
+from decodekit.techniques import Aggregator, LogitsProcessor, TokenSelector, Verdict, Verifier
 from decodekit.testing.toys import tiny_llama
 from tests import reference
 from tests.pieces import AlternatingMachine, Fatigue, Heat, registry_of_the_tests
@@ -424,3 +426,61 @@ def test_technique_objects_and_flat_names_are_the_same(decoder):
     flat = decoder.generate(PROMPTS[0], heat=0.9, fatigue=0.3, seed=1, max_new_tokens=6)
     objects = decoder.generate(PROMPTS[0], Heat(0.9), Fatigue(penalty=0.3), seed=1, max_new_tokens=6)
     assert flat.tokens == objects.tokens
+
+
+CHOICES = [
+    (lambda law: torch.full((len(law.logits),), -1), "the token -1, and tokens are whole numbers from 0 to 11"),
+    (lambda law: torch.full((len(law.logits),), 12), "the token 12, "),
+    (lambda law: law.argmax().float(), r"the token \d+.0, "),
+    (lambda law: law.argmax()[:, None], r"the token \[\d+\], "),
+    (lambda law: law.argmax()[:0], "0 tokens for 2 positions"),
+    (lambda law: law.argmax()[0], r"\d+ for 2 positions"),
+]
+
+
+@pytest.mark.parametrize(("choose", "message"), CHOICES, ids=str)
+def test_a_selector_whose_answer_is_no_tokens_is_named(decoder, choose, message):
+    class Wild(TokenSelector, name="wild"):
+        def __call__(self, law, at):
+            return choose(law)
+
+    with pytest.raises(GenerationError, match=f"^wild gave {message}.*step 1"):
+        decoder.generate([[1, 2, 3], [4]], Wild(), max_new_tokens=3)
+
+
+def test_a_verifier_whose_token_is_none_is_named(decoder):
+    class Wild(Verifier, name="wild"):
+        def __call__(self, target, at, drafts, select):
+            return [Verdict(0, -1) for _ in drafts]
+
+    with pytest.raises(GenerationError, match=r"^wild, asking argmax, gave the token -1"):
+        decoder.generate([1, 2, 3], Wild(), guess=2, max_new_tokens=3)
+
+
+LAWS = [
+    (lambda law: law.with_logits(law.logits[:, 1:9]), r"shape \[1, 8\], and the law of 1 positions has 12 tokens"),
+    (lambda law: Law(law.logits.repeat(2, 1)), r"shape \[2, 12\], "),
+    (lambda law: Law(law.logits[:, :3], law.argmax()[:, None]), r"shape \[1, 3\] with ids \[1, 1\], "),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), LAWS, ids=str)
+def test_a_processor_that_changes_the_shape_of_the_law_is_named(decoder, change, message):
+    class Wild(LogitsProcessor, name="wild"):
+        def __call__(self, law, at):
+            return change(law)
+
+    with pytest.raises(GenerationError, match=f"^wild gave a law of {message}.*step 1"):
+        decoder.generate([1, 2, 3], Wild(), max_new_tokens=3)
+
+
+@pytest.mark.parametrize("answer", [None, [], "text"])
+def test_an_aggregator_that_gives_no_completion_is_named_and_loses_no_sample(decoder, answer):
+    class Wild(Aggregator, name="wild"):
+        def __call__(self, samples):
+            return answer
+
+    kind = type(answer).__name__
+    with pytest.raises(GenerationError, match=f"wild raised TypeError: it gave {kind}, not a Completion") as caught:
+        decoder.generate([1, 2, 3], Wild(), max_new_tokens=3, n=2)
+    assert len(caught.value.results[0].samples) == 2

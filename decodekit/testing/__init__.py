@@ -1,4 +1,4 @@
-"""The laws of DESIGN.md as classes to inherit from, toys to check them on, and pieces that break them on purpose.
+"""The laws of docs/laws.md as classes to inherit from, toys to check them on, and pieces that break them on purpose.
 
     from decodekit.testing import ProcessorLaws
 

@@ -198,6 +198,14 @@ class SearchLaws:
                 narrow = piece(as_candidates(one.law, seed), one.group)
                 assert _alike(one.given, narrow), f"at full width {one.given}, as candidates {narrow}"
 
+    def test_laws_of_few_columns_are_taken_and_agree_with_full_width(self) -> None:
+        piece = self.piece()
+        for one in self.plays(piece):
+            for columns in range(1, 4):
+                few = one.law.candidates(columns)
+                wide, narrow = piece(few.full(self.vocab_size), one.group), piece(few, one.group)
+                assert _alike(wide, narrow), f"at full width {wide}, as {columns} candidates {narrow}"
+
     def test_a_constant_added_to_the_logits_changes_nothing(self) -> None:
         piece = self.piece()
         for one in self.plays(piece):

@@ -149,6 +149,9 @@ def test_no_answer_at_all_is_an_error_that_shows_a_sample():
 def test_bad_parameters_are_refused_when_it_is_made():
     with pytest.raises(ValidationError, match="not a regular expression"):
         SelfConsistency("(")
+    for pattern in ("", r"\d*", "a|"):
+        with pytest.raises(ValidationError, match="it matches the empty text"):
+            SelfConsistency(pattern)
     with pytest.raises(ValidationError, match="not by both"):
         SelfConsistency(r"\d", field="a")
 

@@ -104,8 +104,7 @@ def test_numbers_that_differ_share_a_call(decoder):
     assert [r.tokens for r in decoder.generate(requests)] == [decoder.generate(r).tokens for r in requests]
 
 
-def test_the_last_layer_is_no_candidate_and_leaves_the_text(decoder):
-    assert texts(decoder, Dola([3])) == texts(decoder)
+def test_the_last_layer_is_no_candidate(decoder):
     assert texts(decoder, Dola([3, 1])) == texts(decoder, Dola([1]))
 
 
@@ -251,6 +250,7 @@ REFUSED = [
     ({"dola": []}, "at least one layer"),
     ({"dola": [-1]}, "counted from 0"),
     ({"dola": [4]}, "no layer 4 in a model of 3 layers"),
+    ({"dola": [3]}, "layer 3 is the last one of 3"),
     ({"dola": {"relative_top": 2}}, "less than or equal to 1"),
     ({"contrastive_search": {"k": 0}}, "greater than or equal to 1"),
     ({"contrastive_search": {"alpha": 1.1}}, "less than or equal to 1"),
@@ -262,6 +262,13 @@ REFUSED = [
 def test_what_cannot_be_right_is_refused(decoder, options, message):
     with pytest.raises(RequestError, match=message):
         decoder.generate(PROMPTS[0], max_new_tokens=LIMIT, **options)
+
+
+def test_layers_that_a_model_has_not_are_refused_before_it_is_run(decoder, monkeypatch):
+    fresh = Decoder(tiny_llama(VOCAB))
+    monkeypatch.setattr(fresh.model, "forward", None)
+    with pytest.raises(RequestError, match="there is no layer 99"):
+        fresh.generate([1], dola=[99])
 
 
 def test_text_without_a_tokenizer_and_chats_that_a_template_refuses():

@@ -48,6 +48,25 @@ def test_an_adapter_of_another_model_is_refused_with_names_and_shapes(zoo):
     refuse(zoo, "and 2 more", many, **misfit)
 
 
+def test_a_config_that_contradicts_its_tensors_is_refused(zoo):
+    where = r"'model.layers.0.self_attn.q_proj'"
+    refuse(zoo, rf"contradicts its tensors: target_modules=\['v_proj'\] leaves out {where}", target_modules=["v_proj"])
+    refuse(zoo, rf"target_modules='.\*up_proj' leaves out {where}", target_modules=".*up_proj")
+    refuse(zoo, "is not a regular expression", target_modules="(")
+    refuse(zoo, rf"layers_to_transform=\[1\] leaves out {where}", layers_to_transform=1)
+    refuse(zoo, "lora_alpha=0, which makes nothing of it", lora_alpha=0)
+    fits = Lora(PAIR, {**CONFIG, "target_modules": ["q_proj", "c_attn"], "layers_to_transform": [0]})
+    assert Decoder(zoo().model).generate([1], fits, max_new_tokens=1).tokens
+
+
+def test_an_adapter_that_names_another_base_warns_and_a_copy_elsewhere_does_not(zoo):
+    decoder = Decoder(zoo().model)
+    decoder.model.config._name_or_path = "/models/Llama-9B/"
+    decoder.generate([1], Lora(PAIR, {**CONFIG, "base_model_name_or_path": "meta/llama-9b"}), max_new_tokens=1)
+    with pytest.warns(UserWarning, match="says that it is for 'meta/other', and the model was loaded from"):
+        decoder.generate([1], Lora(PAIR, {**CONFIG, "base_model_name_or_path": "meta/other"}), max_new_tokens=1)
+
+
 def test_tensors_that_make_no_adapter_are_refused(zoo):
     refuse(zoo, "only lora_A of", {k: v for k, v in PAIR.items() if "lora_A" in k})
     refuse(zoo, "neither a lora_A nor a lora_B", {**PAIR, f"{KEY}.lora_magnitude_vector": torch.ones(16)})

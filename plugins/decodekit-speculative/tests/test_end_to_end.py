@@ -86,3 +86,9 @@ def test_a_stream_of_drafts_adds_up_to_the_text(decoder, options):
 def test_the_block_rule_refuses_two_drafters(decoder):
     with pytest.raises(IncompatibleTechniquesError, match="'block_rule': it judges the draft of one drafter"):
         decoder.generate(PROMPTS[0], regex="na+", **LOOKUP, **FORCED, block_rule=True)
+
+
+@pytest.mark.parametrize("rule", ["token_rule", "block_rule"])
+def test_a_ratio_rule_that_would_have_no_effect_is_refused_by_name(decoder, rule):
+    with pytest.raises(IncompatibleTechniquesError, match=rf"'{rule}' \(verifier\) judges drafts, .* has no drafter"):
+        decoder.generate(PROMPTS[0], **{rule: True})

@@ -59,9 +59,11 @@ class SelfConsistency(Aggregator, name="self_consistency", source="arXiv:2203.11
     def _compiles(cls, value: str | None) -> str | None:
         if value is not None:
             try:
-                re.compile(value)
+                empty = re.fullmatch(value, "")
             except re.error as error:
                 raise ValueError(f"not a regular expression: {error}") from error
+            if empty is not None:
+                raise ValueError("it matches the empty text, which would be every sample's answer")
         return value
 
     @model_validator(mode="after")

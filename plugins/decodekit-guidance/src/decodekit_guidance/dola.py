@@ -47,7 +47,7 @@ class Dola(
     Args:
         layers: "low" or "high", every second layer of that half of the model (of the first or last 20, in models of
             more than 40); or indices, where k is the output of k layers and 0 the embeddings. The last layer is no
-            candidate; where nothing else is listed, the law stays as it is.
+            candidate; where nothing else is listed, that is refused.
         relative_top: In [0, 1]; 0 keeps every token.
     """
 
@@ -67,12 +67,14 @@ class Dola(
         model = context.model
         if model is None:
             raise IncompatibleTechniquesError(f"{self.name!r} needs a decoder with a model")
+        tied = bool(getattr(model.config, "tie_word_embeddings", False))
+        # Refused, where it has to be, before the layers are looked for, which takes a forward pass.
+        count = getattr(model.config, "num_hidden_layers", 0) or len(layers_of(model, self.name))
+        layers = candidates(self.layers, count, tied=tied)
         modules = layers_of(model, self.name)
         head = model.model.get_output_embeddings()
         if head is None:
             raise IncompatibleTechniquesError(f"{self.name!r}: {type(model.model).__name__} has no output embeddings")
-        tied = bool(getattr(model.config, "tie_word_embeddings", False))
-        layers = candidates(self.layers, len(modules), tied=tied)
         return piece_of(self, {"layers": layers}, modules=tuple(modules[k] for k in layers), head=head)
 
     def around(self, run: Pass) -> AbstractContextManager[Any]:
@@ -108,6 +110,11 @@ def candidates(layers: str | tuple[int, ...], count: int, *, tied: bool) -> tupl
     if not isinstance(layers, str):
         if layers[-1] > count:
             raise IncompatibleTechniquesError(f"'dola': there is no layer {layers[-1]} in a model of {count} layers")
+        if layers == (count,):
+            raise IncompatibleTechniquesError(
+                f"'dola': layer {count} is the last one of {count}, and is contrasted with earlier ones",
+                hint=f"list layers from 0 (the embeddings) to {count - 1}",
+            )
         return tuple(k for k in layers if k < count)
     half = range(0, count // 2, 2) if count <= 40 else range(0, 20, 2)
     start = 0 if not tied else min(2, count - 1)

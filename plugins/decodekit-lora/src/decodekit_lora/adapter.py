@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,9 +14,9 @@ from transformers.pytorch_utils import Conv1D
 
 from decodekit import CausalModel, IncompatibleTechniquesError, RequestError
 from decodekit.types import Float, Tensor
-from decodekit_lora.config import Scaling
+from decodekit_lora.config import Scaling, contradictions
 from decodekit_lora.layout import faults_of
-from decodekit_lora.source import Source
+from decodekit_lora.source import Config, Source
 
 _NAME = re.compile(r"^(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<side>[AB])(?:\.[^.]+)?\.weight$")
 _SHOWN = 3
@@ -68,6 +70,13 @@ class Adapter:
         config, tensors = source.read()
         scaling = Scaling.of(config, source.label)
         pairs = _pairs(tensors, source.label)
+        wrong = contradictions(config, list(pairs))
+        if wrong:
+            raise RequestError(
+                f"lora: the config of adapter {source.label} contradicts its tensors: {_some(wrong)}",
+                hint="take adapter_config.json and the weights from the same save_pretrained",
+            )
+        _compare_bases(config, source, model)
         modules = dict(model.model.named_modules())
         faults = [fault for name, pair in pairs.items() if (fault := _misfit(name, modules.get(name), pair, scaling))]
         _refuse(faults, source, model)
@@ -115,12 +124,32 @@ def _size(module: nn.Module) -> tuple[int, int] | None:
     return (module.weight.shape[0], module.weight.shape[1]) if isinstance(module, Conv1D) else None
 
 
+def _compare_bases(config: Config, source: Source, model: CausalModel) -> None:
+    """Warn where an adapter says that it was trained on a model of another name; shapes alone do not tell."""
+    said, ours = config.get("base_model_name_or_path"), getattr(model.config, "_name_or_path", "")
+    if said and ours and _last(said) != _last(ours):
+        warnings.warn(
+            f"lora: adapter {source.label} says that it is for {str(said)!r}, and the model was loaded from {ours!r}; "
+            f"its shapes fit, its weights may mean nothing there",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _last(name: Any) -> str:
+    """Give the last part of a name on the hub or of a path, which stays the same where a model is copied."""
+    return re.split(r"[/\\]", str(name).rstrip("/\\"))[-1].casefold()
+
+
+def _some(faults: Sequence[str]) -> str:
+    more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+    return f"{'; '.join(faults[:_SHOWN])}{more}"
+
+
 def _refuse(faults: Sequence[str], source: Source, model: CausalModel) -> None:
     if faults:
-        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         raise IncompatibleTechniquesError(
-            f"lora: adapter {source.label} does not fit {type(model.model).__name__}: "
-            f"{'; '.join(faults[:_SHOWN])}{more}",
+            f"lora: adapter {source.label} does not fit {type(model.model).__name__}: {_some(faults)}",
             hint="take the model that the adapter was trained on",
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ _WITHOUT_EFFECT = {
     "peft_version",
     "revision",
     "task_type",
-    # which modules were chosen: the tensors' names tell
+    # which modules were chosen: the tensors' names tell, and `contradictions` compares
     "target_modules",
     "exclude_modules",
     "layers_to_transform",
@@ -81,7 +81,7 @@ class Scaling:
                 hint="save it as plain LoRA: save_pretrained(…, path_initial_model_for_weight_conversion=…)",
             )
         try:
-            return cls(
+            scaling = cls(
                 int(config["r"]),
                 float(config["lora_alpha"]),
                 bool(config.get("use_rslora")),
@@ -90,6 +90,9 @@ class Scaling:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise RequestError(f"lora: adapter {label} has no usable r and lora_alpha: {error!r}") from error
+        if not scaling.alpha or not math.isfinite(scaling.alpha):
+            raise RequestError(f"lora: adapter {label} has lora_alpha={scaling.alpha:g}, which makes nothing of it")
+        return scaling
 
     def rank_of(self, module: str) -> int:
         """Give the rank that the config declares for a module."""
@@ -101,9 +104,47 @@ class Scaling:
         return alpha / (math.sqrt(rank) if self.by_root else rank)
 
 
+def contradictions(config: Config, modules: Sequence[str]) -> list[str]:
+    """Say where a config chooses other modules than those that have tensors; PEFT would leave the tensors out.
+
+    Args:
+        config: The adapter's.
+        modules: Names of the modules that have tensors.
+    """
+    faults: list[str] = []
+    targets = config.get("target_modules")
+    if isinstance(targets, str) and targets != "all-linear":
+        try:
+            faults += [f"target_modules={targets!r} leaves out {m!r}" for m in modules if not re.fullmatch(targets, m)]
+        except re.error as error:
+            faults.append(f"target_modules={targets!r} is not a regular expression: {error}")
+    elif targets and not isinstance(targets, str):
+        listed = sorted(map(str, targets))
+        faults += [
+            f"target_modules={listed} leaves out {m!r}" for m in modules if not any(_ends(m, each) for each in listed)
+        ]
+    layers = config.get("layers_to_transform")
+    if layers is not None and layers != []:
+        wanted = {layers} if isinstance(layers, int) else set(layers)
+        found = {module: layer for module in modules if (layer := _layer(module)) is not None}
+        faults += [
+            f"layers_to_transform={sorted(wanted)} leaves out {m!r}" for m, k in found.items() if k not in wanted
+        ]
+    return faults
+
+
+def _ends(module: str, target: str) -> bool:
+    return module == target or module.endswith(f".{target}")
+
+
+def _layer(module: str) -> int | None:
+    found = re.search(r"\.(\d+)\.", module)
+    return None if found is None else int(found[1])
+
+
 def _match(patterns: Mapping[str, Any], module: str, default: Any) -> Any:
     """Look a module up as PEFT does: the first pattern that matches the end of its name."""
     return next((value for key, value in patterns.items() if re.match(rf"(.*\.)?({key})$", module)), default)
 
 
-__all__ = ["Scaling"]
+__all__ = ["Scaling", "contradictions"]
