@@ -464,7 +464,7 @@ LAWS = [
 ]
 
 
-@pytest.mark.parametrize(("change", "message"), LAWS, ids=str)
+@pytest.mark.parametrize(("change", "message"), LAWS, ids=["narrower", "longer", "other ids"])
 def test_a_processor_that_changes_the_shape_of_the_law_is_named(decoder, change, message):
     class Wild(LogitsProcessor, name="wild"):
         def __call__(self, law, at):
