@@ -57,7 +57,7 @@ MIXES = [
 ]
 
 
-@pytest.mark.parametrize("mix", MIXES, ids=str)
+@pytest.mark.parametrize("mix", MIXES)
 @pytest.mark.parametrize("draft", [None, "guess", "chain"])
 def test_a_ragged_batch_equals_the_reference_with_and_without_drafts(decoder, model, mix, draft):
     ours, theirs = settings(**mix)
@@ -438,7 +438,7 @@ CHOICES = [
 ]
 
 
-@pytest.mark.parametrize(("choose", "message"), CHOICES, ids=str)
+@pytest.mark.parametrize(("choose", "message"), CHOICES)
 def test_a_selector_whose_answer_is_no_tokens_is_named(decoder, choose, message):
     class Wild(TokenSelector, name="wild"):
         def __call__(self, law, at):
