@@ -1,11 +1,14 @@
-"""Settings of the core's tests: one thread, and the fixtures of `decodekit.testing` where they are not installed."""
+"""Settings of the core's tests: one thread, no limits of time, and the fixtures of `decodekit.testing` where they are not installed."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 torch.set_num_threads(1)
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

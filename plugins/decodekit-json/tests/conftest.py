@@ -1,6 +1,10 @@
 """Which of the many equal tests run by default: a fixed sample, the others with `-m slow`."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 _SAMPLED = {"test_inside.py": 12, "test_numbers.py": 2}
 """One test in so many."""
