@@ -1,4 +1,4 @@
-"""Settings of the core's tests: one thread, no limits of time, and the fixtures of `decodekit.testing` where they are not installed."""
+"""Settings of the core's tests: one thread, no limits of time; fixtures of `decodekit.testing` where not installed."""
 
 from __future__ import annotations
 
