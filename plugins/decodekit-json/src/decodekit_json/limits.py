@@ -62,7 +62,7 @@ class Limited(Inside):
 
     def __init__(self, where: Where, base: State, need: int, room: int) -> None:
         trie, terminal, _, node, _ = where
-        key = (terminal, base, node, "unlimited")
+        key = (base, node, "unlimited")  # between two characters it is the same for every string terminal
         free: Unlimited = trie.kept_inside.get(key, lambda: Unlimited(trie, terminal, base, node))
         states = [terminal.limited(state, size, need, room) for state, size in free.cases]
         alive = np.array([state is not None for state in states], np.bool_)

@@ -76,7 +76,7 @@ def loops(step: Callable[[int, int], int], state: int) -> tuple[list[int], list[
     """Sort the first bytes of characters: all characters that begin so lead back to `state`; or others go on.
 
     Args:
-        step: A terminal's moves from state to state by number, -1 for none.
+        step: A terminal's moves from state to state by number, -1 for none; inside of a character it reads UTF-8 only.
         state: Where to begin.
 
     Returns:
@@ -91,8 +91,7 @@ def loops(step: Callable[[int, int], int], state: int) -> tuple[list[int], list[
             return at == state
         if (at, shape) not in known:
             known[at, shape] = all(
-                (to := step(at, byte)) >= 0 and comes_back(to, after) if after != _DEAD else step(at, byte) < 0
-                for byte, after in enumerate(MOVES[shape])
+                (to := step(at, byte)) >= 0 and comes_back(to, after) for byte, after in _INNER[shape]
             )
         return known[at, shape]
 
@@ -141,5 +140,6 @@ def _bits() -> Array:
 
 _STEP, _BITS = _utf8(), _bits()
 MOVES: list[list[int]] = _STEP.tolist()
+_INNER = [[(byte, after) for byte, after in enumerate(row) if after != _DEAD] for row in MOVES]
 
 __all__ = ["MOVES", "WHOLE", "CharacterSets", "loops"]
