@@ -64,10 +64,9 @@ class ArrayPlan:
                 keyword="contains",
                 hint=f"ask for fewer than {_MAX_CASES} items, or put what they must satisfy under items",
             )
-        self.low = max(group.low, 2) if group.repeated else group.low
         self.apart = Apart(self)
         self.reached: dict[Thread, bool] = Limited(_KEPT)
-        self._rest: dict[tuple[int, tuple[int, ...], bool], int] = Limited(_KEPT)
+        self._rest: dict[tuple[int, tuple[int, ...]], int] = Limited(_KEPT)
         self._sums: list[int] | None = None
 
     def item(self, place: int) -> Node:
@@ -100,7 +99,7 @@ class ArrayPlan:
     def mandatory(self) -> Iterable[Node]:
         """Give the nodes on which the fewest bytes of such an array depend."""
         if not self.group.contains:
-            for place in range(min(self.low, self.fixed + 1)):
+            for place in range(min(self.group.low, self.fixed + 1)):
                 yield self.item(place)
             return
         seen: set[Counts] = {self.start}
@@ -118,7 +117,7 @@ class ArrayPlan:
     def owes(self, counts: Counts) -> bool:
         """Say whether further items must come, for their number or for a `contains`."""
         group = self.group
-        return counts.items < self.low or any(got < c.low for c, got in zip(group.contains, counts.got, strict=True))
+        return counts.items < self.group.low or any(got < c.low for c, got in zip(group.contains, counts.got, strict=True))
 
     def inside(self) -> Iterator[Node]:
         """Give the nodes of all items that such an array may have.
@@ -128,12 +127,6 @@ class ArrayPlan:
         """
         if self.group.unique:
             _ = self.apart.few
-        if self.group.repeated and (self.group.high is not None or self.item(self.fixed).distance >= INFINITE):
-            raise UnsupportedSchemaError(
-                "its negation, two equal items, is not supported where the number of items is limited",
-                keyword="uniqueItems",
-                hint="leave maxItems out beside it, or uniqueItems out under not and oneOf",
-            )
         seen: set[Counts] = {self.start}
         queue = [self.start]
         while queue:
@@ -162,22 +155,19 @@ class ArrayPlan:
         return self._plain_remaining(counts)
 
     def _plain_remaining(self, counts: Counts) -> int:
-        key = (counts.items, counts.got, counts.paid)
+        key = (counts.items, counts.got)
         found = self._rest.get(key)
         if found is None:
-            found = self._remaining(counts, node_distance, {})
-            if self.group.repeated and not counts.paid and not found:
-                found = self.item(counts.items).distance + 1
-            self._rest[key] = found
+            found = self._rest[key] = self._remaining(counts, node_distance, {})
         return found
 
     def _remaining(self, counts: Counts, distance_of: Distances, known: dict[Counts, int]) -> int:
         group = self.group
         if not group.contains:
-            if self.low <= counts.items:
+            if self.group.low <= counts.items:
                 return 0
             total = self._sum(counts.items, distance_of)
-            left = self.low - max(counts.items, self.fixed)
+            left = self.group.low - max(counts.items, self.fixed)
             return min(INFINITE, total + (left * (distance_of(self.item(self.fixed)) + 1) if left > 0 else 0))
         if not self.owes(counts):
             return 0
@@ -194,7 +184,7 @@ class ArrayPlan:
 
     def _sum(self, start: int, distance_of: Distances) -> int:
         """Give the fewest bytes of the items from `start` on that have a place of their own and must come."""
-        end = min(self.low, self.fixed)
+        end = min(self.group.low, self.fixed)
         if start >= end:
             return 0
         sums = self._sums
@@ -222,14 +212,9 @@ class ArrayPlan:
     def item_distance(self, counts: Counts) -> int:
         """Give the fewest bytes of one more item and of what must come after it, without its comma."""
         return min(
-            (node.distance + self.remaining_after(after) for node, after in self.next_items(counts)),
+            (node.distance + self._plain_remaining(after) for node, after in self.next_items(counts)),
             default=INFINITE,
         )
-
-    def remaining_after(self, counts: Counts) -> int:
-        """Give the fewest bytes of the items behind one that is to come, which may be equal to an earlier one."""
-        pays = self.group.repeated and counts.seen
-        return self._plain_remaining(counts.with_seen(counts.seen, True) if pays else counts)
 
     def open_ended(self) -> bool:
         """Say whether a further item may always come, whichever."""
@@ -265,7 +250,7 @@ class ArrayPlace(Between):
         self.stage, self.counts, self.gap = stage, counts, gap
 
     def _at(self, stage: int, gap: int) -> ArrayPlace:
-        return ArrayPlace(self.plan, self.whitespace, self.depth, stage, self.counts, gap)
+        return type(self)(self.plan, self.whitespace, self.depth, stage, self.counts, gap)
 
     def step(self, thread: Thread, byte: int) -> Threads:
         plan, text = self.plan, grown(thread.text, byte)
@@ -303,11 +288,14 @@ class ArrayPlace(Between):
     @property
     def recorded(self) -> bool:
         """Say whether it matters which items come."""
-        group = self.plan.group
-        return group.unique or (group.repeated and not self.counts.paid)
+        return self.plan.group.unique
 
     def _after(self, counts: Counts) -> ArrayPlace:
-        return ArrayPlace(self.plan, self.whitespace, self.depth, AFTER, counts, 0)
+        return type(self)(self.plan, self.whitespace, self.depth, AFTER, counts, 0)
+
+    def with_counts(self, counts: Counts) -> ArrayPlace:
+        """Give the same place of an array with other items."""
+        return type(self)(self.plan, self.whitespace, self.depth, self.stage, counts, self.gap)
 
     def readings(self, thread: Thread) -> Threads:
         if self.stage == AFTER or self.recorded or self._unfinished:
@@ -352,12 +340,10 @@ class ArrayPlace(Between):
         return self.distance() + self._farther() + self.whitespace.slack
 
     def _farther(self) -> int:
-        """Give how many bytes more are enough, because items must differ or two must be equal."""
+        """Give how many bytes more are enough, because items must differ."""
         plan, counts = self.plan, self.counts
         if not self.recorded:
             return 0
-        if plan.group.repeated and not counts.paid:  # it depends on the items that are there
-            return distinct.FAR
         settled = self.stage != COMMA and not plan.remaining(counts)
         return 0 if settled or plan.apart.endless or plan.apart.bans(counts) == 0 else distinct.FAR
 
@@ -365,4 +351,4 @@ class ArrayPlace(Between):
         return (self.stage != AFTER or not self.gap) and self.plan.endless_from(self.counts)
 
 
-__all__ = ["ArrayPlan", "Counts"]
+__all__ = ["ArrayPlace", "ArrayPlan", "Counts"]

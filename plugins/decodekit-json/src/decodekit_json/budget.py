@@ -202,16 +202,15 @@ class Budget:
             threads.append((thread, len(text)))
             if known is not _UNKNOWN:
                 return Way(bytes(text) + known, threads, thread)
-            found = self._equal_way(thread)
-            behind = () if found else _behind(thread)
-            following = None if found or behind else self._closer(thread)
+            behind = _behind(thread)
+            following = None if behind else self._closer(thread)
             if behind:
                 thread = min(behind, key=lambda one: one.distance)
             elif following is not None:
                 text.append(following[0])
                 thread = following[1]
             else:
-                found = found or self._search_way(thread)
+                found = self._search_way(thread)
                 if found is None:
                     return None
                 threads += [(one, len(text) + at) for one, at in found.threads[1:]]
@@ -245,11 +244,6 @@ class Budget:
                 nearer = [after for after in thread.step(byte) if after.distance < distance]
                 if nearer:  # where the part may end here, it does
                     return byte, next((after for after in nearer if isinstance(after.place, Hole)), nearer[0])
-        if distinct.owes_equal(thread):  # the distances count on an item that is equal to another one
-            reached = (
-                (byte, after) for byte in _letters(thread.place) if byte in singles for after in thread.step(byte)
-            )
-            return next((one for one in reached if one[1].ceiling < thread.ceiling), None)
         return None
 
     def _search_way(self, start: Thread, *, whole: bool = False) -> Way | None:
@@ -287,22 +281,6 @@ class Budget:
                             longer, dearer = text + bytes((byte,)), cost + (byte not in thread.place.required)
                             far = dearer + after.distance
                             heapq.heappush(queue, (far, -len(longer), next(order), after, longer, dearer))
-        return None
-
-    def _equal_way(self, start: Thread) -> Way | None:
-        """Write an item once more where two equal ones are owed: no distance knows the way there."""
-        singles = self.trie.singles
-        for text in distinct.repeats(start):
-            layers: list[dict[Thread, Thread]] = [{start: start}]
-            for byte in text if all(byte in singles for byte in text) else b"":
-                layers.append({after: thread for thread in layers[-1] for after in thread.step(byte)})
-            end = min(layers[-1], key=lambda one: one.distance, default=None)
-            if end is not None and end.distance <= start.distance:
-                threads, at = list[tuple[Thread, int]](), end
-                for number in range(len(text), 0, -1):
-                    at = layers[number][at]
-                    threads.append((at, number - 1))
-                return Way(text, threads[::-1], end)
         return None
 
     def _cut(self, text: bytes) -> int:

@@ -71,8 +71,7 @@ class Item(Place):
         return ()
 
     def distance(self) -> int:
-        after = self.after
-        return after.plan.remaining_after(after.counts) + 1 if after.plan.group.repeated else after.distance()
+        return self.after.distance()
 
     def ceiling(self) -> int:
         plan, counts = self.after.plan, self.after.counts
@@ -90,7 +89,7 @@ class Item(Place):
         plan, counts = self.after.plan, self.after.counts
         if plan.group.unique:
             return counts.seen | plan.apart.few if plan.owes(counts) else counts.seen
-        return counts.seen if plan.group.repeated and not counts.paid else frozenset()
+        return counts.seen
 
     def accepts(self, value: Any) -> bool:
         """Say whether a value may come."""
@@ -126,13 +125,10 @@ class Item(Place):
         return not self.accepts(frozen(json.loads(text)))
 
     def _going_on(self, thread: Thread, value: Any, text: bytes | None) -> Threads:
-        from decodekit_json.arrays import ArrayPlace
-
-        old, counts = self.after, self.after.counts
-        paid = counts.paid or (old.plan.group.repeated and value in counts.seen)
-        seen = counts.seen | {value} if old.plan.group.unique or not paid else frozenset()
-        place = ArrayPlace(old.plan, old.whitespace, old.depth, old.stage, counts.with_seen(seen, paid), old.gap)
-        return (Thread(place, thread.below, text),)
+        counts = self.after.counts
+        paid = self.after.plan.group.repeated and value in counts.seen
+        seen = frozenset[Any]() if paid else counts.seen | {value}
+        return (Thread(self.after.with_counts(counts.with_seen(seen, paid)), thread.below, text),)
 
 
 class _Bottom(Stop):
@@ -211,59 +207,17 @@ def watched(thread: Thread, whole: bool = False) -> Thread | None:
     return found
 
 
-def repeats(thread: Thread) -> Iterator[bytes]:
-    """Give texts that make an item equal to an earlier one, where two equal ones are owed; shortest first."""
-    from decodekit_json.arrays import ArrayPlace
-
-    place, at = thread.place, thread.below
-    if isinstance(place, ArrayPlace):
-        if place.plan.group.repeated and not place.counts.paid and place.stage != OPEN:
-            comma = b"," if place.stage == AFTER else b""
-            yield from (comma + text for text in _texts(place.counts.seen))
-        return
-    while at is not None and thread.text is not None:
-        item = at.place
-        if isinstance(item, Item) and item.after.plan.group.repeated and not item.after.counts.paid:
-            begun = thread.text[item.start :]
-            texts = [text for text in _texts(item.after.counts.seen) if text.startswith(begun)]
-            if begun not in texts:
-                yield from (text[len(begun) :] for text in texts)
-            return
-        at = at.below
-
-
 def owes_equal(thread: Thread) -> bool:
-    """Say whether an item under way, or the array that a thread stands in, still owes two equal items."""
-    from decodekit_json.arrays import ArrayPlace
+    """Say whether a thread stands in an item of which an equal one is still owed, or between such items."""
+    from decodekit_json.equal import EqualPlace
 
     at: Thread | None = thread
     while at is not None:
         array = at.place.after if isinstance(at.place, Item) else at.place
-        if isinstance(array, ArrayPlace) and array.plan.group.repeated and not array.counts.paid:
+        if isinstance(array, EqualPlace) and array.recorded:
             return True
         at = at.below
     return False
-
-
-def _texts(values: Iterable[Any]) -> list[bytes]:
-    """Give a text of each value that is known, two of some with objects; shortest first."""
-    known = [value for value in values if value not in (UNKNOWN, ANOTHER)]
-    found = {_dumped(value, backwards).encode() for value in known for backwards in (False, True)}
-    return sorted(found, key=lambda text: (len(text), text))
-
-
-def _dumped(value: Any, backwards: bool) -> str:
-    if not isinstance(value, tuple):
-        return json.dumps(value, ensure_ascii=False)
-    kind, inner = value
-    if kind == "object":
-        members = sorted(inner, key=lambda member: member[0], reverse=backwards)
-        return (
-            "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_dumped(v, backwards)}" for key, v in members) + "}"
-        )
-    if kind == "array":
-        return "[" + ",".join(_dumped(item, backwards) for item in inner) + "]"
-    return json.dumps(inner)
 
 
 def _plenty(thread: Thread, bottom: Thread | None, bans: int) -> bool:
@@ -389,6 +343,24 @@ def values_of(node: Node, enough: int) -> frozenset[Any] | None:
     return frozenset(found)
 
 
+def shortest(node: Node) -> bytes | None:
+    """Give a text of a node that is as short as can be; None where a search by the distances does not find it."""
+    order = count(0, -1)  # of equals the one that has come farthest
+    queue = [(node.distance, next(order), thread) for thread in _started(node)]
+    while queue:
+        _, number, thread = heappop(queue)
+        text = thread.text
+        assert text is not None
+        if isinstance(thread.place, _Bottom):
+            return text
+        if number < -_MAX_TRIED:
+            return None
+        for byte in thread.place.bytes():
+            for after in thread.step(byte):
+                heappush(queue, (len(text) + 1 + after.distance, next(order), after))
+    return None
+
+
 def has_value(node: Node, bans: int, accepts: Callable[[Any], bool]) -> bool:
     """Say whether a node has an acceptable value, where at most `bans` are not."""
     return any(value is PLENTY or accepts(value) for value in _outcomes(_started(node), 0, bans, INFINITE))
@@ -434,7 +406,7 @@ __all__ = [
     "has_value",
     "many",
     "possible",
-    "repeats",
+    "shortest",
     "values_of",
     "watched",
 ]

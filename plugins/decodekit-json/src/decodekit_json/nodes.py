@@ -220,6 +220,7 @@ class Nodes:
     def plans_of(self, group: Group) -> tuple[Plan, ...]:
         """Give the ways to write a value of a group."""
         from decodekit_json.arrays import ArrayPlan
+        from decodekit_json.equal import EqualPlan
         from decodekit_json.objects import ObjectPlan
 
         found = self._plans.get(group)
@@ -231,7 +232,7 @@ class Nodes:
             elif isinstance(group, NumberRange):
                 plan = TerminalPlan(number_terminal(group))
             elif isinstance(group, ArrayGroup):
-                plan = ArrayPlan(self, group)
+                plan = EqualPlan(self, group) if group.repeated else ArrayPlan(self, group)
             else:
                 assert isinstance(group, ObjectGroup)
                 plan = ObjectPlan(self, group)
