@@ -176,6 +176,8 @@ class Walk:
         taken, text = thread.below.place.taken_texts(), thread.text
         if self.trie.width <= _FEW_TOKENS or taken is None or b"\\" in text:
             return None
+        if distinct.owes_equal(thread):  # any of them may write the equal one
+            return None
         found = set[int]()
         for key in taken:
             if key.startswith(text):
