@@ -91,6 +91,10 @@ class Item(Place):
             return counts.seen | plan.apart.few if plan.owes(counts) else counts.seen
         return counts.seen
 
+    def watches(self, text: bytes) -> bool:
+        """Say whether it depends on a value how the array goes on."""
+        return frozen(json.loads(text[self.start :])) in self.watched_values
+
     def accepts(self, value: Any) -> bool:
         """Say whether a value may come."""
         plan = self.after.plan

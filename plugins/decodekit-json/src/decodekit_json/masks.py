@@ -159,7 +159,9 @@ class Walk:
                     yield place.reached(state, thread.below, None), left
             return
         near = self._near(thread, found.node)
-        for _, ids in found.targets():
+        for state, ids in found.targets():
+            if near is not None and not isinstance(place.terminal, StringTerminal):
+                near = self._near_numbers(thread, place.terminal.final(state), ids, depth)
             others = [token for token in ids if near is None or token in near]
             for token in others:
                 yield stepped((thread,), (tokens[token] or b"")[depth:]), (token,)
@@ -176,8 +178,6 @@ class Walk:
         taken, text = thread.below.place.taken_texts(), thread.text
         if self.trie.width <= _FEW_TOKENS or taken is None or b"\\" in text:
             return None
-        if distinct.owes_equal(thread):  # any of them may write the equal one
-            return None
         found = set[int]()
         for key in taken:
             if key.startswith(text):
@@ -188,6 +188,15 @@ class Walk:
                         break
                     found.update(self.trie.tokens_at(node))
         return found
+
+    def _near_numbers(self, thread: Thread, final: bool, ids: Ids, depth: int) -> set[int]:
+        """Give the tokens that write a number which is taken, or one that is not finished and may become it."""
+        assert thread.below is not None
+        assert thread.text is not None
+        item, tokens, text = thread.below.place, self.trie.tokens, thread.text
+        assert isinstance(item, distinct.Item)
+        some = np.asarray(ids).tolist()
+        return {token for token in some if not final or item.watches(text + (tokens[token] or b"")[depth:])}
 
 
 def _stepped_each(threads: Threads, letters: Collection[int]) -> tuple[dict[int, list[Thread]], set[int]]:
