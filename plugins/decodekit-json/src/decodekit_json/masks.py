@@ -78,11 +78,16 @@ class Walk:
             if found.end is not None:
                 self._past(found.end, finished(thread.below, None))
             return
-        if thread.text is None:
-            for state, root in found.ends:
-                self._past(root, finished(thread.below, None, Reading(place.terminal, state)))
-        elif not self.forgetful or not self._unknown_end(found, thread, place):
-            self._each_end(found.exits, thread, place)
+        try:
+            if thread.text is None:
+                for state, root in found.ends:
+                    self._past(root, finished(thread.below, None, Reading(place.terminal, state)))
+            elif not self.forgetful or not self._unknown_end(found, thread, place):
+                self._each_end(found.exits, thread, place)
+        except distinct.Undecided:  # it is the second such value that a token writes
+            self.undecided += [
+                token for _, root in found.ends for node in root.nodes for token in self.trie.below(int(node))
+            ]
 
     def _unknown_end(self, found: Inside, thread: Thread, place: Reading) -> bool:
         """Take what follows a value that must differ from others, without telling which value it is.
@@ -134,13 +139,21 @@ class Walk:
         """Give where each token leads, tokens that lead to the same place together."""
         yield from self.ends
         for found, thread in self.within:
-            place = thread.place
-            assert isinstance(place, Reading)
-            if thread.text is not None:
-                yield from self._recorded_targets(found, thread, place)
-                continue
-            for state, ids in found.targets():
-                yield place.reached(state, thread.below, None), ids
+            try:
+                led = list(self._targets_within(found, thread))
+            except distinct.Undecided:
+                self.undecided += [token for _, ids in found.targets() for token in np.asarray(ids).tolist()]
+            else:
+                yield from led
+
+    def _targets_within(self, found: Inside, thread: Thread) -> Iterable[tuple[Threads, Ids]]:
+        place = thread.place
+        assert isinstance(place, Reading)
+        if thread.text is not None:
+            yield from self._recorded_targets(found, thread, place)
+            return
+        for state, ids in found.targets():
+            yield place.reached(state, thread.below, None), ids
 
     def _recorded_targets(self, found: Inside, thread: Thread, place: Reading) -> Iterable[tuple[Threads, Ids]]:
         """Give where tokens lead that grow a recorded text: one stands for all from which no taken value can come."""
