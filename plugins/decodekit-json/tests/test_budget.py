@@ -182,3 +182,62 @@ def test_fewer_tokens_than_the_shortest_document_allow_nothing() -> None:
     assert least == len('{"name":"a","age":0,"tags":["red"]}')
     assert not unpack(compiled.mask(compiled.start(), least - 1))
     assert unpack(compiled.mask(compiled.start(), least)) == {ord("{")}
+
+
+PAIR: dict[str, Any] = {
+    "type": "object",
+    "properties": {"b": {"type": "integer"}, "a": {"enum": ["x", None, 12]}},
+    "required": ["b", "a"],
+    "additionalProperties": False,
+}
+EQUAL: dict[str, dict[str, Any]] = {
+    "objects": {"items": PAIR},
+    "open objects": {"items": {"type": "object", "required": ["b", "a"]}},
+    "arrays": {"items": {"type": "array", "minItems": 1, "items": {"enum": [1, "a"]}}},
+    "four": {"minItems": 4, "items": {"type": ["integer", "string"], "maxLength": 3}},
+    "places": {"prefixItems": [{"type": "string"}, {"type": "integer"}], "minItems": 1},
+    "counted": {"contains": {"type": "string"}, "minContains": 2},
+    "inside": {"items": {"type": "array", "not": {"uniqueItems": True}}},
+}
+OPTIONS: list[dict[str, Any]] = [{}, {"key_order": "any"}, {"whitespace": 2}]
+
+
+def owed(name: str, kind: str, options: dict[str, Any], seeds: range) -> None:
+    """Walk through arrays of which two items have to be equal, near their budgets."""
+    schema = {"type": "array", "not": {"uniqueItems": True}, **EQUAL[kind]}
+    compiled, judge = decodekit_json.compile(schema, vocabulary(name), **options), validator(schema)
+    least = compiled.min_tokens(compiled.start())
+    for seed in seeds:
+        text = text_of(name, walk(compiled, least + (0, 1, 2, 3, 5, 8, 15, 30)[seed % 8], seed))
+        assert judge.is_valid(read(text)), text
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("kind", EQUAL)
+def test_two_equal_items_are_there_before_the_budget_ends(kind: str, options: dict[str, Any]) -> None:
+    owed("bytes", kind, options, range(4, 8))
+
+
+@absent
+@pytest.mark.parametrize(("kind", "options"), [("objects", OPTIONS[1]), ("four", OPTIONS[2])])
+def test_two_equal_items_are_there_with_a_large_vocabulary(kind: str, options: dict[str, Any]) -> None:
+    owed("gpt2", kind, options, range(4, 7))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("kind", EQUAL)
+def test_two_equal_items_are_there_on_many_walks(name: str, kind: str, options: dict[str, Any]) -> None:
+    owed(name, kind, options, range(24))
+
+
+@absent
+def test_a_number_that_is_taken_is_not_written_where_no_bytes_are_left_for_another() -> None:
+    words = vocabulary("gpt2")
+    compiled = decodekit_json.compile({"type": "array", "uniqueItems": True, "items": {"type": "integer"}}, words)
+    state, again = compiled.start(), words.tokens.index(b"12")
+    for token in (b"[", b"12", b","):
+        state = compiled.advance(state, words.tokens.index(token))
+    assert again in unpack(compiled.mask(state, 3))
+    assert again not in unpack(compiled.mask(state, 2))

@@ -10,7 +10,7 @@ from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import distinct
 from decodekit_json.apart import Apart
 from decodekit_json.caching import Limited
-from decodekit_json.groups import ArrayGroup, Literal
+from decodekit_json.groups import ArrayGroup, Literal, Literals
 from decodekit_json.machine import AFTER, COMMA, OPEN, Between, Thread, Threads, begin, finished, grown
 from decodekit_json.nodes import node_distance
 from decodekit_json.terminal import INFINITE
@@ -81,20 +81,21 @@ class ArrayPlan:
             yield self.item(place), Counts(items, (), counts.seen, counts.paid)
             return
         base = group.item(min(place, self.fixed))
-        cases: list[tuple[tuple[Literal, ...], tuple[int, ...]]] = [((), ())]
+        cases: list[tuple[Literals, tuple[int, ...]]] = [(base, ())]
         for c, got in zip(group.contains, counts.got, strict=True):
-            grown_cases: list[tuple[tuple[Literal, ...], tuple[int, ...]]] = []
+            grown_cases: list[tuple[Literals, tuple[int, ...]]] = []
             for literals, done in cases:
                 if place < c.start or (c.high is None and got >= c.low):
                     grown_cases.append((literals, (*done, got)))
                     continue
-                others = tuple((schema, not sign) for schema, sign in c.literals) if c.high is not None else ()
-                grown_cases.append(((*literals, *others), (*done, got)))
+                others = {(schema, not sign) for schema, sign in c.literals} if c.high is not None else set[Literal]()
+                grown_cases.append((literals | others, (*done, got)))
                 if c.high is None or got < c.high:
-                    grown_cases.append(((*literals, *c.literals), (*done, got + 1)))
+                    more = c.literals | (literals - base if c.items else literals)
+                    grown_cases.append((more, (*done, got + 1)))
             cases = grown_cases
         for literals, done in cases:
-            yield self.nodes.node(base | frozenset(literals)), Counts(items, done, counts.seen, counts.paid)
+            yield self.nodes.node(literals), Counts(items, done, counts.seen, counts.paid)
 
     def mandatory(self) -> Iterable[Node]:
         """Give the nodes on which the fewest bytes of such an array depend."""

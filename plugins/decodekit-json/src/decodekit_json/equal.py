@@ -71,7 +71,7 @@ class EqualPlan(ArrayPlan):
             raise _refused("no short item is found", "simplify items")
         value = json.loads(text, parse_float=_finite)
         constant = self.nodes.lowering.documents.constant(value, Schema({"const": value}, LATEST, "#", None))
-        twice = Contains(frozenset([(constant, True)]), 2, None, place)
+        twice = Contains(frozenset([(constant, True)]), 2, None, place, items=True)
         (plan,) = self.nodes.plans_of(replace(self.group, repeated=False, contains=(*self.group.contains, twice)))
         assert isinstance(plan, ArrayPlan)
         return plan

@@ -86,12 +86,17 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """How many items, from the place `start` on, satisfy `literals`."""
+    """How many items, from the place `start` on, satisfy `literals`.
+
+    Attributes:
+        items: Whether whatever satisfies them satisfies what every item there must.
+    """
 
     literals: Literals
     low: int
     high: int | None
     start: int = 0
+    items: bool = False
 
 
 @dataclass(frozen=True, slots=True)
