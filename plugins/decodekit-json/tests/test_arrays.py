@@ -156,6 +156,8 @@ def test_too_few_different_values_are_unsatisfiable(extra: dict[str, Any]):
         ('[{"p":1},{"p":1,"q":1}]', True),
         ("[0,-0]", False),
         ("[10,1e1]", False),
+        ("[0.1,0.10000000000000000001]", True),
+        ("[100000000000000000000000,1e23]", False),
     ],
 )
 def test_equal_are_values_not_texts(text: str, is_valid: bool):

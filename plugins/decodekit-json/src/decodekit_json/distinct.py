@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from decimal import Decimal
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json.machine import AFTER, OPEN, Place, Reading, Stop, Thread, Threads, Value, finished
+from decodekit_json.machine import AFTER, Place, Reading, Stop, Thread, Threads, Value, finished
 from decodekit_json.terminal import INFINITE
 from decodekit_json.whitespace import Whitespace
 
@@ -46,6 +47,11 @@ def frozen(value: Any) -> Any:
     if isinstance(value, dict):
         return ("object", frozenset((key, frozen(item)) for key, item in value.items()))
     return ("array", tuple(frozen(item) for item in value)) if isinstance(value, list) else value
+
+
+def read(text: bytes) -> Any:
+    """Give the value of a JSON text, in a form that is equal for equal values and no others."""
+    return frozen(json.loads(text, parse_float=Decimal))
 
 
 class Item(Place):
@@ -93,7 +99,7 @@ class Item(Place):
 
     def watches(self, text: bytes) -> bool:
         """Say whether it depends on a value how the array goes on."""
-        return frozen(json.loads(text[self.start :])) in self.watched_values
+        return read(text[self.start :]) in self.watched_values
 
     def accepts(self, value: Any) -> bool:
         """Say whether a value may come."""
@@ -105,7 +111,7 @@ class Item(Place):
             return self.unknown(thread, UNKNOWN)
         if UNKNOWN in self.after.counts.seen:
             raise Undecided
-        value = frozen(json.loads(thread.text[self.start :]))
+        value = read(thread.text[self.start :])
         if not self.accepts(value):
             return ()
         return self._going_on(thread, value, thread.text if self.start else None)
@@ -126,7 +132,7 @@ class Item(Place):
         return frozenset(b'"%b"' % value.encode() for value in seen if isinstance(value, str))
 
     def is_taken(self, text: bytes) -> bool:
-        return not self.accepts(frozen(json.loads(text)))
+        return not self.accepts(read(text))
 
     def _going_on(self, thread: Thread, value: Any, text: bytes | None) -> Threads:
         counts = self.after.counts
@@ -172,7 +178,7 @@ def _reaches(thread: Thread, bottom: Thread, bans: int) -> bool:
     assert isinstance(item, Item)
     assert thread.text is not None
     if thread.below is bottom and isinstance(thread.place, Reading):
-        return _another(thread.place, thread.text[item.start :], bans, lambda value: item.accepts(frozen(value)))
+        return _another(thread.place, thread.text[item.start :], bans, item.accepts)
     if _plenty(thread, bottom, bans):
         return True
     known = item.after.plan.reached
@@ -258,7 +264,7 @@ def _outcomes(threads: Iterable[Thread], start: int, bans: int, limit: int) -> I
                 hint="leave additionalProperties open, or list the items with enum",
             )
         if isinstance(thread.place, _Bottom):
-            value = frozen(json.loads(text[start:]))
+            value = read(text[start:])
             if value not in given:
                 given.add(value)
                 yield value
@@ -322,7 +328,7 @@ def _same(thread: Thread, start: int) -> Hashable:
         elif isinstance(at.place, ArrayPlace | Item):
             closing += b"]"
         if at.below is None:
-            return (tuple(places), frozen(json.loads(thread.text[start:] + closing)))
+            return (tuple(places), read(thread.text[start:] + closing))
         at = at.below
 
 
@@ -398,7 +404,7 @@ def _more(place: Reading, bans: int) -> bool:
 def _another(place: Reading, text: bytes, bans: int, accepts: Callable[[Any], bool]) -> bool:
     if not bans or _more(place, bans):
         return True
-    return any(accepts(json.loads(text + rest)) for rest in place.terminal.completions(place.state))
+    return any(accepts(read(text + rest)) for rest in place.terminal.completions(place.state))
 
 
 __all__ = [

@@ -8,7 +8,6 @@ times, which is a `contains` whose end is known at every place. Near the end of 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -69,7 +68,9 @@ class EqualPlan(ArrayPlan):
         text = distinct.shortest(self.item(place))
         if text is None:
             raise _refused("no short item is found", "simplify items")
-        value = json.loads(text, parse_float=_finite)
+        value = json.loads(text)
+        if distinct.read(json.dumps(value).encode()) != distinct.read(text):
+            raise _refused("every item has numbers of many digits", "loosen items")
         constant = self.nodes.lowering.documents.constant(value, Schema({"const": value}, LATEST, "#", None))
         twice = Contains(frozenset([(constant, True)]), 2, None, place, items=True)
         (plan,) = self.nodes.plans_of(replace(self.group, repeated=False, contains=(*self.group.contains, twice)))
@@ -102,13 +103,6 @@ class EqualPlace(ArrayPlace):
         """Give where the other reading stands that takes none of the items for the certain value."""
         counts = Counts(self.counts.items, (*self.counts.got, 0))
         return ArrayPlace(self.plan.certain, self.whitespace, self.depth, self.stage, counts, self.gap)
-
-
-def _finite(text: str) -> float:
-    found = float(text)
-    if not math.isfinite(found):
-        raise _refused("every item has numbers that are too large", "lower minimum")
-    return found
 
 
 def _refused(where: str, hint: str) -> UnsupportedSchemaError:

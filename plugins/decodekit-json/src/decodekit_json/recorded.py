@@ -11,6 +11,7 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -187,7 +188,7 @@ def _strings_of(value: Any) -> frozenset[str]:
 @lru_cache(maxsize=1024)
 def _written(text: bytes) -> frozenset[Any]:
     """Give the strings, keys and numbers that stand finished in the beginning of a JSON text."""
-    return frozenset(json.loads(leaf) for leaf, _ in _LEAVES.findall(text) if leaf)
+    return frozenset(json.loads(leaf, parse_float=Decimal) for leaf, _ in _LEAVES.findall(text) if leaf)
 
 
 def _unfinished(thread: Thread, text: bytes) -> bytes:
