@@ -118,9 +118,7 @@ class ArrayPlan:
     def owes(self, counts: Counts) -> bool:
         """Say whether further items must come, for their number or for a `contains`."""
         group = self.group
-        return counts.items < group.low or any(
-            got < c.low for c, got in zip(group.contains, counts.got, strict=True)
-        )
+        return counts.items < group.low or any(got < c.low for c, got in zip(group.contains, counts.got, strict=True))
 
     def inside(self) -> Iterator[Node]:
         """Give the nodes of all items that such an array may have.
