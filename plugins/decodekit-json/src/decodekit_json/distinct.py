@@ -365,7 +365,7 @@ def shortest(node: Node) -> bytes | None:
             return text
         if number < -_MAX_TRIED:
             return None
-        for byte in thread.place.bytes():
+        for byte in sorted(thread.place.bytes(), reverse=True):  # 0 rather than 9
             for after in thread.step(byte):
                 heappush(queue, (len(text) + 1 + after.distance, next(order), after))
     return None
