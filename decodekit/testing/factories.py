@@ -133,14 +133,19 @@ def _logits(kind: str, vocab_size: int, generator: torch.Generator) -> Tensor:
 
 
 def as_candidates(law: Law, seed: int = 0) -> Law:
-    """Write a law at full width as a candidate set with shuffled columns, some of them impossible."""
+    """Write a law at full width as a candidate set with shuffled columns.
+
+    Some columns are impossible, and two of each position are padding: -inf, with the ids of other columns.
+    """
     generator = torch.Generator().manual_seed(seed)
     width = min(law.logits.shape[-1], int(law.allowed.sum(dim=-1).max()) + 2)
     order = torch.rand(law.logits.shape, generator=generator).to(law.logits.device).masked_fill(law.allowed, 2.0)
     ids = order.topk(width, dim=-1).indices
+    # What is possible comes first, so that padding bears the id of a possible token.
+    logits = torch.nn.functional.pad(law.logits.gather(-1, ids), (0, 2), value=-torch.inf)
+    ids = torch.cat([ids, ids[:, :2]], dim=-1)
     shuffle = torch.rand(ids.shape, generator=generator).argsort(dim=-1).to(ids.device)
-    ids = ids.gather(-1, shuffle)
-    return Law(law.logits.gather(-1, ids), ids)
+    return Law(logits.gather(-1, shuffle), ids.gather(-1, shuffle))
 
 
 def difference(left: Law, right: Law, vocab_size: int, tolerance: float = 0.0) -> str | None:

@@ -180,6 +180,32 @@ class NeverDone(Table):
         return accepts(state) and not self.oracle.allowed(state, AHEAD)
 
 
+class OneParser(Table):
+    """Keeps the text of the row that was advanced last; a state is only how many tokens that was."""
+
+    def start(self) -> Any:
+        self.texts = [b""]
+        return 0
+
+    def advance(self, state: Any, token: int) -> Any:
+        self.texts[state + 1 :] = [self.texts[state] + self.oracle.pieces[token]]
+        return state + 1
+
+    def mask(self, state: Any, remaining: int) -> PackedMask:
+        return super().mask(self.texts[min(state, len(self.texts) - 1)], remaining)
+
+    def is_complete(self, state: Any) -> bool:
+        return super().is_complete(self.texts[min(state, len(self.texts) - 1)])
+
+
+class SeedsAnew(Table):
+    """Seeds the global generator when it is compiled."""
+
+    def __init__(self, context: BuildContext) -> None:
+        super().__init__(context)
+        np.random.seed(0)
+
+
 class ReadsTheLastPiece(Table):
     """See `LastPiece`."""
 
@@ -220,6 +246,8 @@ CONSTRAINTS: tuple[Mutant, ...] = tuple(
         (ForcesAChoice, "forced"),
         (TooShortState, "equal_states"),
         (NeverDone, "complete_means"),
+        (OneParser, "forks_of_a_row"),
+        (SeedsAnew, "random_generator"),
         (ReadsTheLastPiece, "partial_value"),
         (SharesItsList, "partial_value"),
     )

@@ -43,6 +43,14 @@ class IgnoresLimit(RepeatsLast):
         return super().__call__(at, [limit + 1 for limit in limits])
 
 
+class SortsByLength(RepeatsLast):
+    """Takes the rows in the order of their lengths, and does not put the drafts back."""
+
+    def __call__(self, at: Positions, limits: Sequence[int]) -> list[Draft]:
+        order: list[int] = at.lengths_array.argsort(kind="stable").tolist()
+        return super().__call__(at.index_select(order), [limits[i] for i in order])
+
+
 class KeepsNotes(RepeatsLast):
     """Remembers in a list that it changes."""
 
@@ -80,6 +88,15 @@ class ArgmaxSaidDrawn(DrawsTwo):
         return law.argmax()
 
 
+class LawsTurnedRound(DrawsTwo):
+    """Gives the laws of its tokens the last one first."""
+
+    def __call__(self, at: Positions, limits: Sequence[int]) -> list[Draft]:
+        return [
+            Draft(draft.tokens, draft.law and Law(draft.law.logits.flip(0))) for draft in super().__call__(at, limits)
+        ]
+
+
 class OneNumberForAll(DrawsTwo):
     """Draws all tokens of a draft with one number."""
 
@@ -107,9 +124,11 @@ DRAFTERS: tuple[Mutant, ...] = (
     Mutant(DrafterLaws, RepeatsLast),
     Mutant(DrafterLaws, RepeatsPadding, ("row_law",)),
     Mutant(DrafterLaws, IgnoresLimit, ("limits",)),
+    Mutant(DrafterLaws, SortsByLength, ("gather_law",)),
     Mutant(DrafterLaws, KeepsNotes, ("purity",)),
     Mutant(DrafterLaws, DrawsTwo),
     Mutant(DrafterLaws, ArgmaxSaidDrawn, ("drafted_tokens_follow", "two_tokens")),
+    Mutant(DrafterLaws, LawsTurnedRound, ("tokens_possible",)),
     Mutant(DrafterLaws, OneNumberForAll, ("two_tokens",)),
     Mutant(DrafterLaws, NumbersOfPositions, ("independent_of_the_drafts_before",)),
     Mutant(DrafterLaws, NumbersOfTheSelector, ("leaves_the_numbers",)),

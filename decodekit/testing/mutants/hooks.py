@@ -71,6 +71,13 @@ class NotesOffByOne(Inner):
         return states.roll(1, dims=1)
 
 
+class CountsInThePass(Inner):
+    """Notes by a token's place in the pass, which is its place in the text only without a cache."""
+
+    def values(self, states: Tensor) -> Tensor:
+        return states * (1 + torch.arange(states.shape[1]))[None, :, None]
+
+
 class LeavesItsHook(Inner):
     """Removes its hook only where the pass went well."""
 
@@ -125,6 +132,7 @@ HOOKS: tuple[Mutant, ...] = (
     _mutant(Against, "samples", companions=NotGathered),
     _mutant(NotesOfTheWrongRow, "ragged", "sees"),
     _mutant(NotesOffByOne, "sees"),
+    _mutant(CountsInThePass, "every_kind_of_memory", paths=("slots", "uncached"), prompts=((1, 2, 3),)),
     _mutant(LeavesItsHook, "left_as"),
     _mutant(ChangesWeights, "left_as"),
 )

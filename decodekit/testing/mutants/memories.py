@@ -116,6 +116,61 @@ class PositionsOffByOne(Faulty):
         inner.caller = Shifted()
 
 
+class StartsAnew(Faulty):
+    """Takes a pass in which any row is fresh for the first one of all rows."""
+
+    def forward(
+        self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], *, watch: Watch | None = None
+    ) -> ForwardOutput:
+        if any(length == 0 < count for length, count in zip(self.inner.lengths, counts, strict=True)):
+            self.inner.rewind([0] * len(counts))
+        return self.inner.forward(tokens, counts, wanted, watch=watch)
+
+
+class LastColumns(Faulty):
+    """Gives the logits of the last columns, which are padding in a row that brings fewer tokens."""
+
+    def forward(
+        self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], *, watch: Watch | None = None
+    ) -> ForwardOutput:
+        lengths = [length + count for length, count in zip(self.inner.lengths, counts, strict=True)]
+        output = self.inner.forward(tokens, [tokens.shape[1]] * len(tokens), wanted)
+        self.inner.rewind(lengths)
+        return output
+
+
+class JoinsInFront(Faulty):
+    """Puts new rows before those that run."""
+
+    def join(self, rows: int) -> None:
+        before = len(self.inner.lengths)
+        self.inner.join(rows)
+        self.inner.gather([*range(before, before + rows), *range(before)])
+
+
+class LongRowsFirst(Faulty):
+    """Runs the rows of a large batch that bring many tokens first, and gives logits in that order."""
+
+    def forward(
+        self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], *, watch: Watch | None = None
+    ) -> ForwardOutput:
+        output = self.inner.forward(tokens, counts, wanted, watch=watch)
+        if len(counts) < 16:
+            return output
+        order = sorted(range(len(counts)), key=lambda row: counts[row] <= 4)
+        ends = [sum(wanted[: row + 1]) for row in range(len(wanted))]
+        return ForwardOutput(
+            output.logits[[place for row in order for place in range(ends[row] - wanted[row], ends[row])]]
+        )
+
+
+class CountsNothing(Faulty):
+    """Does not say what it holds."""
+
+    def bytes(self) -> int:
+        return 0
+
+
 class LogitsOfTheFirst(Faulty):
     """Gives the logits of the first positions instead of the last ones."""
 
@@ -154,6 +209,12 @@ class RoundsKeys(Slots):
         return _Rounding()
 
 
+class SaysThatItRounds(Slots):
+    """Keeps every bit and says that it does not."""
+
+    exact = False
+
+
 def _wrapped(factory: Slots, fault: Callable[[Any], Memory] | None = None) -> Any:
     inner = CausalModel.wrap(tiny_llama(32), cache=factory, path="slots")
     if fault is not None:
@@ -177,6 +238,12 @@ MEMORIES: tuple[Mutant, ...] = (
     _mutant(LoadsAnotherRow, "saved_row"),
     _mutant(RewindKeepsAToken, "rejected_draft"),
     _mutant(PositionsOffByOne, "prompt_at_once"),
+    _mutant(StartsAnew, "fed_in_pieces"),
+    _mutant(LastColumns, "ragged_rows"),
+    _mutant(JoinsInFront, "join_a_batch"),
+    _mutant(LongRowsFirst, "very_different_counts"),
+    _mutant(CountsNothing, "bytes_held"),
+    _mutant(SaysThatItRounds, "declared_so"),
     _mutant(LogitsOfTheFirst, "any_sequence"),
     _mutant(OneLayerForgets, "gather_copies"),
     _mutant(RoundsKeys, "prompt_at_once"),

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from pydantic import PrivateAttr
 
-from decodekit.law import Law
+from decodekit.law import Law, on_host
 from decodekit.positions import Positions
 from decodekit.techniques import LogitsProcessor
 from decodekit.testing.mutants.base import Mutant
@@ -248,6 +248,33 @@ class TrustsColumns(LogitsProcessor):
         return law.with_logits(law.logits - 1.0 * even)
 
 
+class PaddingOverwrites(Floor):
+    """Spreads a candidate set by plain assignment, so that padding may overwrite the token whose id it bears."""
+
+    def __call__(self, law: Law, at: Positions) -> Law:
+        if law.ids is None:
+            return super().__call__(law, at)
+        wide = law.logits.new_full((len(law.logits), 400), -torch.inf).scatter(-1, law.ids, law.logits)
+        return Law(wide.gather(-1, law.ids), law.ids)
+
+
+class RepeatsTheBest(LogitsProcessor):
+    """Puts the best token beside the likeliest ones, among which it is already."""
+
+    def __call__(self, law: Law, at: Positions) -> Law:
+        best, rest = law.candidates(1), law.candidates(4)
+        assert best.ids is not None
+        assert rest.ids is not None
+        return Law(torch.cat([best.logits, rest.logits], dim=-1), torch.cat([best.ids, rest.ids], dim=-1))
+
+
+class ArraysOnly(Floor):
+    """Leaves logits as they are where numpy cannot read them."""
+
+    def __call__(self, law: Law, at: Positions) -> Law:
+        return law if on_host(law.logits) is None else super().__call__(law, at)
+
+
 PROCESSORS: tuple[Mutant, ...] = tuple(
     Mutant(ProcessorLaws, make, breaks)
     for make, *breaks in (
@@ -277,6 +304,9 @@ PROCESSORS: tuple[Mutant, ...] = tuple(
         (DividesByZero, "never_empty"),
         (Rounds, "dtype"),
         (TrustsColumns, "candidate_set_agree"),
+        (PaddingOverwrites, "candidate_set_agree"),
+        (RepeatsTheBest, "never_repeat"),
+        (ArraysOnly, "numpy_cannot_read"),
     )
     for breaks in [tuple(breaks)]
 )

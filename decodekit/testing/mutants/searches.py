@@ -182,6 +182,23 @@ class NeverDone(Beam):
         return given if len(group.scores) == 1 else Expansion([], [], [], [], done=False, state=None)
 
 
+class BetterThanTheBest(Beam):
+    """Scores texts against the best one that has ended, which is -inf as long as none has."""
+
+    def __call__(self, law: Law, group: GroupView) -> Expansion:
+        given = super().__call__(law, group)
+        best = max((score for score, _ in group.finished), default=-math.inf)
+        return replace(given, scores=[score - best for score in given.scores])
+
+
+class AlwaysThree(Beam):
+    """Asks each row for its best three, also where there are fewer."""
+
+    def choose(self, law: Law, group: GroupView) -> list[tuple[int, int, float]]:
+        columns = law.logits.topk(3).indices
+        return super().choose(Law(law.logits.gather(-1, columns), law.tokens(columns)), group)
+
+
 class Doubles(Beam):
     """Works in float64 only."""
 
@@ -212,5 +229,7 @@ SEARCHES: tuple[Mutant, ...] = (
     Mutant(SearchLaws, ReadsPadding, ("beyond_the_histories",)),
     Mutant(SearchLaws, WorstFirst, ("rank",)),
     Mutant(SearchLaws, NeverDone, ("has_rows_left",)),
+    Mutant(SearchLaws, BetterThanTheBest, ("scores_are_numbers",)),
+    Mutant(SearchLaws, AlwaysThree, ("few_columns",)),
     Mutant(SearchLaws, Doubles, ("32_bits",)),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from decodekit.builtin import Argmax
@@ -84,6 +85,52 @@ class ForgetsPosition(TokenSelector):
         return inverse_cdf(law, altered(at, lengths_array=at.prompt_lengths_array))
 
 
+class CoolsDown(TokenSelector):
+    """Sharpens the law as the text grows."""
+
+    def __call__(self, law: Law, at: Positions) -> torch.Tensor:
+        return inverse_cdf(law.with_logits(law.logits * (1 + at.new_tokens[:, None] / 50)), at)
+
+
+class ForgetsSample(TokenSelector):
+    """Draws the same numbers for all samples of a request."""
+
+    def __call__(self, law: Law, at: Positions) -> torch.Tensor:
+        from decodekit.testing.factories import altered
+
+        return inverse_cdf(law, altered(at, samples=np.zeros_like(at.samples)))
+
+
+class SortsBySeed(Sample):
+    """Takes the positions in the order of their seeds, and does not put the tokens back."""
+
+    def __call__(self, law: Law, at: Positions) -> torch.Tensor:
+        order = np.argsort(at.seeds, kind="stable")
+        return super().__call__(law.index_select(torch.from_numpy(order)), at.index_select(order.tolist()))
+
+
+class OneOfTwo(Sample):
+    """Throws a coin between the two likeliest columns, of which one may be impossible."""
+
+    def __call__(self, law: Law, at: Positions) -> torch.Tensor:
+        two = law.candidates(2)
+        return super().__call__(two.with_logits(torch.zeros_like(two.logits)), at)
+
+
+class GivesColumns(Sample):
+    """Gives a column of tokens, as `torch.multinomial` does."""
+
+    def __call__(self, law: Law, at: Positions) -> torch.Tensor:
+        return super().__call__(law, at)[:, None]
+
+
+class ThirtyTwoBits(Sample):
+    """Gives tokens of 32 bits."""
+
+    def __call__(self, law: Law, at: Positions) -> torch.Tensor:
+        return super().__call__(law, at).int()
+
+
 class SaysDeterministic(Sample, deterministic=True):
     """Draws at random, but says that it does not."""
 
@@ -107,6 +154,12 @@ SELECTORS: tuple[Mutant, ...] = (
     Mutant(SelectorLaws, OneNumberPerCall, ("row_law", "over_seeds")),
     Mutant(SelectorLaws, TooCold, ("over_seeds",)),
     Mutant(SelectorLaws, ForgetsPosition, ("independent",)),
+    Mutant(SelectorLaws, CoolsDown, ("over_positions",)),
+    Mutant(SelectorLaws, ForgetsSample, ("over_samples",)),
+    Mutant(SelectorLaws, SortsBySeed, ("gather_law",)),
+    Mutant(SelectorLaws, OneOfTwo, ("always_possible",)),
+    Mutant(SelectorLaws, GivesColumns, ("one_int64",)),
+    Mutant(SelectorLaws, ThirtyTwoBits, ("one_int64",)),
     Mutant(SelectorLaws, SaysDeterministic, ("deterministic",)),
     Mutant(SelectorLaws, LastOfEquals, ("candidate_set_agree",)),
 )

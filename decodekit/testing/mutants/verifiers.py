@@ -88,6 +88,28 @@ class BonusFromDraft(TokenRule):
         return draft[-1] if len(draft) else target[last]
 
 
+class LikeliestWithoutDraft(TokenRule):
+    """Takes the likeliest token where nothing was drafted."""
+
+    def bonus(self, target: torch.Tensor, last: int, draft: torch.Tensor) -> torch.Tensor:
+        law = target[last]
+        return law if len(draft) else (law == law.max()).double()
+
+
+class TrustsColumns(TokenRule):
+    """Takes the columns of a draft's candidates for tokens."""
+
+    def proposed(self, draft: Draft) -> torch.Tensor:
+        return super().proposed(draft if draft.law is None else Draft(draft.tokens, Law(draft.law.logits[:, :VOCAB])))
+
+
+class CoinsOfItsOwn(TokenRule):
+    """Throws coins of the global generator."""
+
+    def accept(self, coin: float, target: float, draft: float) -> bool:
+        return super().accept(float(torch.rand(())), target, draft)
+
+
 class BonusOneBack(TokenRule):
     """Takes the bonus token from the position before."""
 
@@ -244,6 +266,9 @@ VERIFIERS: tuple[Mutant, ...] = (
     Mutant(VerifierLaws, TokenRule),
     Mutant(VerifierLaws, ResamplesFromTarget, ("text_follows",)),
     Mutant(VerifierLaws, BonusFromDraft, ("text_follows",)),
+    Mutant(VerifierLaws, LikeliestWithoutDraft, ("without_a_draft",)),
+    Mutant(VerifierLaws, TrustsColumns, ("candidate_set_agree",)),
+    Mutant(VerifierLaws, CoinsOfItsOwn, ("purity",)),
     Mutant(VerifierLaws, BonusOneBack, ("text_follows",)),
     Mutant(VerifierLaws, AtMost, ("nothing_impossible",)),
     Mutant(VerifierLaws, Typical, ("text_follows",)),
