@@ -13,7 +13,7 @@ from decodekit.law import Law
 from decodekit.likelihood import Likelihood
 from decodekit.positions import Positions
 from decodekit.results import Piece
-from decodekit.rows import Row, RowView, advance_drafters, count_broken
+from decodekit.rows import Row, RowView
 from decodekit.scoring import Scored
 from decodekit.techniques import Stage
 
@@ -57,8 +57,7 @@ def _take(row: Row, token: int, position: int, scored: Scored) -> str | None:
     if plan.constraint is not None:
         row.constraint = plan.advance_constraint(scored.states.constraints[position], token)
     if plan.drafters:
-        before, row.drafters = row.drafters, advance_drafters(plan.drafters, row.drafters, token)
-        row.group.stats.failed_drafters += count_broken(before, row.drafters)
+        row.drafters = row.group.advance_drafters(row.drafters, token)
     if row.text is not None:
         _extend_text(row, token)
     if row.cut is not None or token in plan.request.stop_tokens:

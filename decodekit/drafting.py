@@ -15,7 +15,7 @@ from decodekit.law import Law, concat
 from decodekit.pipeline import PositionStates
 from decodekit.plan import Hook, name_of, piece_key
 from decodekit.proposals import join, trim
-from decodekit.rows import BROKEN, Row, Rows, leave_out
+from decodekit.rows import BROKEN, Row, Rows
 from decodekit.scoring import Scorer
 from decodekit.techniques import Draft
 from decodekit.types import State, Tensor, TokenIds
@@ -152,8 +152,7 @@ class Drafting:
     def _leave_out(self, r: int, link: int, error: Exception) -> None:
         row = self.rows.items[r]
         row.drafters = (*row.drafters[:link], BROKEN, *row.drafters[link + 1 :])
-        row.group.stats.failed_drafters += 1
-        leave_out(name_of(row.group.plan.drafters[link]), str(error))
+        row.group.leave_out(row.group.plan.drafters[link], str(error))
 
 
 class DraftView:

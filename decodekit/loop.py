@@ -76,7 +76,8 @@ class Loop:
         self.companions = Companions(engine.model)
         self.hooking = Hooking(self.rows, self.memory, self.companions)
         self.scorer = Scorer(engine.model.device)
-        self.groups = [Group.begin(i, plan, engine.vocabulary) for i, plan in enumerate(plans)]
+        warned: set[str] = set()
+        self.groups = [Group.begin(i, plan, engine.vocabulary, warned) for i, plan in enumerate(plans)]
         self.timed = any(plan.request.time_limit_s is not None for plan in plans)
         self.streaming = streaming
         self.pieces: list[Piece] = []

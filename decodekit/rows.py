@@ -48,6 +48,7 @@ class Group:
         started: `time.perf_counter()` when the first row joined; 0 before.
         done: Whether nothing of the request runs or waits.
         error: Why the request failed, while the others go on.
+        warned: What was warned about already, in this request or in another of the batch.
     """
 
     index: int
@@ -61,23 +62,23 @@ class Group:
     started: float = 0.0
     done: bool = False
     error: GenerationError | None = None
+    warned: set[str] = field(default_factory=set)
 
     @classmethod
-    def begin(cls, index: int, plan: RequestPlan, vocabulary: Vocabulary | None) -> Group:
+    def begin(cls, index: int, plan: RequestPlan, vocabulary: Vocabulary | None, warned: set[str]) -> Group:
         """Give a request's group before any of its rows has joined."""
         state = None
         if plan.search is not None:
             with blamed_on(name_of(plan.search)):
                 state = plan.search.start()
-        return cls(index, plan, vocabulary, list(range(plan.rows)), search_state=state)
+        return cls(index, plan, vocabulary, list(range(plan.rows)), search_state=state, warned=warned)
 
     def join(self, sample: int) -> Row:
         """Give the row of a sample before its first new token; the first one starts the clock."""
         self.started = self.started or time.perf_counter()
         self.stats.prompt_tokens = len(self.plan.prompt)
         plan = self.plan
-        drafters = start_drafters(plan.drafters, plan.prompt)
-        self.stats.failed_drafters += count_broken((), drafters)
+        drafters = tuple(self._or_broken(drafter, lambda d=drafter: d.start(plan.prompt)) for drafter in plan.drafters)
         return Row(
             self,
             sample,
@@ -88,6 +89,29 @@ class Group:
             self.vocabulary.start_text() if self.vocabulary else None,
             plan.constraint.partial if plan.constraint else None,
         )
+
+    def advance_drafters(self, states: tuple[State, ...], token: int) -> tuple[State, ...]:
+        """Give the drafters' states after a token."""
+        return tuple(
+            state if state is BROKEN else self._or_broken(drafter, lambda d=drafter, s=state: d.advance(s, token))
+            for drafter, state in zip(self.plan.drafters, states, strict=True)
+        )
+
+    def _or_broken(self, drafter: Any, make: Callable[[], State]) -> State:
+        """Make a drafter's state; one that raises is left out, since the text is the same without it."""
+        try:
+            return make()
+        except Exception as error:
+            self.leave_out(drafter, f"{type(error).__name__}: {error}")
+            return BROKEN
+
+    def leave_out(self, drafter: Any, what: str) -> None:
+        """Count a drafter that failed in a row, and warn where no other row has done so in the same words."""
+        self.stats.failed_drafters += 1
+        message = f"drafter {name_of(drafter)!r} is left out from here on, the text is the same without it ({what})"
+        if message not in self.warned:
+            self.warned.add(message)
+            warnings.warn(message, PluginWarning, stacklevel=3)
 
     @property
     def deadline(self) -> float:
@@ -279,42 +303,6 @@ class StepView:
 
     number: int
     rows: Sequence[RowView]
-
-
-def start_drafters(drafters: Sequence[Any], prompt: Sequence[int]) -> tuple[State, ...]:
-    """Give the drafters' states before the first new token."""
-    return tuple(_or_broken(drafter, lambda d=drafter: d.start(prompt)) for drafter in drafters)
-
-
-def advance_drafters(drafters: Sequence[Any], states: tuple[State, ...], token: int) -> tuple[State, ...]:
-    """Give the drafters' states after a token."""
-    return tuple(
-        state if state is BROKEN else _or_broken(drafter, lambda d=drafter, s=state: d.advance(s, token))
-        for drafter, state in zip(drafters, states, strict=True)
-    )
-
-
-def _or_broken(drafter: Any, make: Callable[[], State]) -> State:
-    """Make a drafter's state; one that raises is left out, since the text is the same without it."""
-    try:
-        return make()
-    except Exception as error:
-        leave_out(name_of(drafter), f"{type(error).__name__}: {error}")
-        return BROKEN
-
-
-def leave_out(name: str, what: str) -> None:
-    """Warn that a drafter failed."""
-    warnings.warn(
-        f"drafter {name!r} is left out from here on, the text is the same without it ({what})",
-        PluginWarning,
-        stacklevel=3,
-    )
-
-
-def count_broken(before: Sequence[State], after: Sequence[State]) -> int:
-    """Count the drafters that failed in between."""
-    return sum(state is BROKEN for state in after) - sum(state is BROKEN for state in before)
 
 
 class Rows:

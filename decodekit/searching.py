@@ -50,7 +50,8 @@ def expand(group: Group, scored: Scored, places: Mapping[int, int], target: Targ
     """
     rows = list(dict.fromkeys(scored.owner(p) for p in places))
     paths = [Path(r, [], scored.rows[r].score) for r in rows]
-    depth, deepest = 0, min(len(scored.drafts[r].tokens) for r in rows)
+    # All rows of a group bring equally many drafted tokens.
+    depth, deepest = 0, len(scored.drafts[rows[0]].tokens)
     while True:
         here = [places[scored.first[path.row] + depth] for path in paths]
         found = _expand(group, scored, paths, here, target)

@@ -31,7 +31,7 @@ from decodekit import (
 )
 from decodekit.model import CausalModel
 from decodekit.testing import byte_vocabulary, tiny_llama
-from tests.pieces import Alternate, Beam, Guess, Heat, Sample, Surprise, registry_of_the_tests
+from tests.pieces import Alternate, Beam, Guess, Heat, Oracle, Sample, Surprise, registry_of_the_tests
 from tests.reference import log_softmax, model_logits
 
 VOCAB, LIMIT = 12, 9
@@ -137,6 +137,11 @@ class Faulty(Drafter, name="faulty"):
 
     how: str
 
+    def start(self, prompt: Sequence[int]) -> Any:
+        if self.how == "start":
+            raise ZeroDivisionError("no more")
+        return None
+
     def advance(self, state: Any, token: int) -> Any:
         if self.how == "advance" and (state or 0) >= 3:
             raise ZeroDivisionError("no more")
@@ -185,6 +190,31 @@ class Tensors(Beam, name="tensors"):
     def __call__(self, law: Law, group: Any) -> Any:
         found = super().__call__(law, group)
         return replace(found, parents=torch.tensor(found.parents), tokens=torch.tensor(found.tokens))
+
+
+class Quits(Beam, name="quits"):
+    """A beam that ends texts at a token of its own choice, which is no end token."""
+
+    token: int
+
+    def __call__(self, law: Law, group: Any) -> Any:
+        found = super().__call__(law, group)
+        live = list(zip(found.parents, found.tokens, found.scores, strict=True))
+        on = [one for one in live if one[1] != self.token]
+        ended = [one for one in live if one[1] == self.token]
+        parents, tokens, scores = ([one[i] for one in on] for i in range(3))
+        return replace(found, parents=parents, tokens=tokens, scores=scores, finished=[*found.finished, *ended])
+
+
+class Known(Oracle, name="known", for_searches=True):
+    """Proposes a known text in a search, as if it were drawn or not."""
+
+    drawn: bool = False
+
+    def __call__(self, at: Positions, limits: Sequence[int]) -> list[Draft]:
+        given = super().__call__(at, limits)
+        laws = [Law.certain(torch.tensor(draft.tokens), torch.float64) if self.drawn else None for draft in given]
+        return [Draft(draft.tokens, law) for draft, law in zip(given, laws, strict=True)]
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +328,7 @@ def test_a_second_model_drafts_and_changes_no_text(decoder, extra):
         assert drafted[0].stats.steps < len(drafted[0].tokens)
 
 
-@pytest.mark.parametrize("how", ["raise", "fewer", "words", "fraction", "advance", *WRONG_LAWS])
+@pytest.mark.parametrize("how", ["raise", "fewer", "words", "fraction", "start", "advance", *WRONG_LAWS])
 def test_a_drafter_that_fails_is_left_out_and_the_text_is_the_same(decoder, how):
     plain = [decoder.generate(prompt, max_new_tokens=LIMIT).tokens for prompt in PROMPTS]
     requests = [decoder.request(prompt, Guess(vocab=VOCAB), max_new_tokens=LIMIT) for prompt in PROMPTS]
@@ -325,6 +355,15 @@ def test_a_row_at_which_a_drafter_fails_does_not_cost_others_their_drafts(decode
     assert [result.stats.drafted_tokens > 0 for result in results] == [True, False, True]
 
 
+@pytest.mark.parametrize("how", ["raise", "start", "advance"])
+def test_what_fails_in_many_requests_is_warned_about_once_a_run(decoder, how):
+    for _ in range(2):
+        with pytest.warns(PluginWarning) as given:
+            results = decoder.generate(PROMPTS, Faulty(how=how), max_new_tokens=LIMIT)
+        assert len({str(each.message) for each in given}) == len(given) == 1
+        assert [result.stats.failed_drafters for result in results] == [1, 1, 1]
+
+
 class Heads(ModelHook, Drafter, name="heads"):
     """Drafts from notes."""
 
@@ -346,6 +385,25 @@ def test_hooks_that_cannot_be_served_are_refused_and_faults_are_named(decoder):
         decoder.generate(PROMPTS[0], Heads())
     with pytest.raises(GenerationError, match="clumsy_hook raised ZeroDivisionError: boom"):
         decoder.generate(PROMPTS[0], Clumsy())
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_a_draft_in_a_search_stops_where_the_text_can_only_end(decoder, drawn):
+    search = Alternate(length=4), Beam(1)
+    plain = decoder.generate(PROMPTS[0], *search, max_new_tokens=LIMIT)
+    given = decoder.generate(PROMPTS[0], *search, Known(text=tuple(plain.tokens), drawn=drawn), max_new_tokens=LIMIT)
+    assert (given.tokens, given.finish_reason) == (plain.tokens, plain.finish_reason)
+    assert given.samples[0].score == pytest.approx(plain.samples[0].score, abs=1e-9)
+    assert (len(plain.tokens), given.stats.drafted_tokens, given.stats.steps) == (4, 2, 2)
+
+
+def test_a_text_that_a_search_ends_does_not_go_on_with_its_draft(decoder):
+    text = decoder.generate(PROMPTS[0], Beam(1), max_new_tokens=LIMIT).tokens
+    search = Quits(width=1, token=text[2])
+    plain = decoder.generate(PROMPTS[0], search, max_new_tokens=LIMIT)
+    given = decoder.generate(PROMPTS[0], search, Known(text=tuple(text)), max_new_tokens=LIMIT)
+    assert given.tokens == plain.tokens == text[: text.index(text[2]) + 1]
+    assert given.stats.steps < plain.stats.steps
 
 
 def test_a_search_may_give_tensors(decoder):

@@ -83,6 +83,21 @@ def test_a_law_divided_later_is_the_law_divided_now(width: int, levels: int, hea
         assert torch.equal(later.full(width).logits, now.full(width).logits)
 
 
+@pytest.mark.parametrize("heat", [0.7, 1.3, 3.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_neighbouring_numbers_with_equal_quotients_are_equal(heat: float, dtype: torch.dtype):
+    upper = torch.linspace(1, 2, 400, dtype=dtype)
+    lower = torch.nextafter(upper, torch.zeros_like(upper))
+    alike = upper / heat == lower / heat
+    assert bool(alike.any())
+    logits = torch.full((int(alike.sum()), 2048), -9.0, dtype=dtype)
+    logits[:, 1999], logits[:, 7] = upper[alike], lower[alike]
+    divided = Divided(logits, torch.full((1, 1), heat, dtype=dtype))
+    for kept in (TopK(1)(divided, positions(len(logits))), above(divided, lambda best: best)):
+        found = kept.full(2048).logits
+        assert torch.equal(found, divided.logits.masked_fill(logits == -9.0, -math.inf))
+
+
 def test_a_divided_law_is_an_ordinary_law():
     logits = torch.tensor([[1.0, 2.0, -math.inf], [0.0, 4.0, 4.0]])
     law = Temperature(2.0)(Law(logits.repeat(1, 500)), positions(2))

@@ -71,12 +71,21 @@ def test_optional_whitespace_and_values_are_a_choice():
     assert piece.run(compiled.index.automaton.walk(0, b'{"name":'), 16) == []
 
 
-def test_the_last_token_of_all_is_left_to_the_model():
+@pytest.mark.parametrize("search", [{}, {"beam_search": 3, "n": 2}], ids=str)
+@pytest.mark.parametrize("certain", [True, False])
+def test_the_last_token_of_all_is_left_to_the_model(search, certain):
+    decoder = Decoder(tiny_llama(18, seed=1), WORDS)
+    options = {"regex": "(1|2):(2} |2}:)", "max_new_tokens": 8, **search}
+    plain = decoder.generate([1, 2], **options)
+    forced = decoder.generate([1, 2], **options, forced_tokens={"certain": certain})
+    assert [(s.tokens, s.finish_reason, s.score) for s in forced.samples] == [
+        (s.tokens, s.finish_reason, None if s.score is None else pytest.approx(s.score)) for s in plain.samples
+    ]
+    # Forced are the colon, and the second token behind it, behind which a third is to come.
+    assert forced.stats.drafted_tokens > 0
+    assert forced.stats.steps < plain.stats.steps
     piece, compiled = runs(JSONSchema(SCHEMA, whitespace="compact"))
-    assert piece.run(compiled.index.automaton.walk(0, b'{"name":1'), 16) == []
-    longer, compiled = runs(Regex("n(a1}|e2})"))
-    assert spelled(longer.run(compiled.index.automaton.walk(0, b"na"), 16)) == [b"1"]
-    piece, compiled = runs(JSONSchema(SCHEMA, whitespace="compact"))
+    assert spelled(piece.run(compiled.index.automaton.walk(0, b'{"name":1'), 16)) == [b"}"]
     assert piece.run(compiled.index.automaton.walk(0, b'{"name":1}'), 16) == []
 
 
@@ -95,7 +104,7 @@ def test_certain_leaves_out_what_could_be_spelled_in_other_tokens():
     piece, _ = runs(JSONSchema(SCHEMA, whitespace="compact"), certain=True)
     assert piece.run(piece.start(()), 16) == []
     piece, compiled = runs(Regex("{1: 2}"), certain=True)
-    assert spelled(piece.run(compiled.index.automaton.walk(0, b"{"), 16)) == [b"1", b":", b" ", b"2"]
+    assert spelled(piece.run(compiled.index.automaton.walk(0, b"{"), 16)) == [b"1", b":", b" ", b"2", b"}"]
 
 
 @pytest.mark.parametrize(
@@ -173,4 +182,4 @@ def test_certain_tokens_are_always_kept_and_the_text_stays_the_same(options, cer
 
 def test_choices_are_finished_once_they_are_decided():
     piece, compiled = runs(Choice(("name 1", "eem 2")))
-    assert spelled(piece.run(compiled.index.automaton.walk(0, b"n"), 16)) == [b"a", b"me", b" "]
+    assert spelled(piece.run(compiled.index.automaton.walk(0, b"n"), 16)) == [b"a", b"me", b" ", b"1"]

@@ -112,11 +112,7 @@ class ForcedRuns:
             found += more
             for token in more:
                 state = self.constraint.advance(state, token)
-        # Behind the last token of all nothing is to be read, and the model writes it in the same step.
-        return found[:-1] if found and self._only_ends(state) else found
-
-    def _only_ends(self, state: State) -> bool:
-        return self.constraint.is_complete(state) and not self.constraint.mask(state, self.budget).any()
+        return found
 
     def _find_certain(self, state: State) -> tuple[int, ...]:
         return tuple(int(token) for token in self.constraint.forced(state))
