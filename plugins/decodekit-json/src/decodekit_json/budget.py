@@ -234,17 +234,35 @@ class Budget:
         return text
 
     def _closer(self, thread: Thread) -> tuple[int, Thread] | None:
-        """Give a byte that leads closer to the end, and where it leads."""
+        """Give a byte that leads closer to the end, and where it leads.
+
+        A value that must differ from others is not begun with all of a taken one, where another byte will do.
+        """
         singles, distance = self.trie.singles, thread.distance
         due = thread.place.due()
         if due in singles:
             return due, thread.step(due)[0]
+        second: tuple[int, Thread] | None = None
         for byte in _letters(thread.place):
             if byte in singles:
                 nearer = [after for after in thread.step(byte) if after.distance < distance]
                 if nearer:  # where the part may end here, it does
-                    return byte, next((after for after in nearer if isinstance(after.place, Hole)), nearer[0])
-        return None
+                    after = next((after for after in nearer if isinstance(after.place, Hole)), nearer[0])
+                    if after.text is None or self._goes_on(after):
+                        return byte, after
+                    second = second or (byte, after)
+        return second
+
+    def _goes_on(self, thread: Thread) -> bool:
+        """Say whether a byte leads closer to the end."""
+        if isinstance(thread.place, Hole) or _behind(thread):
+            return True
+        return any(
+            after.distance < thread.distance
+            for byte in _letters(thread.place)
+            if byte in self.trie.singles
+            for after in thread.step(byte)
+        )
 
     def _search_way(self, start: Thread, *, whole: bool = False) -> Way | None:
         """Find a way where the distances know too little: a value must be avoided, or bytes are missing.

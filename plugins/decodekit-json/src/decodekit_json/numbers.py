@@ -381,7 +381,7 @@ class NumberTerminal(Terminal):
             return min(limit, state[2] - state[1] + 1 - len(state[3]))
         if phase == POWER:
             return min(limit, sum(1 for _ in self._power_texts(state)))
-        at_least = self._at_least(state)
+        at_least = self._at_least(state, min(limit, _LISTED))
         if at_least >= min(limit, _LISTED):
             return min(limit, at_least)
         seen: set[Fraction] = set()
@@ -391,12 +391,12 @@ class NumberTerminal(Terminal):
                 break
         return len(seen)
 
-    def _at_least(self, state: State) -> int:
-        """Give a number of values that are there without listing them."""
+    def _at_least(self, state: State, enough: int) -> int:
+        """Give a number of values that are there without listing them; looks no further once it is enough."""
         phase = state[0]
         if phase in (_START, _MINUS):
             following = [self.step(state, byte) for byte in (b"-0123456789" if phase == _START else b"0123456789")]
-            counts = [self._at_least(next_) for next_ in following if next_ is not None]
+            counts = [self._at_least(next_, enough) for next_ in following if next_ is not None]
             return max(counts[0], sum(counts[1:])) if phase == _START and following[0] else sum(counts)
         _, side, digits, size, places = state
         at, shape, found = self._sides[side], self._shape, 0
@@ -408,8 +408,8 @@ class NumberTerminal(Terminal):
             if at.pointed is not None and (size + more <= shape.pointed or phase == _POINT):
                 two = at.pointed.count(*self._pointed_range(digits, size + more, places, more, -1))
             found += max(one, two)
-            if found >= INFINITE:
-                return INFINITE
+            if found >= enough:
+                return found
         if size == 1 and at.scientific is not None and shape.mantissa >= places:
             for power in (at.least, (at.least + at.most) // 2, at.most):
                 unit = ten(shape.scale + power - shape.mantissa)
