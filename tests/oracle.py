@@ -57,10 +57,12 @@ class Oracle:
     Attributes:
         plan: Pieces of the request.
         model: Logits after some tokens, by a full forward pass.
+        spell: Bytes of some tokens; without it a token below 256 is a byte.
     """
 
     plan: RequestPlan
     model: Model
+    spell: Callable[[Sequence[int]], bytes] = lambda tokens: bytes(token for token in tokens if token < 256)
 
     def texts(self) -> list[Text]:
         """Give the samples of the request."""
@@ -165,7 +167,7 @@ class Oracle:
         return Text(tokens, models, targets, score, self._ended(tokens), visible, top)
 
     def _text(self, tokens: Sequence[int]) -> str:
-        return bytes(token for token in tokens if token < 256).decode(errors="replace")
+        return self.spell(tokens).decode(errors="replace")
 
     def prompt_logprobs(self) -> list[float]:
         """Give the log-probabilities of the prompt's tokens but the first."""

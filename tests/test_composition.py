@@ -174,7 +174,13 @@ def techniques(cell: Cell, engine: Engine) -> list[Technique]:
         "draft model": [DraftModel(engine.draft, tokens=3), Match()],
         "forced tokens": [ForcedTokens()],
     }[cell["draft"]]
-    constraint = {"free": [], "regex": [Regex("(yes|no|🐢), [0-9]{2,6}!")], "json": [JSONSchema(Short)]}
+    # Beams take a draft where it is forced upon all of them at once: compact documents begin with the same key.
+    whitespace = "compact" if cell["draft"] == "forced tokens" and cell["search"] not in SELECTORS else "flexible"
+    constraint = {
+        "free": [],
+        "regex": [Regex("(yes|no|🐢), [0-9]{2,6}!")],
+        "json": [JSONSchema(Short, whitespace=whitespace)],
+    }
     processor = {
         "stateless": [Temperature(1.7), TopK(40), MinP(0.005)],
         "history": [RepetitionPenalty(1.3), DRY(multiplier=0.8), Temperature(1.2)],
@@ -217,11 +223,11 @@ _KNOWN: dict[Any, list[Text]] = {}
 
 
 def expected(engine: Engine, cell: Cell, prompt: tuple[int, ...], seed: int, n: int) -> list[Text]:
-    """Decode with the oracle; drafts and caches must not matter, so they are left out."""
-    matters = ("search", "constraint", "processor", "stop string", "stop callable", "guidance", "lora")
-    key = (*(cell[axis] for axis in matters), prompt, seed, n)
+    """Decode with the oracle; guesses and caches must not matter, so they are left out, and forced tokens not asked."""
+    bare = {**cell, "draft": "no draft"} if cell["draft"] in GUESSES else cell
+    matters = ("search", "draft", "constraint", "processor", "stop string", "stop callable", "guidance", "lora")
+    key = (*(bare[axis] for axis in matters), prompt, seed, n)
     if key not in _KNOWN:
-        bare = {**cell, "draft": "no draft"}
         plan = assemble(request_of(bare, engine, prompt, seed, n), engine.decoder._plan)
         _KNOWN[key] = Oracle(plan, lambda tokens: engine.logits(tokens, bool(cell["lora"]))).texts()
     return _KNOWN[key]
@@ -400,9 +406,10 @@ def test_drafts_are_kept_and_spare_forward_passes(engine, draft):
 
 
 def test_forced_tokens_spare_forward_passes_of_beams(engine):
-    cell = {axis: values[0] for axis, values in AXES.items()} | {"search": "beam", "constraint": "json"}
-    plain = engine.decoder.generate(request_of(cell, engine, (1, 2), 0, 3))
-    forced = engine.decoder.generate(request_of({**cell, "draft": "forced tokens"}, engine, (1, 2), 0, 3))
+    cell = {axis: values[0] for axis, values in AXES.items()}
+    pieces = techniques({**cell, "search": "beam", "constraint": "json", "draft": "forced tokens"}, engine)
+    without = [piece for piece in pieces if not isinstance(piece, ForcedTokens)]
+    forced, plain = (engine.decoder.generate([1, 2], *some, n=3, max_new_tokens=LIMIT) for some in (pieces, without))
     assert [sample.tokens for sample in forced.samples] == [sample.tokens for sample in plain.samples]
     assert forced.stats.steps < plain.stats.steps
 
@@ -415,8 +422,9 @@ BESIDE_DRAWN_DRAFTS = [
     ),
     *(
         pytest.param("free", "stateless", beside, id=beside)
-        for beside in ("guidance", "prefix", "lookup, then draft", "draft, then lookup")
+        for beside in ("guidance", "prefix", "lora", "stop string", "lookup, then draft", "draft, then lookup")
     ),
+    *(pytest.param("json", "stateless", beside, id=f"json, {beside}") for beside in ("alone", "forced, then draft")),
 ]
 
 
@@ -424,7 +432,8 @@ BESIDE_DRAWN_DRAFTS = [
 def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constraint, processor, beside):
     """The ratio rule takes other tokens than plain sampling does; their law is enumerated."""
     model = tiny_llama(6, seed=8, eos_token_id=5)
-    vocabulary = Vocabulary((b"a", b"b", b"c", b"d", b"e", None), (5,))
+    words = [b"[", b"]", b",", b"1", b"2", b""] if constraint == "json" else [b"a", b"b", b"c", b"d", b"e", b""]
+    vocabulary = Vocabulary((*words[:-1], None), (5,))
     decoder = Decoder(model, vocabulary, max_rows=4096)
     draft = tiny_llama(6, seed=9, eos_token_id=5)
     chosen = {
@@ -432,14 +441,24 @@ def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constrai
         "history": [RepetitionPenalty(1.5), Temperature(0.9)],
         "stateful": [Mirostat(tau=1.5, eta=0.4)],
     }[processor]
-    limits = [Regex("[abc]{1,2}d?")] if constraint == "regex" else []
+    pairs = {"type": "array", "items": {"enum": [1, 2, 12]}, "minItems": 1, "maxItems": 2}
+    limits = {"free": [], "regex": [Regex("[abc]{1,2}d?")], "json": [JSONSchema(pairs, whitespace="compact")]}[
+        constraint
+    ]
     if beside == "guidance":
         chosen = [Guidance(1.5, negative_prompt=[2, 3]), *chosen]
+    adapter, merged = adapter_of(model)
+    if beside == "lora":
+        chosen = [Lora(adapter, LORA), *chosen]
     prompt = [0, 1, 0]
-    options: dict[str, Any] = {"max_new_tokens": 3, "seed": 3}
+    options: dict[str, Any] = {"max_new_tokens": 6 if constraint == "json" else 3, "seed": 3}
+    if beside == "stop string":
+        options |= {"max_new_tokens": 4, "stop": ("ab", "cc", "d")}
+    asked = merged if beside == "lora" else model
     law = Oracle(
         assemble(decoder.request(prompt, Multinomial(), *chosen, *limits, **options), decoder._plan),
-        lambda tokens: model(torch.tensor([list(tokens)]), use_cache=False).logits[0, -1].detach(),
+        lambda tokens: asked(torch.tensor([list(tokens)]), use_cache=False).logits[0, -1].detach(),
+        lambda tokens: b"".join(words[token] for token in tokens),
     )
     probabilities: dict[tuple[int, ...], float] = {}
     open_texts: list[tuple[tuple[int, ...], float]] = [((), 1.0)]
@@ -457,12 +476,16 @@ def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constrai
         drafters = [*drafters, PromptLookup(tokens=1, min_ngram=1)]
     if beside == "lookup, then draft":
         drafters = drafters[::-1]
+    if beside == "forced, then draft":
+        drafters = [ForcedTokens(), *drafters]
     if beside == "prefix":
         options["prefix"] = decoder.prefix(prompt[:2])
     drafted = decoder.generate(prompt, Multinomial(), *chosen, *limits, *drafters, n=1500, **options)
     assert (drafted.stats.cached_tokens > 0) == (beside == "prefix")
     assert drafted.stats.accepted_tokens < drafted.stats.drafted_tokens
     assert drafted.stats.accepted_tokens > 150
+    if beside == "stop string":
+        assert {sample.finish_reason for sample in drafted.samples} >= {"stop", "length"}
     chi_square(Counter(tuple(sample.tokens) for sample in drafted.samples), probabilities)
 
 
