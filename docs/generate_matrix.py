@@ -36,16 +36,16 @@ processor; JSON, alone and behind forced tokens; with free text guidance, a pref
 lookup before or after the draft model.
 
 A number is how many mixtures of the two with the other options were run, out of a design in which any three options of
-different kinds meet. From "streaming" on each option is a kind by itself, there or not.
+different kinds meet and are used. From "streaming" on each option is a kind by itself, there or not.
 `DECODEKIT_MATRIX=full pytest -m slow tests/test_composition.py` runs all {cells}.
 
 In "different requests" four requests share forward passes. A prefix, a cache handed in and a second turn spare the
 model tokens, but with LoRA or `prompt_logprobs` they are not used, as those read the whole prompt: the text is the
 same. In each cell with prompt lookup or a draft model drafted tokens are kept and others rejected: what follows a
 text's first token is drafted by the test, half right, and all the rest by the drafter. In each cell with forced tokens
-some are kept, but for those that have no drafts at all, which the table calls "not used" where none of its cells has
-any: nothing is forced in free text, and beams take no drafts beside stop strings and stop callables, which could end
-one beam inside of a draft that all of them share.
+some are kept, but for those that cannot have drafts, which run without being counted here and are called "not used":
+nothing is forced in free text, and beams take no drafts beside stop strings and stop callables, which could end one
+beam inside of a draft that all of them share.
 
 Written by `docs/generate_matrix.py`. Refused, by name and before the first forward pass, are the four kinds of beams
 with prompt lookup or a draft model, as such drafts follow one path; the table leaves them out.
@@ -66,10 +66,10 @@ def outcomes() -> tuple[dict[tuple[str, str, str], Counter[str]], Counter[str]]:
         except AssertionError as error:
             print(cell, str(error)[:300], file=sys.stderr, flush=True)
             outcome = "WRONG"
-        used = drafts(cell) or cell["draft"] == "no draft"
+        used = outcome if outcome == "WRONG" or drafts(cell) or cell["draft"] == "no draft" else "not used"
         total[outcome] += 1
         for axis in list(AXES)[2:]:
-            found.setdefault((cell[axis], cell["search"], cell["draft"]), Counter()).update({outcome: 1, "used": used})
+            found.setdefault((cell[axis], cell["search"], cell["draft"]), Counter())[used] += 1
     return found, total
 
 
@@ -94,7 +94,7 @@ def entry(counts: Counter[str]) -> str:
     """Give an entry of the table."""
     if counts["WRONG"]:
         return "**WRONG**"
-    return f"ok ({counts['ok']})" if counts["used"] else f"not used ({counts['ok']})"
+    return f"ok ({counts['ok']})" if counts["ok"] else "not used"
 
 
 def main() -> None:

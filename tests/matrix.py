@@ -53,6 +53,15 @@ def starts_from_a_prefix(cell: Cell) -> bool:
     return cell["cache"] in PREFIXES and not cell["prompt logprobs"] and not cell["lora"]
 
 
+PLAIN = {axis: values[0] for axis, values in AXES.items()} | {"constraint": "regex"}
+USED = {"draft": drafts, "cache": starts_from_a_prefix}
+
+
+def uses(cell: Cell, options: Cell) -> bool:
+    """Say whether a draft or prefix among some options of a cell is used in it; true where those options forbid it."""
+    return all(used(cell) or not used(PLAIN | options) for axis, used in USED.items() if axis in options)
+
+
 def full() -> Iterator[Cell]:
     """Give every cell that runs."""
     for values in itertools.product(*AXES.values()):
@@ -69,7 +78,7 @@ def size() -> int:
 
 @lru_cache
 def design(strength: int = 3, seed: int = 0, candidates: int = 20) -> list[Cell]:
-    """Give cells such that each `strength` options of different axes that may meet do meet in one of them.
+    """Give cells such that each `strength` options of different axes that may meet do meet in one that uses them.
 
     Greedy: of some random cells that hold a combination which is still missing, the one that holds most of them.
     """
@@ -100,12 +109,14 @@ def _may_meet(combination: tuple[tuple[str, str], ...]) -> bool:
 def _around(combination: tuple[tuple[str, str], ...], chance: random.Random) -> Cell:
     while True:
         cell = {axis: chance.choice(values) for axis, values in AXES.items()} | dict(combination)
-        if not refused(cell):
+        if not refused(cell) and uses(cell, dict(combination)):
             return cell
 
 
 def _held(cell: Cell, strength: int) -> set[tuple[tuple[str, str], ...]]:
-    return set(itertools.combinations(cell.items(), strength))
+    idle = {axis: cell[axis] for axis, used in USED.items() if not used(cell)}.items()
+    held = itertools.combinations(cell.items(), strength)
+    return {options for options in held if idle.isdisjoint(options) or uses(cell, dict(options))}
 
 
 def name(cell: Cell) -> str:
