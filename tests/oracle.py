@@ -36,6 +36,8 @@ class Text:
         ended: Why.
         visible: The text without what a stop string cut off.
         top: Per token, the three likeliest ones under the model's law.
+        others: Per token of a sampled text, one that could have stood there and after which the text goes on; -1 where
+            there is none.
     """
 
     tokens: list[int]
@@ -45,6 +47,7 @@ class Text:
     ended: str = ""
     visible: str = ""
     top: tuple[dict[int, float], ...] = ()
+    others: tuple[int, ...] = ()
 
 
 @dataclass
@@ -54,10 +57,12 @@ class Oracle:
     Attributes:
         plan: Pieces of the request.
         model: Logits after some tokens, by a full forward pass.
+        spell: Bytes of some tokens; without it a token below 256 is a byte.
     """
 
     plan: RequestPlan
     model: Model
+    spell: Callable[[Sequence[int]], bytes] = lambda tokens: bytes(token for token in tokens if token < 256)
 
     def texts(self) -> list[Text]:
         """Give the samples of the request."""
@@ -138,8 +143,15 @@ class Oracle:
         while not text.ended:
             logits, law, at = self.law(text.tokens, sample)
             token = int(self.plan.selector(law, at)[0])
+            others = (*text.others, self._other(text.tokens, token, law))
             text = self._longer(text, token, logits, law)
+            text.others = others
         return text
+
+    def _other(self, tokens: list[int], token: int, law: Law) -> int:
+        probs = law.full(len(self.model([0]))).probs()[0]
+        likeliest = [other for other in probs.argsort(descending=True)[:4].tolist() if probs[other] > 0]
+        return next((o for o in likeliest if o != token and not self._ended([*tokens, o])), -1)
 
     def _longer(self, text: Text, token: int, logits: torch.Tensor, law: Law, score: float = 0.0) -> Text:
         chosen = torch.tensor([token])
@@ -155,7 +167,7 @@ class Oracle:
         return Text(tokens, models, targets, score, self._ended(tokens), visible, top)
 
     def _text(self, tokens: Sequence[int]) -> str:
-        return bytes(token for token in tokens if token < 256).decode(errors="replace")
+        return self.spell(tokens).decode(errors="replace")
 
     def prompt_logprobs(self) -> list[float]:
         """Give the log-probabilities of the prompt's tokens but the first."""

@@ -12,6 +12,7 @@ import os
 import random
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,31 @@ from transformers import DynamicCache
 from decodekit import Decoder, IncompatibleTechniquesError, Request, Technique, Vocabulary
 from decodekit.assembly import assemble
 from decodekit.builtin import Argmax, Match
-from decodekit.techniques import Observer
+from decodekit.positions import Positions
+from decodekit.techniques import Draft, Drafter, Observer
 from decodekit.testing import byte_vocabulary, chi_square, tiny_llama
-from decodekit_beam import BeamSearch, DiverseBeam
+from decodekit_beam import BeamSample, BeamSearch, DiverseBeam, StochasticBeam
 from decodekit_guidance import Guidance
 from decodekit_json import JSONSchema, Regex
 from decodekit_lora import Lora
 from decodekit_sampling import DRY, XTC, MinP, Mirostat, Multinomial, RepetitionPenalty, Temperature, TopK
 from decodekit_speculative import DraftModel, ForcedTokens, PromptLookup
-from tests.matrix import AXES, PREFIXES, Cell, design, full, name, others, starts_from_a_prefix
+from tests.matrix import (
+    AXES,
+    GUESSES,
+    PREFIXES,
+    SELECTORS,
+    Cell,
+    design,
+    drafts,
+    full,
+    name,
+    others,
+    refused,
+    size,
+    starts_from_a_prefix,
+    uses,
+)
 from tests.oracle import Oracle, Text, close
 
 LIMIT, ENDS = 14, 256
@@ -52,13 +69,40 @@ class Short(BaseModel):
 
 
 class Witness(Observer, name="witness"):
-    """Writes down, for each step in which its request has rows, the request's number."""
+    """Writes down, for each step in which its request has rows, the request's number and what became of drafts."""
 
     number: int
     seen: Any
+    drafted: Any
 
     def on_step(self, step: Any) -> None:
         self.seen.append(self.number)
+        for row in step.rows:
+            self.drafted.update(drafted=row.drafted_tokens, kept=row.accepted_tokens)
+
+
+class Opening(Drafter, name="opening"):
+    """Proposes what follows each sample's first token, with a last token that is wrong; the others go on alone."""
+
+    texts: tuple[tuple[int, ...], ...]
+
+    def __call__(self, at: Positions, limits: Sequence[int]) -> list[Draft]:
+        return [
+            Draft(self.texts[int(sample)][1:][:limit] if new == 1 else ())
+            for new, sample, limit in zip(at.new_tokens.tolist(), at.samples, limits, strict=True)
+        ]
+
+
+def spoiled(text: Text) -> tuple[int, ...]:
+    """Give the beginning of a text up to its third token or the first after it that could be another, and that other.
+
+    Drafts begin behind the first token, so that one is kept and one rejected. Where nothing could be another it is all
+    of the text but its end.
+    """
+    for place, other in enumerate(text.others):
+        if place > 1 and other >= 0:
+            return (*text.tokens[:place], other)
+    return tuple(text.tokens[:-1])
 
 
 class Engine:
@@ -121,6 +165,8 @@ def techniques(cell: Cell, engine: Engine) -> list[Technique]:
         "multinomial": [Multinomial()],
         "beam": [BeamSearch(3, length_penalty=0.7)],
         "diverse beam": [DiverseBeam(width=4, groups=2, diversity=0.4)],
+        "stochastic beam": [StochasticBeam(width=3)],
+        "beam sample": [BeamSample(3, length_penalty=0.7)],
     }[cell["search"]]
     draft = {
         "no draft": [],
@@ -129,23 +175,21 @@ def techniques(cell: Cell, engine: Engine) -> list[Technique]:
         "draft model": [DraftModel(engine.draft, tokens=3), Match()],
         "forced tokens": [ForcedTokens()],
     }[cell["draft"]]
-    constraint = {"free": [], "regex": [Regex("(yes|no|🐢), [0-9]{2,6}!")], "json": [JSONSchema(Short)]}
+    # Compact documents begin with a key that is forced: upon all beams at once, and before any stop.
+    whitespace = "compact" if cell["draft"] == "forced tokens" else "flexible"
+    constraint = {
+        "free": [],
+        "regex": [Regex("(yes|no|🐢), [0-9]{2,6}!")],
+        "json": [JSONSchema(Short, whitespace=whitespace)],
+    }
     processor = {
         "stateless": [Temperature(1.7), TopK(40), MinP(0.005)],
         "history": [RepetitionPenalty(1.3), DRY(multiplier=0.8), Temperature(1.2)],
         "stateful": [Mirostat(tau=4.0), XTC(probability=0.5, threshold=0.01)],
     }
-    extra = {
-        "guidance": [Guidance(1.5, negative_prompt="zz")],
-        "lora": [Lora(engine.adapter, LORA)],
-    }
-    return [
-        *search,
-        *draft,
-        *constraint[cell["constraint"]],
-        *processor[cell["processor"]],
-        *extra.get(cell["extra"], []),
-    ]
+    guidance = [Guidance(1.5, negative_prompt="zz")] if cell["guidance"] else []
+    lora = [Lora(engine.adapter, LORA)] if cell["lora"] else []
+    return [*search, *draft, *constraint[cell["constraint"]], *processor[cell["processor"]], *guidance, *lora]
 
 
 def stop_callable(row: Any) -> bool:
@@ -154,26 +198,25 @@ def stop_callable(row: Any) -> bool:
 
 def stops_of(cell: Cell, engine: Engine, prompt: tuple[int, ...], seed: int) -> tuple[Any, ...]:
     """Give a stop that comes up in the text where there is one."""
-    if cell["extra"] == "stop callable":
-        return (stop_callable,)
-    if cell["extra"] != "stop string":
-        return ()
-    plain = expected(engine, {**cell, "extra": "nothing more"}, prompt, seed, 1)[0]
+    stops = (stop_callable,) if cell["stop callable"] else ()
+    if not cell["stop string"]:
+        return stops
+    plain = expected(engine, {**cell, "stop string": "", "stop callable": ""}, prompt, seed, 1)[0]
     text = bytes(token for token in plain.tokens if token < 256).decode(errors="replace")
     pairs = [text[i : i + 2] for i in range(2, len(text) - 1) if text[i : i + 2].isascii()]
-    return (pairs[0] if pairs else "\x00\x01",)
+    return (*stops, pairs[0] if pairs else "\x00\x01")
 
 
 def request_of(
-    cell: Cell, engine: Engine, prompt: tuple[int, ...], seed: int, n: int, *witnesses: Technique, **more: Any
+    cell: Cell, engine: Engine, prompt: tuple[int, ...], seed: int, n: int, *more: Technique, **options: Any
 ) -> Request:
     stop = stops_of(cell, engine, prompt, seed)
-    if cell["extra"] == "logprobs":
-        more |= {"top_logprobs": 3}
-    if cell["extra"] == "prompt logprobs":
-        more |= {"prompt_logprobs": True}
+    if cell["logprobs"]:
+        options |= {"top_logprobs": 3}
+    if cell["prompt logprobs"]:
+        options |= {"prompt_logprobs": True}
     return engine.decoder.request(
-        prompt, *techniques(cell, engine), *witnesses, max_new_tokens=LIMIT, seed=seed, n=n, stop=stop, **more
+        prompt, *more, *techniques(cell, engine), max_new_tokens=LIMIT, seed=seed, n=n, stop=stop, **options
     )
 
 
@@ -181,12 +224,13 @@ _KNOWN: dict[Any, list[Text]] = {}
 
 
 def expected(engine: Engine, cell: Cell, prompt: tuple[int, ...], seed: int, n: int) -> list[Text]:
-    """Decode with the oracle; drafts and caches must not matter, so they are left out."""
-    key = (*(cell[axis] for axis in ("search", "constraint", "processor", "extra")), prompt, seed, n)
+    """Decode with the oracle; guesses and caches must not matter, so they are left out, and forced tokens not asked."""
+    bare = {**cell, "draft": "no draft"} if cell["draft"] in GUESSES else cell
+    matters = ("search", "draft", "constraint", "processor", "stop string", "stop callable", "guidance", "lora")
+    key = (*(bare[axis] for axis in matters), prompt, seed, n)
     if key not in _KNOWN:
-        bare = {**cell, "draft": "no draft"}
         plan = assemble(request_of(bare, engine, prompt, seed, n), engine.decoder._plan)
-        _KNOWN[key] = Oracle(plan, lambda tokens: engine.logits(tokens, cell["extra"] == "lora")).texts()
+        _KNOWN[key] = Oracle(plan, lambda tokens: engine.logits(tokens, bool(cell["lora"]))).texts()
     return _KNOWN[key]
 
 
@@ -217,20 +261,32 @@ def run(cell: Cell, engine: Engine) -> None:
     requests: list[Request] = []
     wanted: list[list[Text]] = []
     seen: list[int] = []
+    drafted = [Counter[str]() for _ in cells]
     for seed, (each, text) in enumerate(zip(cells, texts, strict=True)):
         prompt, prefix = opening(each, engine, text)
-        requests.append(request_of(each, engine, prompt, seed, n, Witness(number=seed, seen=seen), prefix=prefix))
         wanted.append(expected(engine, each, prompt, seed, n))
+        more: list[Technique] = [Witness(number=seed, seen=seen, drafted=drafted[seed])]
+        if each["draft"] in GUESSES:
+            more.append(Opening(texts=tuple(spoiled(text) for text in wanted[-1])))
+        requests.append(request_of(each, engine, prompt, seed, n, *more, prefix=prefix))
     decoder = engine.theirs if cell["cache"] == "transformers' cache" else engine.decoder
     if cell["batch"] == "n = 3" and decoder is engine.decoder:
         # Fewer rows than the samples of several searches need: what waits joins in waves.
         decoder = engine.narrow
-    if cell["extra"] == "streaming":
+    results = [] if cell["streaming"] else decoder.generate(requests)
+    if cell["streaming"]:
         check_stream(decoder, requests, wanted)
-        check_shared(seen, len(requests))
-        return
-    results = decoder.generate(requests)
     check_shared(seen, len(requests))
+    for each, counts, texts_of in zip(cells, drafted, wanted, strict=True):
+        check_drafted(each, counts, texts_of)
+    if not cell["streaming"]:
+        check_results(cells, engine, requests, results, wanted)
+
+
+def check_results(
+    cells: list[Cell], engine: Engine, requests: list[Request], results: list[Any], wanted: list[list[Text]]
+) -> None:
+    """Check texts, numbers and reasons."""
     for each, request, result, texts_of in zip(cells, requests, results, wanted, strict=True):
         if each["cache"] in PREFIXES and len(request.prompt) > 1:
             assert (result.stats.cached_tokens > 0) == starts_from_a_prefix(each)
@@ -256,6 +312,18 @@ def check_shared(seen: list[int], requests: int) -> None:
     assert sorted(seen[:requests]) == list(range(requests))
 
 
+def check_drafted(cell: Cell, counts: Counter[str], texts: list[Text]) -> None:
+    """Check that drafts were kept, and rejected where they are guesses, as far as the cell and its texts allow it."""
+    if not drafts(cell):
+        assert not counts["drafted"]
+    elif cell["draft"] == "forced tokens":
+        assert counts["drafted"] >= counts["kept"] > 0
+    elif any(len(spoiled(text)) > 2 for text in texts):
+        assert counts["drafted"] >= counts["kept"] > 0
+        could_be_rejected = any(max(text.others[2:], default=-1) >= 0 for text in texts)
+        assert counts["drafted"] > counts["kept"] or not could_be_rejected
+
+
 def check_stream(decoder: Decoder, requests: list[Request], wanted: list[list[Text]]) -> None:
     tokens: dict[tuple[int, int], list[int]] = {}
     texts: dict[tuple[int, int], str] = {}
@@ -277,7 +345,7 @@ def test_the_cell_equals_the_oracle(engine, cell):
 @pytest.mark.parametrize("part", range(8))
 def test_every_cell_equals_the_oracle(engine, part):
     cells = list(full())
-    step = 1 if os.environ.get("DECODEKIT_MATRIX") == "full" else 40
+    step = 1 if os.environ.get("DECODEKIT_MATRIX") == "full" else 1009  # prime, so that every option comes up
     wrong: list[str] = []
     for cell in cells[part :: 8 * step]:
         try:
@@ -287,8 +355,8 @@ def test_every_cell_equals_the_oracle(engine, part):
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("search", ["beam", "diverse beam"])
-@pytest.mark.parametrize("draft", ["prompt lookup", "draft model"])
+@pytest.mark.parametrize("search", [search for search in AXES["search"] if search not in SELECTORS])
+@pytest.mark.parametrize("draft", GUESSES)
 def test_beams_with_a_draft_are_refused_by_name(engine, search, draft):
     cell = {axis: values[0] for axis, values in AXES.items()} | {"search": search, "draft": draft}
     with pytest.raises(IncompatibleTechniquesError, match=r"cannot run with .* \(drafter\): a draft follows"):
@@ -298,21 +366,33 @@ def test_beams_with_a_draft_are_refused_by_name(engine, search, draft):
 def test_the_page_counts_the_cells_of_the_design():
     page = (Path(__file__).parents[1] / "docs/composition.md").read_text()
     rows = [[entry.strip() for entry in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]
-    columns = list(itertools.product(AXES["search"], AXES["draft"]))
+    columns = [
+        pair
+        for pair in itertools.product(AXES["search"], AXES["draft"])
+        if not refused(dict(zip(AXES, pair, strict=False)))
+    ]
     for axis in list(AXES)[2:]:
-        for option in AXES[axis]:
-            met = Counter((cell["search"], cell["draft"]) for cell in design() if cell[axis] == option)
-            wanted = [f"ok ({met[column]})" if met[column] else "refused" for column in columns]
+        for option in filter(None, AXES[axis]):
+            met = Counter(
+                (cell["search"], cell["draft"])
+                for cell in design()
+                if cell[axis] == option and (drafts(cell) or cell["draft"] == "no draft")
+            )
+            wanted = [f"ok ({met[column]})" if met[column] else "not used" for column in columns]
             assert [option, *wanted] in rows
     assert f"Cells run: {len(design())}; right: {len(design())}; wrong: 0." in page
-    assert f"runs all {len(list(full()))}" in " ".join(page.split())
+    assert f"runs all {size()}" in " ".join(page.split())
 
 
 def test_the_design_holds_every_three_options():
     cells = design()
     for axes in itertools.combinations(AXES, 3):
-        met = {tuple(cell[axis] for axis in axes) for cell in cells}
-        possible = {tuple(cell[axis] for axis in axes) for cell in full()}
+        met = {tuple(cell[axis] for axis in axes) for cell in cells if uses(cell, {axis: cell[axis] for axis in axes})}
+        possible = {
+            values
+            for values in itertools.product(*(AXES[axis] for axis in axes))
+            if not refused({"search": "greedy", "draft": "no draft", **dict(zip(axes, values, strict=True))})
+        }
         assert met == possible
 
 
@@ -326,9 +406,10 @@ def test_drafts_are_kept_and_spare_forward_passes(engine, draft):
 
 
 def test_forced_tokens_spare_forward_passes_of_beams(engine):
-    cell = {axis: values[0] for axis, values in AXES.items()} | {"search": "beam", "constraint": "json"}
-    plain = engine.decoder.generate(request_of(cell, engine, (1, 2), 0, 3))
-    forced = engine.decoder.generate(request_of({**cell, "draft": "forced tokens"}, engine, (1, 2), 0, 3))
+    cell = {axis: values[0] for axis, values in AXES.items()}
+    pieces = techniques({**cell, "search": "beam", "constraint": "json", "draft": "forced tokens"}, engine)
+    without = [piece for piece in pieces if not isinstance(piece, ForcedTokens)]
+    forced, plain = (engine.decoder.generate([1, 2], *some, n=3, max_new_tokens=LIMIT) for some in (pieces, without))
     assert [sample.tokens for sample in forced.samples] == [sample.tokens for sample in plain.samples]
     assert forced.stats.steps < plain.stats.steps
 
@@ -341,8 +422,9 @@ BESIDE_DRAWN_DRAFTS = [
     ),
     *(
         pytest.param("free", "stateless", beside, id=beside)
-        for beside in ("guidance", "prefix", "lookup, then draft", "draft, then lookup")
+        for beside in ("guidance", "prefix", "lora", "stop string", "lookup, then draft", "draft, then lookup")
     ),
+    *(pytest.param("json", "stateless", beside, id=f"json, {beside}") for beside in ("alone", "forced, then draft")),
 ]
 
 
@@ -350,7 +432,8 @@ BESIDE_DRAWN_DRAFTS = [
 def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constraint, processor, beside):
     """The ratio rule takes other tokens than plain sampling does; their law is enumerated."""
     model = tiny_llama(6, seed=8, eos_token_id=5)
-    vocabulary = Vocabulary((b"a", b"b", b"c", b"d", b"e", None), (5,))
+    words = [b"[", b"]", b",", b"1", b"2", b""] if constraint == "json" else [b"a", b"b", b"c", b"d", b"e", b""]
+    vocabulary = Vocabulary((*words[:-1], None), (5,))
     decoder = Decoder(model, vocabulary, max_rows=4096)
     draft = tiny_llama(6, seed=9, eos_token_id=5)
     chosen = {
@@ -358,14 +441,24 @@ def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constrai
         "history": [RepetitionPenalty(1.5), Temperature(0.9)],
         "stateful": [Mirostat(tau=1.5, eta=0.4)],
     }[processor]
-    limits = [Regex("[abc]{1,2}d?")] if constraint == "regex" else []
+    pairs = {"type": "array", "items": {"enum": [1, 2, 12]}, "minItems": 1, "maxItems": 2}
+    limits = {"free": [], "regex": [Regex("[abc]{1,2}d?")], "json": [JSONSchema(pairs, whitespace="compact")]}[
+        constraint
+    ]
     if beside == "guidance":
         chosen = [Guidance(1.5, negative_prompt=[2, 3]), *chosen]
+    adapter, merged = adapter_of(model)
+    if beside == "lora":
+        chosen = [Lora(adapter, LORA), *chosen]
     prompt = [0, 1, 0]
-    options: dict[str, Any] = {"max_new_tokens": 3, "seed": 3}
+    options: dict[str, Any] = {"max_new_tokens": 6 if constraint == "json" else 3, "seed": 3}
+    if beside == "stop string":
+        options |= {"max_new_tokens": 4, "stop": ("ab", "cc", "d")}
+    asked = merged if beside == "lora" else model
     law = Oracle(
         assemble(decoder.request(prompt, Multinomial(), *chosen, *limits, **options), decoder._plan),
-        lambda tokens: model(torch.tensor([list(tokens)]), use_cache=False).logits[0, -1].detach(),
+        lambda tokens: asked(torch.tensor([list(tokens)]), use_cache=False).logits[0, -1].detach(),
+        lambda tokens: b"".join(words[token] for token in tokens),
     )
     probabilities: dict[tuple[int, ...], float] = {}
     open_texts: list[tuple[tuple[int, ...], float]] = [((), 1.0)]
@@ -383,12 +476,16 @@ def test_sampled_texts_follow_the_target_law_with_drafts_that_are_drawn(constrai
         drafters = [*drafters, PromptLookup(tokens=1, min_ngram=1)]
     if beside == "lookup, then draft":
         drafters = drafters[::-1]
+    if beside == "forced, then draft":
+        drafters = [ForcedTokens(), *drafters]
     if beside == "prefix":
         options["prefix"] = decoder.prefix(prompt[:2])
     drafted = decoder.generate(prompt, Multinomial(), *chosen, *limits, *drafters, n=1500, **options)
     assert (drafted.stats.cached_tokens > 0) == (beside == "prefix")
     assert drafted.stats.accepted_tokens < drafted.stats.drafted_tokens
     assert drafted.stats.accepted_tokens > 150
+    if beside == "stop string":
+        assert {sample.finish_reason for sample in drafted.samples} >= {"stop", "length"}
     chi_square(Counter(tuple(sample.tokens) for sample in drafted.samples), probabilities)
 
 
