@@ -214,6 +214,8 @@ class Row:
                 parsed = plan.constraint.parse(text)
             except Exception as error:  # a validator written in Python may want more than the schema says
                 parse_error = f"{type(error).__name__}: {error}"
+        elif plan.constraint is not None:
+            parse_error = f"the text ended before {plan.constraint_name} was complete"
         return Completion(
             text,
             self.tokens[len(plan.prompt) :],

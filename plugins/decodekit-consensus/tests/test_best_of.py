@@ -59,6 +59,13 @@ def test_equal_scores_go_to_the_lowest_index():
     assert BestOf(lambda s: 1.0)(SAMPLES[::-1]).sample == 0
 
 
+def test_a_sample_that_could_not_be_parsed_is_no_answer():
+    wrong = [dataclasses.replace(one, parse_error="ValueError: odd") for one in SAMPLES]
+    assert BestOf("mean")([wrong[2], SAMPLES[0], wrong[1]]).text == "0"
+    with pytest.raises(NoAnswerError, match="all 3 samples are wrong, such as: ValueError: odd"):
+        BestOf("mean")(wrong)
+
+
 def test_a_scorer_is_called_once_per_sample():
     seen = []
     BestOf(lambda s: seen.append(s.sample) or 0.0)(SAMPLES)

@@ -209,3 +209,14 @@ def test_the_vote_over_all_texts_of_a_toy_model_is_its_most_probable_answer():
     assert sum(mass.values()) == pytest.approx(1.0, abs=1e-12)
     assert given.details["answer"] == max(mass, key=mass.__getitem__)
     assert given.details["votes"] == pytest.approx(mass, abs=1e-12)
+
+
+def test_a_sample_that_could_not_be_parsed_does_not_vote():
+    samples = [
+        Completion(
+            text, [1], [-1.0], [-1.0], [], "eos", sample=i, parse_error="ValueError: odd" if text == "3" else None
+        )
+        for i, text in enumerate("3323")
+    ]
+    answer = SelfConsistency()(samples)
+    assert (answer.text, answer.details["unanswered"]) == ("2", [0, 1, 3])

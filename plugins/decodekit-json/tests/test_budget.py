@@ -241,3 +241,38 @@ def test_a_number_that_is_taken_is_not_written_where_no_bytes_are_left_for_anoth
         state = compiled.advance(state, words.tokens.index(token))
     assert again in unpack(compiled.mask(state, 3))
     assert again not in unpack(compiled.mask(state, 2))
+
+
+@pytest.mark.parametrize(
+    ("schema", "least"),
+    [
+        ({"type": "object", "minProperties": 2}, '{"":0,"0":0}'),
+        ({"type": "array", "items": {"type": "string"}, "uniqueItems": True, "minItems": 3}, '["","0","1"]'),
+        (
+            {"type": "array", "items": {"pattern": "a", "type": "string"}, "uniqueItems": True, "minItems": 2},
+            '["a","0a"]',
+        ),
+        ({"items": {"type": "object", "minProperties": 2}, "type": "array", "minItems": 1}, '[{"":0,"0":0}]'),
+    ],
+    ids=["keys", "strings", "patterns", "keys inside"],
+)
+def test_what_values_must_differ_in_is_counted(schema: Any, least: str) -> None:
+    compiled = decodekit_json.compile(schema, vocabulary("bytes"))
+    assert compiled.min_tokens(compiled.start()) == len(least)
+    for seed in range(6):
+        tokens = walk(compiled, len(least) + 2 * seed, seed)
+        assert validator(schema).is_valid(read(text_of("bytes", tokens)))
+
+
+OBJECTS: dict[str, Any] = {"type": "object", "properties": {"b": {"type": "null"}}, "required": ["b"]}
+
+
+@pytest.mark.parametrize("items", [{"type": "object"}, OBJECTS], ids=["free", "named"])
+@pytest.mark.parametrize("whitespace", [0, 2])
+def test_objects_that_must_differ_are_indented(items: Any, whitespace: int) -> None:
+    schema = {"type": "array", "items": items, "uniqueItems": True, "minItems": 2, "maxItems": 3}
+    compiled = decodekit_json.compile(schema, vocabulary("bytes"), whitespace=whitespace)
+    least = compiled.min_tokens(compiled.start())
+    for seed in range(3):
+        tokens = walk(compiled, least + 10 * seed, seed)
+        assert validator(schema).is_valid(read(text_of("bytes", tokens)))

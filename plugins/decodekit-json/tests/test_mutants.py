@@ -46,7 +46,7 @@ class Mutant:
 
 
 MUTANTS = [
-    Mutant("arrays", "if self.low <= counts.items:", "if self.low <= counts.items + 1:", laws.TestHowManyItems),
+    Mutant("arrays", "self.group.low <= counts.items:", "self.group.low <= counts.items + 1:", laws.TestHowManyItems),
     Mutant("arrays", "c.high is None or got < c.high", "c.high is None or got <= c.high", laws.TestContains),
     Mutant("objects", "if not needed & self.before[i])", "if True)", laws.TestKeysInTheOrderOfTheSchema),
     Mutant("objects", "needed |= others & ~there", "pass", laws.TestKeysThatNeedOthers),

@@ -219,7 +219,7 @@ def test_a_class_gives_an_instance_and_is_written_as_its_schema(context):
     text = '{"name":"Bo","kind":"polar","age":3,"tags":[],"den":{"place":"oak","depth_m":2.5}}'
     assert technique.build(context).parse(text).den == Den(place="oak", depth_m=2.5)
     plain = technique.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    assert plain == {"schema": Bear.model_json_schema(), "whitespace": "compact"}
+    assert plain == {"schema": Bear.model_json_schema(), "whitespace": "compact", "formats": "assert"}
     assert json.loads(json.dumps(plain)) == plain
 
 

@@ -19,7 +19,8 @@ from decodekit_consensus.likelihood import target_logprobs
 class BestOf(Aggregator, name="best_of", source="length_normalised: arXiv:1609.08144 without coverage"):
     """Answer with the sample that has the highest score; among equals the one with the lowest sample index.
 
-    `details` of the answer has `score`, and `scores` of all samples in the order of their indices.
+    Samples with a `parse_error` are no answers. `details` of the answer has `score`, and `scores` of all samples in the
+    order of their indices.
 
     Args:
         by: "mean" or "total" log-probability under the target law; "length_normalised", the total divided by
@@ -29,6 +30,7 @@ class BestOf(Aggregator, name="best_of", source="length_normalised: arXiv:1609.0
 
     Raises:
         GenerationError: When a score is not a number, or the request has no log-probabilities to compare.
+        NoAnswerError: When all samples have a `parse_error`.
 
     *Cost:* one call of the scorer per sample.
     """
@@ -46,7 +48,10 @@ class BestOf(Aggregator, name="best_of", source="length_normalised: arXiv:1609.0
             raise NoAnswerError(f"{self.name}: no sample was begun")
         ordered = sorted(samples, key=lambda sample: sample.sample)
         scores = [self._score(sample) for sample in ordered]
-        best = max(range(len(ordered)), key=scores.__getitem__)
+        right = [i for i, sample in enumerate(ordered) if sample.parse_error is None]
+        if not right:
+            raise NoAnswerError(f"{self.name}: all {len(ordered)} samples are wrong, such as: {ordered[0].parse_error}")
+        best = max(right, key=scores.__getitem__)
         return replace(ordered[best], details={"score": scores[best], "scores": scores})
 
     def _score(self, sample: Completion) -> float:

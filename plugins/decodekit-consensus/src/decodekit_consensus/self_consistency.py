@@ -20,11 +20,12 @@ from decodekit_consensus.likelihood import mean_logprob, target_logprobs
 class SelfConsistency(Aggregator, name="self_consistency", source="arXiv:2203.11171"):
     """Answer with a sample whose answer most samples share.
 
-    The answer of a sample is what a pattern or a path finds in it, by default its whole text. Samples without one do
-    not vote. Ties go to the answer with the likelier sample (mean log-probability per token under the target law), then
-    to the one with the lower sample index; the same order chooses the sample that stands for its answer. Which samples
-    there are decides, not their order. `details` of the answer has `answer`, `votes` and `samples` by answer (the most
-    votes first), and `unanswered`, the indices of samples without an answer.
+    The answer of a sample is what a pattern or a path finds in it, by default its whole text. Samples without one,
+    and those with a `parse_error`, do not vote. Ties go to the answer with the likelier sample (mean log-
+    probability per token under the target law), then to the one with the lower sample index; the same order chooses
+    the sample that stands for its answer. Which samples there are decides, not their order. `details` of the answer
+    has `answer`, `votes` and `samples` by answer (the most votes first), and `unanswered`, the indices of samples
+    without an answer.
 
     Args:
         pattern: Regular expression (`re`); group 1 or else the whole match is the answer.
@@ -95,6 +96,8 @@ class SelfConsistency(Aggregator, name="self_consistency", source="arXiv:2203.11
         return replace(best[order[0]], details=details)
 
     def _answer(self, sample: Completion) -> Any:
+        if sample.parse_error is not None:  # a document that is known to be wrong
+            return MISSING
         if self.pattern is not None:
             return from_pattern(sample.text, _compiled(self.pattern), self.take == "last")
         return sample.text if self.field is None else from_field(sample, path_steps(self.field))

@@ -345,8 +345,11 @@ class ArrayPlace(Between):
         plan, counts = self.plan, self.counts
         if not self.recorded:
             return 0
-        settled = self.stage != COMMA and not plan.remaining(counts)
-        return 0 if settled or plan.apart.endless or plan.apart.bans(counts) == 0 else distinct.FAR
+        if self.stage != COMMA and not plan.remaining(counts):
+            return 0
+        if plan.apart.endless:
+            return distinct.AVOIDING * max(plan.group.low - counts.items, 1)
+        return 0 if plan.apart.bans(counts) == 0 else distinct.FAR
 
     def endless(self) -> bool:
         return (self.stage != AFTER or not self.gap) and self.plan.endless_from(self.counts)

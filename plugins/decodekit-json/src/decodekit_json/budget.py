@@ -31,8 +31,6 @@ _MAX_BYTES = 1 << 13
 _MAX_TRIED = 4_000
 _MAX_VISITED = 400
 _UNKNOWN = b"\xff"
-_AVOIDING = 64
-"""Bytes that are enough to get around a value that is taken."""
 _SMALL = 128
 """Tokens of a vocabulary that is searched, which takes seconds with more."""
 _ORDER = tuple(dict.fromkeys([*b'"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_ .:/@', *range(256)]))
@@ -82,15 +80,13 @@ class Budget:
     def _fits(self, thread: Thread, remaining: int) -> bool:
         if self._bytes(thread) <= remaining:
             return True
-        return thread.distance <= remaining * self.trie.longest and self._enough(thread) <= remaining
-
-    def need(self, thread: Thread) -> int:
-        """Give a number of tokens that is enough to end a thread; the fewest of the numbers that are known."""
-        return min(self._bytes(thread), self._enough(thread))
+        return thread.distance <= remaining * self.trie.longest and self.need(thread) <= remaining
 
     def _bytes(self, thread: Thread) -> int:
         """Give a number of tokens of one byte that is enough."""
-        return self.ceiling(thread) + (0 if thread.text is None else _AVOIDING) if self.trie.spells else INFINITE
+        return (
+            self.ceiling(thread) + (0 if thread.text is None else distinct.AVOIDING) if self.trie.spells else INFINITE
+        )
 
     def ceiling(self, thread: Thread) -> int:
         """Give a number of bytes that is enough to end the document, but where a recorded text must be avoided."""
@@ -98,15 +94,20 @@ class Budget:
             return thread.ceiling
         found = self._ceilings.get(thread)
         if found is None:
-            if thread.place.curious:
-                found = max(map(self.ceiling, thread.place.outcomes(thread)), default=INFINITE)
-            else:
-                text = self._spell(thread)
-                found = INFINITE if text is None else len(text)
+            try:
+                found = self._indented_ceiling(thread)
+            except distinct.Undecided:  # it depends on a value that is not known: no number is known to be enough
+                found = INFINITE
             if len(self._ceilings) > _MAX_KEPT:
                 self._ceilings.clear()
             self._ceilings[thread] = found
         return found
+
+    def _indented_ceiling(self, thread: Thread) -> int:
+        if thread.place.curious:
+            return max(map(self.ceiling, thread.place.outcomes(thread)), default=INFINITE)
+        text = self._spell(thread)
+        return INFINITE if text is None else len(text)
 
     def fewest(self, state: State) -> int:
         """Give the fewest tokens to the end; a number that is enough where that is too much to search."""
@@ -147,7 +148,8 @@ class Budget:
         shortest = min((thread.distance for thread in state.threads), default=INFINITE)
         return -(-shortest // self.trie.longest)
 
-    def _enough(self, thread: Thread) -> int:
+    def need(self, thread: Thread) -> int:
+        """Give a number of tokens that is enough to end a thread: those of a way that was spelled."""
         found = self._tokens.get(thread)
         if found is None:
             text = self._spell(thread)
@@ -241,7 +243,7 @@ class Budget:
         singles, distance = self.trie.singles, thread.distance
         due = thread.place.due()
         if due in singles:
-            return due, thread.step(due)[0]
+            return next(((due, after) for after in thread.step(due)), None)
         second: tuple[int, Thread] | None = None
         for byte in _letters(thread.place):
             if byte in singles:

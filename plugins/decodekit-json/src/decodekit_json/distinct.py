@@ -29,6 +29,8 @@ _MAX_TRIED = 20_000
 _KEPT = 5_000
 FAR = INFINITE >> 8
 """More bytes than a budget has: the shortest ways to go on may be taken."""
+AVOIDING = 64
+"""Bytes that are enough to get around values that are taken."""
 PLENTY = object()
 """More values than are taken."""
 UNKNOWN, ANOTHER = "\udc00", "\udc01"

@@ -256,6 +256,14 @@ class ObjectPlan:
             found = self._rest[key] = self._remaining(progress, node_distance, self._costs)
         return found
 
+    def enough(self, progress: Progress) -> int:
+        """Give a number of bytes that is enough for the members that must still come, whatever keys are taken."""
+        return self.remaining(progress) + self.avoiding(progress)
+
+    def avoiding(self, progress: Progress) -> int:
+        """Give how many bytes more are enough, because keys that must still come may be taken."""
+        return distinct.AVOIDING * max(self.group.low - progress.members, 0) if self.classes else 0
+
     def _needed(self, progress: Progress) -> int:
         """Give the named keys that must still come: the required ones, and what the written ones depend on."""
         needed = self.required & ~progress.seen
@@ -523,8 +531,8 @@ class ObjectPlace(Between):
 
     def ceiling(self) -> int:
         if self.stage == COMMA:
-            return self.plan.widest + self.plan.remaining(self.progress) + 1 + self.whitespace.slack
-        return self.distance() + self.whitespace.slack
+            return self.plan.widest + self.plan.enough(self.progress) + 1 + self.whitespace.slack
+        return self.distance() + self.plan.avoiding(self.progress) + self.whitespace.slack
 
     def outlook(self) -> Hashable | None:
         if self.stage != AFTER or self.whitespace.indent is not None:
@@ -533,7 +541,7 @@ class ObjectPlace(Between):
         return self.whitespace, self.depth, self.gap, plan.may_close(progress), plan.may_continue(progress)
 
     def reach(self) -> int:
-        return 2 * self.plan.widest + self.plan.remaining(self.progress) + 2
+        return 2 * self.plan.widest + self.plan.enough(self.progress) + 2
 
     def endless(self) -> bool:
         return (self.stage != AFTER or not self.gap) and keys.endless(self.plan, self.progress)
@@ -569,7 +577,13 @@ class NamedKey(Place):
         return found
 
     def ceiling(self) -> int:
-        return self.plan.widest + self.plan.remaining(self.progress) + 2 + self.whitespace.slack
+        return (
+            self.plan.widest
+            + self.plan.remaining(self.progress)
+            + 2
+            + self.plan.avoiding(self.progress)
+            + self.whitespace.slack
+        )
 
     def outcomes(self, thread: Thread) -> Threads:
         plan = self.plan
@@ -613,7 +627,13 @@ class FreeKey(Place):
         return min((2 + node.distance + self.plan.remaining(after) for node, after in going_on), default=INFINITE)
 
     def ceiling(self) -> int:
-        return self.plan.widest + self.plan.remaining(self.progress) + 2 + self.whitespace.slack
+        return (
+            self.plan.widest
+            + self.plan.remaining(self.progress)
+            + 2
+            + self.plan.avoiding(self.progress)
+            + self.whitespace.slack
+        )
 
     def taken(self, key: str) -> bool:
         """Say whether a key is one that may not come here."""

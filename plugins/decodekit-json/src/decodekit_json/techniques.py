@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from decodekit.errors import SchemaError
 from decodekit.partial_json import PartialJSON
@@ -58,6 +58,11 @@ class JSONSchema(
     draft: Literal["4", "6", "7", "2019-09", "2020-12"] | None = None
     after: Trigger = None
     partial_strings: bool = False
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A type is written as its schema, of which formats are not asserted by default.
+        return {**write(self), **({"formats": "assert"} if self.options.formats else {})}
 
     def build(self, context: BuildContext) -> CompiledConstraint:
         from decodekit_json.sources import SchemaSource
