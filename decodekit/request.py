@@ -156,7 +156,8 @@ def make_request(
 
 def check_techniques(techniques: Any) -> list[Technique]:
     """Give what was said to be techniques, or refuse what is none."""
-    listed = list(techniques) if isinstance(techniques, Sequence) and not isinstance(techniques, str) else [techniques]
+    several = isinstance(techniques, Sequence) and not isinstance(techniques, str)
+    listed: list[Any] = list(techniques) if several else [techniques]
     for technique in listed:
         if not isinstance(technique, Technique):
             raise RequestError(
