@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import random
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import BaseModel, Field
+from pydantic_core import PydanticSerializationError
 
 from decodekit.errors import RequestError, SchemaError, UnsatisfiableSchemaError
 from decodekit.plugins import plugins
@@ -302,3 +304,14 @@ def test_what_is_complete_so_far_depends_on_the_text_alone(context, technique, t
         assert [call["name"] for call in whole] == [call.name for call in parsed]
     else:
         assert whole == parsed
+
+
+def test_a_recipe_of_types_asserts_their_formats():
+    class Day(BaseModel):
+        when: datetime.date
+
+    plain = ToolCalls([Day]).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    assert plain["formats"] == "assert"
+    assert "formats" not in ToolCalls([{"name": "now"}]).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    with pytest.raises(PydanticSerializationError, match="give formats="):
+        ToolCalls([Day, {"name": "now"}]).model_dump(mode="json")

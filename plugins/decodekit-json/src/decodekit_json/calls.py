@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from decodekit.errors import SchemaError
 from decodekit.schemas import Parse, SchemaLike, load_schema
@@ -110,6 +111,10 @@ class StructuralTag(
     key_order: Literal["schema", "any"] = "schema"
     formats: Literal["assert", "annotate"] | None = None
 
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _with_formats(write(self), self.formats, [tag.schema_ for tag in self.tags])
+
     def build(self, context: BuildContext) -> CompiledConstraint:
         return _build(self, self.name, context)
 
@@ -148,6 +153,10 @@ class ToolCalls(
     key_order: Literal["schema", "any"] = "schema"
     formats: Literal["assert", "annotate"] | None = None
 
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _with_formats(write(self), self.formats, [tool.parameters for tool in self.tools])
+
     def build(self, context: BuildContext) -> CompiledConstraint:
         return _build(self.tagged, self.name, context)
 
@@ -167,6 +176,16 @@ class ToolCalls(
         ]
         shared = {name: getattr(self, name) for name in StructuralTag.model_fields if name not in ("tags", "triggers")}
         return StructuralTag(tags=tuple(tags), triggers=(trigger,), **shared)
+
+
+def _with_formats(
+    written: dict[str, Any], formats: Literal["assert", "annotate"] | None, schemas: Sequence[Any]
+) -> dict[str, Any]:
+    """Say in a recipe that formats are asserted: types are written as schemas, of which none is by default."""
+    asserted = {asserts_formats(formats, schema) for schema in schemas}
+    if len(asserted) == 1 or '"format"' not in json.dumps(written):
+        return {**written, "formats": "assert"} if asserted == {True} else written
+    raise ValueError("types beside schemas, and it is not said whether formats are asserted: give formats=")
 
 
 def _build(asked: StructuralTag, name: str, context: BuildContext) -> CompiledConstraint:
