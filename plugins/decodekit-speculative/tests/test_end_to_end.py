@@ -10,7 +10,7 @@ WORDS = Vocabulary((*(bytes([c]) for c in b'{"nam:12}, xyz'), b'{"', b"na", b'":
 PROMPTS = [[1, 2, 3, 1, 2, 3, 1], [5] * 9, [7, 8], [4, 3, 2, 1, 0]]
 CARD = {"nam": {"enum": [1, 2, 12]}, "a": {"type": "integer"}}
 SCHEMA = {
-    "schema": {"type": "object", "properties": CARD, "additionalProperties": False},
+    "schema": {"type": "object", "properties": CARD, "required": ["nam"], "additionalProperties": False},
     "whitespace": "compact",
 }
 LOOKUP = {"prompt_lookup": {"tokens": 4, "min_ngram": 1}}
