@@ -577,13 +577,7 @@ class NamedKey(Place):
         return found
 
     def ceiling(self) -> int:
-        return (
-            self.plan.widest
-            + self.plan.remaining(self.progress)
-            + 2
-            + self.plan.avoiding(self.progress)
-            + self.whitespace.slack
-        )
+        return self.plan.widest + self.plan.enough(self.progress) + 2 + self.whitespace.slack
 
     def outcomes(self, thread: Thread) -> Threads:
         plan = self.plan
@@ -627,13 +621,7 @@ class FreeKey(Place):
         return min((2 + node.distance + self.plan.remaining(after) for node, after in going_on), default=INFINITE)
 
     def ceiling(self) -> int:
-        return (
-            self.plan.widest
-            + self.plan.remaining(self.progress)
-            + 2
-            + self.plan.avoiding(self.progress)
-            + self.whitespace.slack
-        )
+        return self.plan.widest + self.plan.enough(self.progress) + 2 + self.whitespace.slack
 
     def taken(self, key: str) -> bool:
         """Say whether a key is one that may not come here."""
