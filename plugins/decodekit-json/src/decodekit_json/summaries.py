@@ -30,8 +30,6 @@ Root: TypeAlias = "int | SuffixNode"
 _KEPT = 20_000
 _FEW = 24
 _FEW_NODES = 2
-_AVOIDING = 64
-"""Bytes that are enough to get around a value that is taken."""
 
 
 class Hole(Stop):
@@ -160,7 +158,7 @@ class Summaries:
             if len(child.tokens):
                 found.ids.append(child.tokens)
             for reached in after:
-                found.reached.append((0 if reached.text is None else _AVOIDING, reached))
+                found.reached.append((0 if reached.text is None else distinct.AVOIDING, reached))
                 if child.letters:
                     if isinstance(reached.place, Hole):
                         found.ends.append(child)
@@ -250,7 +248,7 @@ class Summaries:
                 found.ids.append(tokens)
             leaf = not (trie.children(child) if isinstance(child, int) else child.letters)
             for thread in after:
-                found.reached.append((0 if thread.text is None else _AVOIDING, thread))
+                found.reached.append((0 if thread.text is None else distinct.AVOIDING, thread))
                 if leaf:
                     continue
                 if isinstance(thread.place, Hole):
@@ -274,7 +272,7 @@ class Summaries:
             found.ids.append(within.ids)
         else:
             found.bits.append(within.bits)
-        found.within.append((within, 0 if part.text is None else _AVOIDING, part.below))
+        found.within.append((within, 0 if part.text is None else distinct.AVOIDING, part.below))
         if isinstance(part.below.place, Hole):
             if within.end is not None:
                 found.ends.append(within.end)
