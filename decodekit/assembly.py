@@ -1,22 +1,19 @@
-"""Assembly: from a request to its plan, or to a refusal by name, before the first forward pass.
-
-Assembly compares what techniques declare and never looks at which plugin a class comes from.
-"""
+"""Assembly: from a request to its plan, or to a refusal by name, before the first forward pass."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
+from decodekit.compatibility import check, of_role, one_of
 from decodekit.encoding import encode_prompt
 from decodekit.errors import (
     DecodekitError,
     IncompatibleTechniquesError,
     PluginError,
     PromptError,
-    RequestError,
     UnsatisfiableSchemaError,
 )
 from decodekit.plan import EnginePlan, Hook, Link, RequestPlan, name_of, piece_key
@@ -28,14 +25,10 @@ from decodekit.techniques import (
     CompiledConstraint,
     Constraint,
     Drafter,
-    KVCache,
     LogitsProcessor,
-    ModelAdapter,
     ModelHook,
-    ModelRunner,
     Observer,
     Prompt,
-    Scheduler,
     Search,
     StopCondition,
     Technique,
@@ -45,11 +38,6 @@ from decodekit.techniques import (
 from decodekit.vocabulary import Vocabulary
 
 DEFAULT_NEW_TOKENS = 256
-ENGINE_ROLES: tuple[type[Technique], ...] = (KVCache, ModelRunner, ModelAdapter, Scheduler)
-NEEDS = frozenset({"rewind", "tokenizer", "vocabulary", "logprobs"})
-"""What the engine can give to a technique that declares it in `needs`."""
-
-T = TypeVar("T", bound=Technique)
 
 
 def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
@@ -61,24 +49,8 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
         RequestError: For everything else that is wrong with the request; plugins raise subclasses, such as
             `SchemaError`.
     """
+    check(request, engine)
     techniques = request.techniques
-    _check_roles(techniques, engine)
-    blind = next((t for t in techniques if "logprobs" in t.needs and not request.logprobs), None)
-    if blind is not None:
-        raise IncompatibleTechniquesError(
-            f"{blind.name!r} compares log-probabilities, and the request has logprobs=False", hint="leave that out"
-        )
-    search = _one(techniques, Search)
-    if search is not None and request.n > search.rows:
-        raise IncompatibleTechniquesError(f"{search.name!r} gives at most {search.rows} texts, and n is {request.n}")
-    wrong = next((token for token in request.stop_tokens if not 0 <= token < engine.model.vocab_size), None)
-    if wrong is not None:
-        raise RequestError(f"stop token {wrong} is outside of the model's vocabulary of {engine.model.vocab_size}")
-    if engine.vocabulary is None and any(isinstance(stop, str) for stop in request.stop):
-        raise RequestError(
-            "a stop string is text, and this decoder has no tokenizer",
-            hint="Decoder(model, tokenizer), or stop_tokens",
-        )
     prompt = encode(request, engine)
     limit = _limit(request, engine, len(prompt))
     context = BuildContext(
@@ -90,60 +62,72 @@ def assemble(request: Request, engine: EnginePlan) -> RequestPlan:
         tuple(prompt),
         limit,
     )
-    processors = sorted(_of(techniques, LogitsProcessor), key=lambda p: p.stage)
-    selector = _one(techniques, TokenSelector)
-    if search is None and selector is None:
-        wanted = next((p.default_selector for p in processors if p.default_selector), "argmax")
-        selector = engine.registry.technique(wanted)()
-    drafters = _of(techniques, Drafter)
-    verifier = _one(techniques, Verifier)
-    if verifier is None:
-        wanted = next((d.default_verifier for d in drafters if d.default_verifier), "match")
-        verifier = engine.registry.technique(wanted)()
-    links = tuple(Link.of(p, _build(p, context)) for p in processors)
+    links = tuple(Link.of(p, _build(p, context)) for p in _in_order(techniques))
     constraint = _constraint(techniques, context, limit)
     context = replace(context, constraint=constraint)
-    selector_piece = None if selector is None else _build(selector, context)
-    verifier_piece = _build(verifier, context)
-    conditions = [(s.name, _build(s, context)) for s in _of(techniques, StopCondition)]
-    aggregator = _one(techniques, Aggregator)
-    search_piece = None if search is None else _build(search, context)
-    drafter_pieces = tuple(_build(d, context) for d in drafters)
-    observer_pieces = tuple(_build(o, context) for o in _of(techniques, Observer))
-    made = [link.piece for link in links] + [selector_piece, search_piece, *drafter_pieces, *observer_pieces]
-    hooks = tuple(_hook(hook, made, context) for hook in _of(techniques, ModelHook))
+    chooser, judge = _selector(techniques, engine), _verifier(techniques, engine)
+    selector = None if chooser is None else _build(chooser, context)
+    verifier = _build(judge, context)
+    conditions = [(s.name, _build(s, context)) for s in of_role(techniques, StopCondition)]
+    search = _build_one(techniques, Search, context)
+    drafters = tuple(_build(d, context) for d in of_role(techniques, Drafter))
+    observers = tuple(_build(o, context) for o in of_role(techniques, Observer))
+    made = [link.piece for link in links] + [selector, search, *drafters, *observers]
+    hooks = tuple(_hook(hook, made, context) for hook in of_role(techniques, ModelHook))
     return RequestPlan(
-        request,
-        prompt,
-        limit,
-        secrets.randbits(63) if request.seed is None else request.seed,
-        links,
-        constraint,
-        " and ".join(c.name for c in _of(techniques, Constraint)),
-        selector_piece,
-        search_piece,
-        drafter_pieces,
-        verifier_piece,
-        tuple(s for s in request.stop if isinstance(s, str)),
-        (*(("stop", s) for s in request.stop if callable(s)), *conditions),
-        observer_pieces,
-        None if aggregator is None else _build(aggregator, context),
-        hooks,
-        _prefix(request, prompt, hooks, engine),
-        engine.end_tokens,
-        (
+        request=request,
+        prompt=prompt,
+        limit=limit,
+        seed=secrets.randbits(63) if request.seed is None else request.seed,
+        processors=links,
+        constraint=constraint,
+        constraint_name=" and ".join(c.name for c in of_role(techniques, Constraint)),
+        selector=selector,
+        search=search,
+        drafters=drafters,
+        verifier=verifier,
+        stops=tuple(s for s in request.stop if isinstance(s, str)),
+        stop_pieces=(*(("stop", s) for s in request.stop if callable(s)), *conditions),
+        observers=observers,
+        aggregator=_build_one(techniques, Aggregator, context),
+        hooks=hooks,
+        prefix=_prefix(request, prompt, hooks, engine),
+        end_tokens=engine.end_tokens,
+        signature=(
             tuple(piece_key(link.piece) for link in links),
             constraint is not None,
-            piece_key(selector_piece),
-            piece_key(verifier_piece),
+            piece_key(selector),
+            piece_key(verifier),
         ),
     )
+
+
+def _in_order(techniques: Sequence[Technique]) -> list[LogitsProcessor]:
+    return sorted(of_role(techniques, LogitsProcessor), key=lambda processor: processor.stage)
+
+
+def _selector(techniques: Sequence[Technique], engine: EnginePlan) -> Technique | None:
+    """Give the selector, or the one that the request's processors want; None where a search chooses tokens."""
+    given = one_of(techniques, TokenSelector)
+    if given is not None or one_of(techniques, Search) is not None:
+        return given
+    wanted = next((p.default_selector for p in _in_order(techniques) if p.default_selector), "argmax")
+    return engine.registry.technique(wanted)()
+
+
+def _verifier(techniques: Sequence[Technique], engine: EnginePlan) -> Technique:
+    """Give the verifier, or the one that the request's drafters want."""
+    given = one_of(techniques, Verifier)
+    if given is not None:
+        return given
+    wanted = next((d.default_verifier for d in of_role(techniques, Drafter) if d.default_verifier), "match")
+    return engine.registry.technique(wanted)()
 
 
 def encode(request: Request, engine: EnginePlan) -> list[int]:
     """Turn a request's prompt into token ids; `Prompt` techniques run first."""
     prompt: Any = request.prompt
-    rewriters = _of(request.techniques, Prompt)
+    rewriters = of_role(request.techniques, Prompt)
     if rewriters and isinstance(request.prompt, tuple):
         raise IncompatibleTechniquesError(
             f"{rewriters[0].name} rewrites text, but the prompt is token ids",
@@ -168,79 +152,6 @@ def encode(request: Request, engine: EnginePlan) -> list[int]:
     return tokens
 
 
-def _of(techniques: Sequence[Technique], role: type[T]) -> list[T]:
-    return [technique for technique in techniques if isinstance(technique, role)]
-
-
-def _one(techniques: Sequence[Technique], role: type[T]) -> T | None:
-    found = _of(techniques, role)
-    return found[0] if found else None
-
-
-def _check_roles(techniques: Sequence[Technique], engine: EnginePlan) -> None:
-    for role in (TokenSelector, Search, Verifier, Aggregator):
-        found = _of(techniques, role)
-        if len(found) > 1:
-            names = " and ".join(repr(t.name) for t in found)
-            raise IncompatibleTechniquesError(f"a request has at most one {role.role}, got {names}")
-    selector, search = _one(techniques, TokenSelector), _one(techniques, Search)
-    if selector and search:
-        raise IncompatibleTechniquesError(
-            f"{search.name!r} (search) chooses tokens itself and cannot run with {selector.name!r} (token selector)",
-            hint="leave one of them out",
-        )
-    if search and search.rows > engine.max_rows:
-        raise IncompatibleTechniquesError(
-            f"{search.name!r} needs {search.rows} rows, and this decoder runs {engine.max_rows} at a time",
-            hint=f"Decoder(…, max_rows={search.rows})",
-        )
-    drafters = _of(techniques, Drafter)
-    guess = next((drafter for drafter in drafters if not drafter.for_searches), None)
-    if search and guess:
-        raise IncompatibleTechniquesError(
-            f"{search.name!r} (search) cannot run with {guess.name!r} (drafter): a draft follows one path",
-            hint="leave one of them out",
-        )
-    verifier = _one(techniques, Verifier)
-    if verifier and search:
-        raise IncompatibleTechniquesError(
-            f"{search.name!r} (search) decides itself what is kept of a draft and cannot run with {verifier.name!r} "
-            f"(verifier)",
-            hint="leave one of them out",
-        )
-    if verifier and not drafters and not verifier.keeps_text:
-        raise IncompatibleTechniquesError(
-            f"{verifier.name!r} (verifier) judges drafts, and the request has no drafter",
-            hint="add a drafter, or leave it out",
-        )
-    names = [t.name for t in techniques if not isinstance(t, Constraint)]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise IncompatibleTechniquesError(f"{twice!r} is asked for twice in one request", hint="leave one of them out")
-    for technique in techniques:
-        if isinstance(technique, ENGINE_ROLES):
-            raise IncompatibleTechniquesError(
-                f"{technique.name!r} is a {technique.role}, which all rows of a decoder share",
-                hint=f"give it to the decoder: Decoder(model, tokenizer, {technique.name}=…)",
-            )
-        missing = technique.needs - NEEDS
-        if missing:
-            raise IncompatibleTechniquesError(
-                f"{technique.name!r} needs {', '.join(sorted(missing))}, which this engine has not"
-            )
-        if "vocabulary" in technique.needs and engine.vocabulary is None:
-            raise IncompatibleTechniquesError(
-                f"{technique.name!r} reads text, and this decoder has no tokenizer", hint="Decoder(model, tokenizer)"
-            )
-        if "tokenizer" in technique.needs and (engine.tokenizer is None or isinstance(engine.tokenizer, Vocabulary)):
-            raise IncompatibleTechniquesError(
-                f"{technique.name!r} needs a tokenizer, and this decoder has none", hint="Decoder(model, tokenizer)"
-            )
-        why = technique.conflict(techniques)
-        if why:
-            raise IncompatibleTechniquesError(f"{technique.name!r}: {why}")
-
-
 def _limit(request: Request, engine: EnginePlan, prompt: int) -> int:
     context = engine.model.max_length
     if context is not None and prompt >= context:
@@ -254,7 +165,7 @@ def _limit(request: Request, engine: EnginePlan, prompt: int) -> int:
 
 
 def _constraint(techniques: Sequence[Technique], context: BuildContext, limit: int) -> CompiledConstraint | None:
-    constraints = _of(techniques, Constraint)
+    constraints = of_role(techniques, Constraint)
     if not constraints:
         return None
     if context.vocabulary is None:
@@ -328,3 +239,8 @@ def _build(technique: Technique, context: BuildContext) -> Any:
         raise
     except Exception as error:
         raise PluginError(f"technique {technique.name!r} fails to build: {type(error).__name__}: {error}") from error
+
+
+def _build_one(techniques: Sequence[Technique], role: type[Technique], context: BuildContext) -> Any:
+    found = one_of(techniques, role)
+    return None if found is None else _build(found, context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,20 +19,36 @@ from decodekit.scoring import Scored
 from decodekit.techniques import Stage
 
 
-def commit(
-    row: Row, tokens: Sequence[int], positions: Sequence[int], likelihoods: Sequence[Likelihood], scored: Scored
-) -> int:
-    """Append tokens until the row ends; give how many were appended.
+@dataclass(slots=True)
+class Move:
+    """One row's next tokens.
+
+    Attributes:
+        parent: Row that is continued.
+        tokens: What it is continued with; the law of each is at the positions of the row, from its first one on.
+        place: Where in the batch it belongs: rows of a search stay together, in the order in which it gives them.
+        score: Score of a search.
+        ended: Whether a search ends the row with this move.
+    """
+
+    parent: int
+    tokens: list[int]
+    place: int
+    score: float = 0.0
+    ended: bool = False
+
+
+def commit(row: Row, move: Move, likelihoods: Sequence[Likelihood], scored: Scored) -> int:
+    """Append a move's tokens until the row ends; give how many were appended.
 
     Args:
         row: The row, which nobody else uses.
-        tokens: What follows it.
-        positions: Where each token's law is.
+        move: What follows it.
         likelihoods: Of each token.
         scored: The step.
     """
-    request = row.group.plan.request
-    for done, (token, position, likelihood) in enumerate(zip(tokens, positions, likelihoods, strict=True), 1):
+    request, first = row.group.plan.request, scored.first[move.parent]
+    for done, (token, likelihood) in enumerate(zip(move.tokens, likelihoods, strict=True), 1):
         row.tokens.append(token)
         row.group.stats.new_tokens += 1
         if request.logprobs:
@@ -39,10 +56,10 @@ def commit(
             row.target_logprobs.append(likelihood.target)
         if request.top_logprobs:
             row.top_logprobs.append(likelihood.top)
-        row.finish_reason = _take(row, token, position, scored)
+        row.finish_reason = _take(row, token, first + done - 1, scored)
         if row.finish_reason:
             return done
-    return len(tokens)
+    return len(move.tokens)
 
 
 def _take(row: Row, token: int, position: int, scored: Scored) -> str | None:

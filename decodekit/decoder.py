@@ -8,7 +8,8 @@ from typing import Any, Literal, overload
 
 import torch
 
-from decodekit.assembly import ENGINE_ROLES, assemble, encode
+from decodekit.assembly import assemble, encode
+from decodekit.compatibility import ENGINE_ROLES
 from decodekit.errors import (
     DecodekitError,
     GenerationError,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import index
 
+from decodekit.commit import Move
 from decodekit.errors import GenerationError, blamed_on
 from decodekit.law import Law
 from decodekit.pipeline import TargetLaw
@@ -15,29 +16,13 @@ from decodekit.positions import Positions
 from decodekit.rows import Group, Row, place_of
 from decodekit.scoring import Scored
 from decodekit.techniques import Expansion, GroupView
-from decodekit.types import TokenIds
 from decodekit.views import ModelView
 
 
-@dataclass(slots=True)
-class Path:
-    """One row of a group while its drafts are followed.
-
-    Attributes:
-        row: Row of the step that it continues.
-        tokens: What it is continued with.
-        score: Its score.
-        ended: Whether the search ends it.
-    """
-
-    row: int
-    tokens: TokenIds
-    score: float
-    ended: bool = False
-
-
-def expand(group: Group, scored: Scored, places: Mapping[int, int], target: TargetLaw) -> list[Path]:
+def expand(group: Group, scored: Scored, places: Mapping[int, int], target: TargetLaw) -> list[Move]:
     """Expand one group, as often as all its rows go on with what was drafted for them, and once more.
+
+    Its moves are side by side in the batch, in the order in which the search gives them.
 
     Args:
         group: The request.
@@ -49,22 +34,22 @@ def expand(group: Group, scored: Scored, places: Mapping[int, int], target: Targ
         GenerationError: The search raised, or gave what cannot be followed.
     """
     rows = list(dict.fromkeys(scored.owner(p) for p in places))
-    paths = [Path(r, [], scored.rows[r].score) for r in rows]
+    paths = [Move(r, [], rows[0], scored.rows[r].score) for r in rows]
     # All rows of a group bring equally many drafted tokens.
     depth, deepest = 0, len(scored.drafts[rows[0]].tokens)
     while True:
-        here = [places[scored.first[path.row] + depth] for path in paths]
+        here = [places[scored.first[path.parent] + depth] for path in paths]
         found = _expand(group, scored, paths, here, target)
         if depth == deepest or not found or any(path.ended for path in found):
             return found
-        if any(path.tokens[depth] != scored.drafts[path.row].tokens[depth] for path in found):
+        if any(path.tokens[depth] != scored.drafts[path.parent].tokens[depth] for path in found):
             return found
         paths, depth = found, depth + 1
 
 
 def _expand(
-    group: Group, scored: Scored, paths: Sequence[Path], places: Sequence[int], target: TargetLaw
-) -> list[Path]:
+    group: Group, scored: Scored, paths: Sequence[Move], places: Sequence[int], target: TargetLaw
+) -> list[Move]:
     name = name_of(group.plan.search)
     law, at = target.law.at(places), target.at.index_select(places)
     with blamed_on(name):
@@ -74,7 +59,7 @@ def _expand(
     group.search_state = found.state
     expanded = [] if found.done else list(zip(found.parents, found.tokens, found.scores, strict=True))
     return [
-        Path(paths[parent].row, [*paths[parent].tokens, token], score, ended)
+        Move(paths[parent].parent, [*paths[parent].tokens, token], paths[parent].place, score, ended)
         for ended, choices in ((True, found.finished), (False, expanded))
         for parent, token, score in choices
     ]
@@ -124,16 +109,16 @@ def _check(name: str, found: Expansion, law: Law, group: Group) -> None:
         raise GenerationError(f"{name} continued a row with a token that is impossible there")
 
 
-def _seen(group: Group, scored: Scored, paths: Sequence[Path], at: Positions) -> Positions:
+def _seen(group: Group, scored: Scored, paths: Sequence[Move], at: Positions) -> Positions:
     """Show a search that is a model hook too what it may see."""
     if scored.states.seen is None or not group.plan.sees_model(group.plan.search):
         return at
-    positions = [scored.first[path.row] + len(path.tokens) for path in paths]
+    positions = [scored.first[path.parent] + len(path.tokens) for path in paths]
     return at.with_view(ModelView(name_of(group.plan.search), positions, scored.states.seen))
 
 
-def _view(group: Group, scored: Scored, paths: Sequence[Path], at: Positions) -> GroupView:
-    rows = [scored.rows[path.row] for path in paths]
+def _view(group: Group, scored: Scored, paths: Sequence[Move], at: Positions) -> GroupView:
+    rows = [scored.rows[path.parent] for path in paths]
     return GroupView(
         [path.score for path in paths],
         [row.new_tokens + len(path.tokens) for row, path in zip(rows, paths, strict=True)],

@@ -116,7 +116,7 @@ def load_decoder(model: str | None, engine: Mapping[str, Any]) -> Decoder:
 
 def is_engine_option(name: str, registry: Plugins) -> bool:
     """Say whether a flat name belongs to the decoder rather than to the request."""
-    from decodekit.assembly import ENGINE_ROLES
+    from decodekit.compatibility import ENGINE_ROLES
 
     return name in registry.techniques and issubclass(registry.techniques[name].item, ENGINE_ROLES)
 

@@ -19,7 +19,6 @@ from decodekit.assembly import assemble
 from decodekit.companions import Companions
 from decodekit.decoder import Decoder
 from decodekit.errors import GenerationError
-from decodekit.hooking import Hooking
 from decodekit.law import Law
 from decodekit.loop import Loop
 from decodekit.memory.watch import Pass, Watch, find
@@ -123,9 +122,8 @@ class ModelHookLaws:
     def run(self, decoder: Decoder, requests: Sequence[Any], looks: _Looks | None = None) -> list[Result]:
         """Generate for a batch of requests; `looks` checks what their hooks see."""
         plans = [assemble(request, decoder._plan) for request in requests]
-        loop = Loop(decoder._plan, plans if looks is None else [looks.spied(p, i) for i, p in enumerate(plans)])
-        loop.companions = type(self).companions(decoder._plan.model)
-        loop.hooking = Hooking(loop.rows, loop.memory, loop.companions)
+        plans = plans if looks is None else [looks.spied(plan, i) for i, plan in enumerate(plans)]
+        loop = Loop(decoder._plan, plans, companions=type(self).companions(decoder._plan.model))
         for _ in loop.run():
             pass
         return loop.results()
