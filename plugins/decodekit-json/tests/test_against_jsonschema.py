@@ -85,6 +85,25 @@ def test_the_engine_accepts_what_is_valid_and_nothing_else() -> None:
     assert refused <= 6
 
 
+NOT_OBJECTS = [
+    {"not": {"const": {"a": 1}}},
+    {"not": {"enum": [{"a": 1}, {"a": 1, "b": 1}]}},
+    {"if": {"const": {"a": 1}}, "then": {"const": {"b": 1}}},
+    {"not": {"properties": {"a": True}, "additionalProperties": False}},
+    {"not": {"properties": {"a": True, "b": True}, "additionalProperties": {"type": "string"}}},
+    {"not": {"patternProperties": {"^b": True}, "properties": {"a": True}, "additionalProperties": False}},
+    {"not": {"properties": {"a": True}, "unevaluatedProperties": False}},
+    {"anyOf": [{"not": {"const": {"a": 1}}}, {"not": {"const": {"a": 1}}}]},
+    {"type": "object", "not": {"properties": {"a": True}, "additionalProperties": False}, "minProperties": 1},
+]
+SMALL_OBJECTS = [{}, {"a": 1}, {"a": "x"}, {"b": 1}, {"a": 1, "b": 1}, {"b": "x", "a": 1}, {"a": 1, "c": 1}, {"c": "x"}]
+
+
+@pytest.mark.parametrize("schema", NOT_OBJECTS, ids=str)
+def test_keys_that_only_a_negation_names_are_none_of_its_others(schema: Any) -> None:
+    assert judged_alike(schema, SMALL_OBJECTS, 3)
+
+
 @pytest.mark.slow
 def test_the_engine_accepts_what_is_valid_and_nothing_else_in_a_large_sample() -> None:
     refused, judged = run(1500)

@@ -9,6 +9,7 @@ from decodekit_json import patterns, walking
 from decodekit_json.expressions import ANYTHING
 from decodekit_json.fixed import fixed_strings
 from decodekit_json.inside import inside, inside_from
+from decodekit_json.loops import MOVES
 from decodekit_json.number_range import NumberRange
 from decodekit_json.numbers import number_terminal
 from decodekit_json.strings import plain_terminal, string_terminal
@@ -109,7 +110,7 @@ class Characters(Terminal):
             rest = 2 + (part[0] >= 0xE0) + (part[0] >= 0xF0) - len(part)
             return any(self.whole(part + bytes([byte]) * rest) is not None for byte in (0x80, 0x90, 0xA0))
         if self.only is not None and len(part) > 1:
-            digits = part[2:].decode().lower()
+            digits = part[2:].decode("latin-1").lower()
             return part[1:2] == b"u" and any(f"{ord(c):04x}".startswith(digits) for c in self.only)
         return any(_ESCAPE.fullmatch(part + sample[len(part) :]) for sample in _SAMPLES)
 
@@ -271,7 +272,7 @@ def check(trie, terminal, state, beginning=b"", exact_most=True, same_states=Tru
     if exact_most:
         assert found.most == farthest
     else:
-        assert found.most <= max(farthest, terminal.distance(state)) + 9
+        assert found.most <= max(farthest, terminal.distance(state)) + 12
     groups = found.targets()
     assert sorted(token for _, ids in groups for token in ids) == sorted(within)
     for reached, ids in groups:
@@ -309,9 +310,11 @@ def test_random_automata_read_tokens_as_byte_by_byte(seed, way):
 
 def test_an_automaton_that_stays_on_most_bytes(way):
     trie = trie_of(3, 1000)
-    letters = [byte for byte in range(256) if byte not in b'<"']
-    moves = {0: {**dict.fromkeys(letters, 0), 0x22: 1}, 1: {0x2C: 2}, 2: {}}
-    check(trie, Dfa(moves, {1, 2}), 0)
+    moves = {state: {byte: to for byte, to in enumerate(row) if to >= 0} for state, row in enumerate(MOVES[:-1])}
+    quoted, comma = len(moves), len(moves) + 1
+    del moves[0][0x3C]
+    moves |= {0: {**moves[0], 0x22: quoted}, quoted: {0x2C: comma}, comma: {}}
+    check(trie, Dfa(moves, {quoted, comma}), 0)
     moves = {0: {**dict.fromkeys(range(0x20, 0x80), 0), 0x3C: 1, 0xC3: 2}, 1: {0x61: 0}, 2: {0xA9: 0, 0x22: 3}, 3: {}}
     check(trie, Dfa(moves, {3}), 0, exact_most=False)
 

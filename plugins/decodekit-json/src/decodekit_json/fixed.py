@@ -21,6 +21,8 @@ from decodekit_json.terminal import Terminal
 
 _QUOTE = b'"'
 _ONE = ((0x22,),)
+_BEGUN = 6
+"""How many more bytes than the shortest text a text has at most of which some character is being written in escapes."""
 _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 _KEPT = 256
 _FEW = 32
@@ -73,7 +75,8 @@ class FixedTerminal(Terminal):
         members: The texts by their numbers, the shortest in bytes first. Texts with lone surrogates are left out.
         numbers: The number of each text.
         everything: The set of all members.
-        longest: The bytes of the longest member's shortest writing.
+        longest: Bytes that are enough from any place: the longest member's shortest writing, and a pair of escapes that
+            was begun where four bytes would do.
     """
 
     def __init__(self, texts: Iterable[str], *, quoted: bool) -> None:
@@ -84,7 +87,7 @@ class FixedTerminal(Terminal):
         self._sorted = sorted(self.members)
         self._order = [self.numbers[text] for text in self._sorted]
         self.everything = (1 << len(self.members)) - 1
-        self.longest = sized[-1][0] if sized else 0
+        self.longest = (sized[-1][0] if sized else 0) + quoted * _BEGUN
         self._root: Branch = self._place(0, len(self._sorted), 0)
         if quoted:
             opening = Branch(self, self.everything)

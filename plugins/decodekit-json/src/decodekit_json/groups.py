@@ -206,13 +206,15 @@ class ObjectGroup:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Give the keys that have a name here, in the schema's order; required ones without a rule come last."""
+        """Give the keys that something is said of by name, in the schema's order; those without a rule come last."""
         found: dict[str, None] = {}
         for rule in self.rules:
             found.update(dict.fromkeys(name for name, _ in rule.names))
         found.update(dict.fromkeys(self.required))
         for key, needed in self.dependent:
             found.update(dict.fromkeys([key, *sorted(needed)]))
+        for some in self.some:
+            found.update(dict.fromkeys(sorted(some.keys.names)))
         return tuple(found)
 
     @property
