@@ -191,7 +191,7 @@ def _constraint(techniques: Sequence[Technique], context: BuildContext, limit: i
     fewest = compiled.min_tokens(compiled.start())
     if fewest > limit:
         raise UnsatisfiableSchemaError(
-            f"{constraints[0].name}: the shortest text that satisfies it has {fewest} tokens, "
+            f"{constraints[0].name}: the shortest text found that satisfies it has {fewest} tokens, "
             f"and the request may generate {limit}",
             hint=f"max_new_tokens={fewest} or more, within the model's context",
         )

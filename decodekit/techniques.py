@@ -236,7 +236,10 @@ class CompiledConstraint(ABC):
 
     @abstractmethod
     def min_tokens(self, state: State) -> int:
-        """Give the fewest further tokens after which the text may end (0 where it is complete)."""
+        """Give the fewest further tokens after which the text may end (0 where it is complete).
+
+        Where that is too much to find out: the tokens of a short way to an end, which `mask` always leaves open.
+        """
 
     def forced(self, state: State) -> Sequence[int]:
         """Give tokens that are certain to follow (proposed as a draft); empty where there is a choice."""

@@ -128,7 +128,7 @@ def test_documents_end_within_any_budget_and_are_what_python_writes(decoder, ind
         document = json.loads(text)
         assert layout(json.dumps(document, indent=indent)) == layout(text)
         assert jsonschema.Draft202012Validator(CARD).is_valid(document)
-    with pytest.raises(RequestError, match="the shortest text that satisfies it has"):
+    with pytest.raises(RequestError, match="the shortest text found that satisfies it has"):
         decoder.generate("a", json_schema=schema, max_new_tokens=least - 1)
 
 
