@@ -15,7 +15,18 @@ from decodekit.cli.application import run
 from decodekit.plugins import plugins
 from decodekit.request import make_request
 from decodekit.testing import tiny_llama, toy_context
-from decodekit_json import Choice, Grammar, JSONSchema, Regex, StructuralTag, ToolCalls, commands
+from decodekit_json import (
+    AnyJSON,
+    Choice,
+    Grammar,
+    JSONSchema,
+    Regex,
+    StructuralTag,
+    Tag,
+    Tool,
+    ToolCalls,
+    commands,
+)
 from decodekit_json.compiler import Options, lower
 
 
@@ -36,7 +47,7 @@ from decodekit_json.compiler import Options, lower
         ({"tool_calls": [5]}, "tool_calls: tools.0: 5 is not a dict", "tool_calls=[{"),
         (
             {"tool_calls": [{"name": "a", "paramters": {}}]},
-            "tool_calls: tools.0.paramters is no",
+            "tool_calls: tools.0: there is no field .paramters.",
             "tool_calls=[{",
         ),
         ({"structural_tag": [{}]}, "structural_tag: tags.0.begin is missing", "structural_tag=[{"),
@@ -47,6 +58,45 @@ def test_a_field_that_does_not_fit_is_named_with_its_value_and_an_example(asked,
         make_request("x", (), asked, plugins())
     assert "nput should" not in str(refused.value)
     assert refused.value.hint is None if hint is None else hint in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("make", "message", "hint"),
+    [
+        (
+            lambda: JSONSchema({}, whitspace=1),
+            "json_schema: there is no field 'whitspace'",
+            "did you mean 'whitespace'",
+        ),
+        (lambda: JSONSchema(shcema={}), "json_schema: there is no field 'shcema'; schema is", "did you mean 'schema'"),
+        (lambda: JSONSchema({}, whitespace="compct"), "whitespace: 'compct' is not 'flexible' or 'compact'", None),
+        (lambda: JSONSchema({}, draft="3"), "json_schema: draft: '3' is not '4', '6', '7', '2019-09' or", None),
+        (lambda: JSONSchema({}, after=""), "json_schema: after: '' is empty", None),
+        (lambda: AnyJSON(partial_string=True), "json: there is no field 'partial_string'", "did you mean 'partial_str"),
+        (lambda: Regex("a", aftr="b"), "regex: there is no field 'aftr'", "did you mean 'after' for 'aftr'?"),
+        (lambda: Choice(["a"], choice=["a"]), "choice: there is no field 'choice'", "did you mean 'choices'"),
+        (lambda: Grammar('start: "a"', begin="x"), "grammar: there is no field 'begin'", "its fields are after, "),
+        (lambda: ToolCalls([], min_call=1), "tool_calls: there is no field 'min_call'", "did you mean 'min_calls'"),
+        (
+            lambda: ToolCalls([{"name": "a", "paramters": {}}]),
+            "tool_calls: tools.0: there is no field 'paramters'",
+            "did you mean 'parameters' for 'paramters'? the fields of tools.0 are description, name",
+        ),
+        (lambda: ToolCalls([{"name": "a"}], max_calls=0), "max_calls: 0 is not greater than or equal to 1", None),
+        (
+            lambda: StructuralTag([{"begin": "<a>", "shema": {}}]),
+            "structural_tag: tags.0: there is no field 'shema'",
+            "did you mean 'schema' for 'shema'? the fields of tags.0 are begin, end, name, schema; for example",
+        ),
+        (lambda: Tag(begin="<a>", ends="x"), "tag: there is no field 'ends'", "did you mean 'end' for 'ends'?"),
+        (lambda: Tool(name=""), "tool: name: '' is empty", None),
+    ],
+)
+def test_a_misspelt_option_of_a_technique_object_is_named_with_the_nearest(make, message, hint):
+    with pytest.raises(RequestError, match=message) as refused:
+        make()
+    assert "pydantic" not in str(refused.value)
+    assert hint is None or hint in refused.value.hint
 
 
 @pytest.mark.parametrize(

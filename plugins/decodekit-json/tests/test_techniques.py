@@ -361,7 +361,7 @@ def test_errors_say_what_and_where(context, technique, kind, message):
 
 @pytest.mark.parametrize("schema", [None, 3, 1.5, [{"type": "null"}]])
 def test_what_is_no_schema_is_refused_when_it_is_given(schema):
-    with pytest.raises(ValidationError, match="a schema is a dict, JSON text, a path"):
+    with pytest.raises(RequestError, match="a schema is a dict, JSON text, a path"):
         JSONSchema(schema)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
+from decodekit.checked import Checked
 from decodekit.errors import SchemaError
 from decodekit.schemas import Parse, SchemaLike, load_schema
 from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
@@ -34,7 +35,7 @@ class ToolCall:
     arguments: Any
 
 
-class Tag(BaseModel):
+class Tag(Checked):
     """A document between two texts.
 
     Attributes:
@@ -44,15 +45,13 @@ class Tag(BaseModel):
         name: What to call it in the result; by default `begin`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
-
     begin: str = Field(min_length=1)
     schema_: SchemaLike = Field(default=True, alias="schema")
     end: str = ""
     name: str = ""
 
 
-class Tool(BaseModel):
+class Tool(Checked):
     """A function that may be called.
 
     Attributes:
@@ -61,8 +60,6 @@ class Tool(BaseModel):
         description: Not read; it belongs into the prompt.
         strict: Not read: arguments always satisfy their schema.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     name: str = Field(min_length=1)
     parameters: SchemaLike = Field(default_factory=lambda: {"type": "object"})
