@@ -240,19 +240,18 @@ class CompiledConstraint(ABC):
         return None
 
     def intersect(self, other: CompiledConstraint) -> CompiledConstraint | None:
-        """Combine with another constraint so that the result is still exact; None where that is not possible."""
+        """Combine with another constraint so that the result is still exact; None where that is not possible.
+
+        Raises:
+            IncompatibleTechniquesError: Instead of None, where it is known why it is not, and what to do instead.
+        """
         return None
 
 
 class Constraint(Technique):
-    """What a text must satisfy. Hook `decodekit_constraints`. `build` gives a `CompiledConstraint`.
-
-    Attributes:
-        alone: For one that is never intersected with another: what to do instead, in the refusal's hint.
-    """
+    """What a text must satisfy. Hook `decodekit_constraints`. `build` gives a `CompiledConstraint`."""
 
     role: ClassVar[str] = "constraint"
-    alone: ClassVar[str] = ""
 
     @abstractmethod
     def build(self, context: BuildContext) -> CompiledConstraint:

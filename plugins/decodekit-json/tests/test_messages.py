@@ -1,5 +1,7 @@
 """What a user meets when a constraint is written wrongly: the place, the value, and what to write instead."""
 
+import re
+
 import pytest
 
 from decodekit import (
@@ -176,20 +178,71 @@ def test_an_expression_that_nothing_satisfies_has_a_hint():
     assert refused.value.hint == "it contradicts itself: loosen it"
 
 
+_FREE = StructuralTag([{"begin": "<a>", "end": "<"}])
+_SAME = "give both the same "
+
+
 @pytest.mark.parametrize(
-    ("asked", "hint"),
+    ("asked", "reason", "hint"),
     [
-        ((Grammar('start: "a"'), JSONSchema({})), "a grammar goes with no other constraint"),
-        ((Choice(["a"]), Grammar('start: "a"')), "a grammar goes with no other constraint"),
-        ((ToolCalls([{"name": "a"}]), Regex("a")), "tagged documents go with no other constraint"),
-        ((Regex("a"), StructuralTag([{"begin": "<a>", "end": "<"}])), "tagged documents go with no other constraint"),
-        ((JSONSchema({}), Regex("a")), "put both into one schema or regex"),
+        (
+            (Grammar('start: "a"'), JSONSchema({})),
+            "'grammar' and 'json_schema' .* need not be a grammar",
+            "into the grammar",
+        ),
+        (
+            (Choice(["a"]), Grammar('start: "a"')),
+            "'choice' and 'grammar' .* need not be a grammar",
+            "into the grammar",
+        ),
+        (
+            (ToolCalls([{"name": "a"}]), Regex("a")),
+            "'tool_calls' and 'regex' .* in free text",
+            "into their schemas",
+        ),
+        ((Regex("a"), _FREE), "'regex' and 'structural_tag' .* stand in free text", "into their schemas"),
+        (
+            (JSONSchema({}), Regex("a")),
+            "'json_schema' and 'regex' .* value is written in many ways",
+            '{"pattern": …}',
+        ),
+        ((Choice(["a"]), AnyJSON()), "'choice' and 'json' .* one value is written in many ways", '{"enum": […]}'),
+        ((Regex("a", after="b"), Choice(["a"])), "places, behind 'b' and at the beginning", f"{_SAME}after="),
+        ((Regex("a", after="b"), Regex("a", after="c")), "places, behind 'b' and behind 'c'", f"{_SAME}after="),
+        (
+            (JSONSchema({}, after="b"), Grammar('start: "a"', after="b")),
+            "'json_schema' and 'grammar' .* need not be a grammar",
+            "write into the grammar",
+        ),
+        (
+            (JSONSchema({}), JSONSchema({"maxItems": 1}, key_order="any")),
+            "read differently: key_order is 'schema' in one and 'any' in the other",
+            f"{_SAME}key_order=",
+        ),
+        (
+            (JSONSchema({}, whitespace="compact"), JSONSchema({}, whitespace=2)),
+            "whitespace is 'compact' in one and 2 in the other",
+            f"{_SAME}whitespace=",
+        ),
+        ((AnyJSON(), JSONSchema({}, whitespace=6)), "whitespace is 'flexible' in one and 6 in", f"{_SAME}whitespace="),
+        (
+            (JSONSchema({}), JSONSchema({}, formats="assert")),
+            "formats is 'annotate' in one and 'assert' in the other",
+            f"{_SAME}formats=",
+        ),
+        ((JSONSchema({}, draft="7"), AnyJSON()), "draft is '7' in one and None in the other", f"{_SAME}draft="),
+        (
+            (JSONSchema({}, documents={"urn:x": True}), JSONSchema({"minItems": 1}, documents={"urn:x": {}})),
+            "two schemas under 'urn:x'",
+            "another URI",
+        ),
     ],
 )
-def test_constraints_that_do_not_go_together_are_refused_with_what_to_do(asked, hint):
+def test_constraints_that_do_not_go_together_are_refused_with_the_reason_and_what_to_do(asked, reason, hint):
     decoder = Decoder(tiny_llama(257, eos_token_id=256), Vocabulary.from_bytes())
-    with pytest.raises(IncompatibleTechniquesError, match="cannot be intersected") as refused:
+    with pytest.raises(IncompatibleTechniquesError, match="cannot be combined: ") as refused:
         decoder.generate("a", *asked)
+    assert re.search(reason, str(refused.value))
     assert hint in refused.value.hint
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from decodekit_json.embedded import TagSource
 
 _NAME = "{name}"
-_ALONE = "tagged documents go with no other constraint: put what it asks of them into their schemas, or leave it out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,6 @@ class StructuralTag(
     name="structural_tag",
     source="arXiv:2411.15100, structural tags",
     usage='structural_tag=[{"begin": "<a>", "schema": {"type": "object"}, "end": "</a>"}]',
-    alone=_ALONE,
 ):
     """Free text with tagged JSON in it; `.parsed` is the list of the `ToolCall`s. Exact.
 
@@ -121,7 +119,6 @@ class ToolCalls(
     name="tool_calls",
     source="arXiv:2411.15100, structural tags",
     usage='tool_calls=[{"name": "add", "parameters": {"type": "object"}}], or pydantic models',
-    alone=_ALONE,
 ):
     """Free text with calls of functions in it; `.parsed` is the list of the `ToolCall`s. Exact.
 

@@ -136,7 +136,6 @@ class Grammar(
     name="grammar",
     source="lark-parser.readthedocs.io, Grammar Reference",
     usage="grammar='start: \"a\"+', or a path to a file that has it",
-    alone="a grammar goes with no other constraint: write into it what the other asks, or leave one of the two out",
 ):
     """Texts that follow a context-free grammar in Lark's notation. Exact, or refused.
 
