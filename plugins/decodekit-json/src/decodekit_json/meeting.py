@@ -85,11 +85,11 @@ def _schemas(one: SchemaSource, other: SchemaSource) -> SchemaSource:
 
 def _whitespace(one: Options, other: Options) -> Policy:
     """Give the policy that both keep; "flexible" has all others but the wide ones."""
-    policies = {one.whitespace, other.whitespace}
-    strict = policies - {"flexible"}
-    found = next(iter(strict), "flexible")
-    if len(strict) > 1 or (len(policies) > 1 and isinstance(found, int) and found > MOST_SPACES):
-        raise _read_differently("whitespace", *(repr(options.whitespace) for options in (one, other)))
+    first, second = one.whitespace, other.whitespace
+    found = second if first == "flexible" else first
+    wide = isinstance(found, int) and found > MOST_SPACES
+    if first != second and (wide or "flexible" not in (first, second)):
+        raise _read_differently("whitespace", repr(first), repr(second))
     return found
 
 
