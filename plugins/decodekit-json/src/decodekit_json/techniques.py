@@ -54,7 +54,7 @@ class JSONSchema(
     key_order: Literal["schema", "any"] = "schema"
     formats: Literal["assert", "annotate"] | None = None
     unsupported: Literal["refuse", "check"] = "refuse"
-    documents: Mapping[str, Any] = Field(default_factory=dict)
+    documents: Mapping[str, SchemaLike] = Field(default_factory=dict)
     draft: Literal["4", "6", "7", "2019-09", "2020-12"] | None = None
     after: Trigger = None
     partial_strings: bool = False
