@@ -175,14 +175,7 @@ def _constraint(techniques: Sequence[Technique], context: BuildContext, limit: i
         )
     compiled: CompiledConstraint = _build(constraints[0], context)
     for constraint in constraints[1:]:
-        other: CompiledConstraint = _build(constraint, context)
-        joint = compiled.intersect(other) or other.intersect(compiled)
-        if joint is None:
-            raise IncompatibleTechniquesError(
-                f"{constraints[0].name!r} and {constraint.name!r} cannot be intersected without dead ends",
-                hint=constraint.alone or constraints[0].alone or "put both into one schema or regex",
-            )
-        compiled = joint
+        compiled = _joint(compiled, _build(constraint, context), f"{constraints[0].name!r} and {constraint.name!r}")
     start = compiled.start()
     if not context.end_tokens and compiled.is_complete(start) and not compiled.mask(start, limit).any():
         raise UnsatisfiableSchemaError(
@@ -196,6 +189,20 @@ def _constraint(techniques: Sequence[Technique], context: BuildContext, limit: i
             hint=f"max_new_tokens={fewest} or more, within the model's context",
         )
     return compiled
+
+
+def _joint(one: CompiledConstraint, other: CompiledConstraint, names: str) -> CompiledConstraint:
+    """Intersect two constraints, or say why that cannot be."""
+    try:
+        joint = one.intersect(other) or other.intersect(one)
+    except IncompatibleTechniquesError as error:
+        raise IncompatibleTechniquesError(f"{names} cannot be combined: {error}", hint=error.hint) from None
+    if joint is None:
+        raise IncompatibleTechniquesError(
+            f"{names} cannot be combined: neither knows which texts of the other it could still finish",
+            hint="leave one out, or write both into one schema, expression or grammar of one plugin",
+        )
+    return joint
 
 
 def _hook(technique: ModelHook, made: Sequence[Any], context: BuildContext) -> Hook:

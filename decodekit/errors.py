@@ -156,7 +156,7 @@ class PluginWarning(UserWarning):
 
 
 class SchemaWarning(UserWarning):
-    """Something that a schema says, and that is not followed: an unknown dialect or format, another draft's keyword."""
+    """Something that a schema says, and that is not followed: an unknown dialect or format, a misspelt keyword."""
 
 
 for _public in list(vars().values()):

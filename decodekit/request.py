@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
+from decodekit.checked import Checked
 from decodekit.errors import PromptError, RequestError
-from decodekit.faults import explain
-from decodekit.plain_values import check_plain
 from decodekit.techniques import Technique
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ Message = dict[str, Any]
 PromptLike = str | list[Message] | tuple[int, ...]
 
 
-class Request(BaseModel):
+class Request(Checked):
     """One prompt with everything that decides its text.
 
     Attributes:
@@ -45,8 +44,6 @@ class Request(BaseModel):
             model hook such as an adapter has changed what the model computes.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
     prompt: str | list[Message] | tuple[int, ...]
     techniques: tuple[Technique, ...] = ()
     max_new_tokens: int | None = Field(default=None, ge=1)
@@ -60,11 +57,6 @@ class Request(BaseModel):
     prompt_logprobs: bool = False
     prefix: Any = None
     keep_prefix: bool = False
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
-        return check_plain(value, cls.model_fields[info.field_name or ""].annotation)
 
     @field_validator("stop", "stop_tokens", mode="before")
     @classmethod
@@ -148,10 +140,7 @@ def make_request(
         kind = registry.technique(name)
         if value is not None and value is not False:
             chosen.append(_from_flat(kind, value))
-    try:
-        return Request(prompt=as_prompt(prompt), techniques=tuple(chosen), **plain)
-    except ValidationError as error:
-        raise RequestError(explain(error, "request")) from error
+    return Request(prompt=as_prompt(prompt), techniques=tuple(chosen), **plain)
 
 
 def check_techniques(techniques: Any) -> list[Technique]:
@@ -228,45 +217,29 @@ def _from_flat(cls: type[Technique], value: Any) -> Technique:
             raise RequestError(
                 f"{cls.name} needs a value, got True", hint=f"its fields are {', '.join(sorted(fields))}"
             )
-    if isinstance(value, Mapping) and set(value) <= names and (value or not required):
+    if isinstance(value, Mapping) and _are_fields(value, names, required):
         return _make(cls, lambda c: c(**value))
-    if isinstance(value, Mapping) and not required.isdisjoint(value):  # {"schema": ..., "whitspace": ...} is no schema
-        raise _no_such_field(cls, _misspelt(value, fields), fields)
     try:
         return _make(cls, lambda c: c(value))
-    except RequestError as error:
-        wrong = _misspelt(value, fields) if isinstance(value, Mapping) else {}
-        if not wrong:
-            raise
-        raise _no_such_field(cls, wrong, fields) from error
+    except RequestError:
+        if isinstance(value, Mapping) and _are_misspelt(value, fields):
+            return _make(cls, lambda c: c(**value))
+        raise
 
 
-def _no_such_field(cls: type[Technique], wrong: dict[str, str], fields: set[str]) -> RequestError:
-    meant = "".join(f"did you mean {right!r} for {key!r}? " for key, right in wrong.items() if right)
-    return RequestError(
-        f"{cls.name}: there is no field {', '.join(map(repr, wrong))}",
-        hint=f"{meant}its fields are {', '.join(sorted(fields))}",
-    )
+def _are_fields(value: Mapping[Any, Any], names: set[str], required: set[str]) -> bool:
+    """Say whether a dict has fields, some of them perhaps misspelt: `{"schema": …, "whitspace": …}` is no schema."""
+    return not required.isdisjoint(value) or (set(value) <= names and bool(value or not required))
 
 
-def _misspelt(value: Mapping[Any, Any], fields: set[str]) -> dict[str, str]:
-    """Give the keys that were meant as fields, each with the nearest field; empty where none looks like one."""
-    unknown = [key for key in value if key not in fields]
-    near = {str(key): next(iter(difflib.get_close_matches(str(key), fields, n=1)), "") for key in unknown}
-    return near if len(unknown) < len(value) or all(near.values()) else {}
+def _are_misspelt(value: Mapping[Any, Any], fields: set[str]) -> bool:
+    """Say whether keys were meant as fields: some of them are, or all are near one."""
+    unknown = [str(key) for key in value if key not in fields]
+    return len(unknown) < len(value) or all(difflib.get_close_matches(key, fields, n=1) for key in unknown)
 
 
 def _make(cls: type[Technique], call: Callable[[type[Technique]], Technique]) -> Technique:
     try:
         return call(cls)
-    except ValidationError as error:
-        raise RequestError(explain(error, cls.name), hint=_example(cls, error)) from error
     except TypeError as error:
         raise RequestError(f"{cls.name}: {error}") from error
-
-
-def _example(cls: type[Technique], error: ValidationError) -> str | None:
-    """Give what to write, where it is the first field that does not fit: the one that needs no name."""
-    field, info = next(iter(cls.model_fields.items()))
-    wrong = {fault["loc"][0] for fault in error.errors(include_url=False) if fault["loc"]}
-    return f"for example {cls.usage}" if cls.usage and wrong & {field, info.alias} else None

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr
 
-from decodekit.plain_values import check_plain
+from decodekit.checked import Checked, CheckedMeta
 from decodekit.types import Int64, PackedMask, State, Tensor, TokenIds
 
 if TYPE_CHECKING:
@@ -71,11 +71,11 @@ class BuildContext:
 
 
 @dataclass_transform(kw_only_default=False, frozen_default=True, field_specifiers=(Field, PrivateAttr))
-class TechniqueMeta(type(BaseModel)):
+class TechniqueMeta(CheckedMeta):
     """Tells type checkers that fields may be given in order: `TopP(0.9)`."""
 
 
-class Technique(BaseModel, metaclass=TechniqueMeta):
+class Technique(Checked, metaclass=TechniqueMeta):
     """Base of all techniques: parameters as fields, declarations as class keywords.
 
     Declarations (`class MinP(LogitsProcessor, name="min_p", stage=Stage.TRUNCATION)`) are class attributes that
@@ -91,8 +91,6 @@ class Technique(BaseModel, metaclass=TechniqueMeta):
         usage: What to write, for example; the hint where a field does not fit.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
-
     name: ClassVar[str] = ""
     role: ClassVar[str] = ""
     exact: ClassVar[bool] = True
@@ -107,11 +105,6 @@ class Technique(BaseModel, metaclass=TechniqueMeta):
             if not hasattr(cls, key):
                 raise TypeError(f"{cls.__name__}: unknown declaration {key!r}")
             setattr(cls, key, frozenset(value) if key == "needs" else value)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
-        return check_plain(value, cls.model_fields[info.field_name or ""].annotation)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **declarations: Any) -> None:
@@ -250,19 +243,18 @@ class CompiledConstraint(ABC):
         return None
 
     def intersect(self, other: CompiledConstraint) -> CompiledConstraint | None:
-        """Combine with another constraint so that the result is still exact; None where that is not possible."""
+        """Combine with another constraint so that the result is still exact; None where that is not possible.
+
+        Raises:
+            IncompatibleTechniquesError: Instead of None, where it is known why it is not, and what to do instead.
+        """
         return None
 
 
 class Constraint(Technique):
-    """What a text must satisfy. Hook `decodekit_constraints`. `build` gives a `CompiledConstraint`.
-
-    Attributes:
-        alone: For one that is never intersected with another: what to do instead, in the refusal's hint.
-    """
+    """What a text must satisfy. Hook `decodekit_constraints`. `build` gives a `CompiledConstraint`."""
 
     role: ClassVar[str] = "constraint"
-    alone: ClassVar[str] = ""
 
     @abstractmethod
     def build(self, context: BuildContext) -> CompiledConstraint:

@@ -223,7 +223,7 @@ def test_two_selectors_as_objects_are_refused(decoder):
 
 
 def test_constraints_that_do_not_intersect_are_refused(decoder):
-    with pytest.raises(IncompatibleTechniquesError, match=r"cannot be intersected without dead ends"):
+    with pytest.raises(IncompatibleTechniquesError, match=r"cannot be combined: neither knows"):
         decoder.generate("a", Alternate(4), alternate=5)
 
 

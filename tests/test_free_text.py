@@ -187,7 +187,14 @@ def test_too_small_a_budget_is_refused_with_the_minimum(decoder):
 
 def test_two_constraints_meet_behind_one_trigger_only(decoder):
     both = {**AFTER, "choice": {"choices": ["a"], "after": "</t>"}}
-    with pytest.raises(IncompatibleTechniquesError, match="cannot be intersected"):
+    with pytest.raises(IncompatibleTechniquesError, match="cannot be combined"):
         decoder.generate(PROMPTS[0], max_new_tokens=20, **both)
     met = {"regex": {"pattern": "[a1]+", "after": "</t>"}, "choice": {"choices": ["1a", "x"], "after": "</t>"}}
     assert decoder.generate(PROMPTS[2], max_new_tokens=20, **met).parsed == "1a"
+
+
+def test_constraints_of_two_engines_are_refused_with_what_to_do(decoder):
+    reason = "'choice' and 'outlines_regex' cannot be combined: neither knows"
+    with pytest.raises(IncompatibleTechniquesError, match=reason) as refused:
+        decoder.generate(PROMPTS[0], choice=["a"], outlines_regex="a")
+    assert "of one plugin" in refused.value.hint

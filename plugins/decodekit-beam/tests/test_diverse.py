@@ -6,9 +6,8 @@ from collections import Counter
 
 import pytest
 import torch
-from pydantic import ValidationError
 
-from decodekit import Decoder
+from decodekit import Decoder, RequestError
 from decodekit.testing import ToyModel, tiny_llama
 from decodekit_beam import DiverseBeam
 
@@ -74,7 +73,7 @@ def test_a_strong_penalty_gives_each_group_another_first_token():
 
 
 def test_groups_that_do_not_share_the_width_evenly_are_refused():
-    with pytest.raises(ValidationError, match="3 groups cannot share a width of 4 evenly"):
+    with pytest.raises(RequestError, match="3 groups cannot share a width of 4 evenly"):
         DiverseBeam(4, groups=3)
 
 

@@ -4,9 +4,9 @@ import json
 import math
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from decodekit import Decoder, GenerationError, Vocabulary
+from decodekit import Decoder, GenerationError, RequestError, Vocabulary
 from decodekit.results import Completion
 from decodekit.testing import AggregatorLaws, ToyModel, completion, tiny_llama
 from decodekit_consensus import NoAnswerError, SelfConsistency
@@ -147,12 +147,12 @@ def test_no_answer_at_all_is_an_error_that_shows_a_sample():
 
 
 def test_bad_parameters_are_refused_when_it_is_made():
-    with pytest.raises(ValidationError, match="not a regular expression"):
+    with pytest.raises(RequestError, match="not a regular expression"):
         SelfConsistency("(")
     for pattern in ("", r"\d*", "a|"):
-        with pytest.raises(ValidationError, match="it matches the empty text"):
+        with pytest.raises(RequestError, match="it matches the empty text"):
             SelfConsistency(pattern)
-    with pytest.raises(ValidationError, match="not by both"):
+    with pytest.raises(RequestError, match="not by both"):
         SelfConsistency(r"\d", field="a")
 
 

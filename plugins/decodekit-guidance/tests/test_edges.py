@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import ValidationError
 from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel, OPTConfig, OPTForCausalLM
 
 from decodekit import Decoder, IncompatibleTechniquesError, Law, ModelError, PromptError, RequestError, Vocabulary
@@ -312,7 +311,7 @@ def test_an_amateur_that_is_not_there_or_has_no_name(decoder, tmp_path):
         texts(decoder, Contrastive(tmp_path / "nowhere"))
     with pytest.raises(RequestError, match="'contrastive' cannot be written as JSON"):
         decoder.request([1], Contrastive(AMATEUR)).to_dict()
-    with pytest.raises(ValidationError, match="not list"):
+    with pytest.raises(RequestError, match="not list"):
         Contrastive([AMATEUR])
 
 

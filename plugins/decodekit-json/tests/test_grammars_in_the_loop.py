@@ -132,7 +132,7 @@ def test_what_cannot_be_followed_is_refused_before_the_first_token(decoder, gram
 
 
 def test_two_constraints_are_refused_by_name(decoder):
-    with pytest.raises(IncompatibleTechniquesError, match="'grammar' and 'regex' cannot be intersected"):
+    with pytest.raises(IncompatibleTechniquesError, match="'grammar' and 'regex' cannot be combined"):
         decoder.generate("x", grammar=SUMS, regex="1+")
 
 

@@ -1,5 +1,7 @@
 """What a user meets when a constraint is written wrongly: the place, the value, and what to write instead."""
 
+import re
+
 import pytest
 
 from decodekit import (
@@ -15,7 +17,18 @@ from decodekit.cli.application import run
 from decodekit.plugins import plugins
 from decodekit.request import make_request
 from decodekit.testing import tiny_llama, toy_context
-from decodekit_json import Choice, Grammar, JSONSchema, Regex, StructuralTag, ToolCalls, commands
+from decodekit_json import (
+    AnyJSON,
+    Choice,
+    Grammar,
+    JSONSchema,
+    Regex,
+    StructuralTag,
+    Tag,
+    Tool,
+    ToolCalls,
+    commands,
+)
 from decodekit_json.compiler import Options, lower
 
 
@@ -36,7 +49,7 @@ from decodekit_json.compiler import Options, lower
         ({"tool_calls": [5]}, "tool_calls: tools.0: 5 is not a dict", "tool_calls=[{"),
         (
             {"tool_calls": [{"name": "a", "paramters": {}}]},
-            "tool_calls: tools.0.paramters is no",
+            "tool_calls: tools.0: there is no field .paramters.",
             "tool_calls=[{",
         ),
         ({"structural_tag": [{}]}, "structural_tag: tags.0.begin is missing", "structural_tag=[{"),
@@ -47,6 +60,45 @@ def test_a_field_that_does_not_fit_is_named_with_its_value_and_an_example(asked,
         make_request("x", (), asked, plugins())
     assert "nput should" not in str(refused.value)
     assert refused.value.hint is None if hint is None else hint in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("make", "message", "hint"),
+    [
+        (
+            lambda: JSONSchema({}, whitspace=1),
+            "json_schema: there is no field 'whitspace'",
+            "did you mean 'whitespace'",
+        ),
+        (lambda: JSONSchema(shcema={}), "json_schema: there is no field 'shcema'; schema is", "did you mean 'schema'"),
+        (lambda: JSONSchema({}, whitespace="compct"), "whitespace: 'compct' is not 'flexible' or 'compact'", None),
+        (lambda: JSONSchema({}, draft="3"), "json_schema: draft: '3' is not '4', '6', '7', '2019-09' or", None),
+        (lambda: JSONSchema({}, after=""), "json_schema: after: '' is empty", None),
+        (lambda: AnyJSON(partial_string=True), "json: there is no field 'partial_string'", "did you mean 'partial_str"),
+        (lambda: Regex("a", aftr="b"), "regex: there is no field 'aftr'", "did you mean 'after' for 'aftr'?"),
+        (lambda: Choice(["a"], choice=["a"]), "choice: there is no field 'choice'", "did you mean 'choices'"),
+        (lambda: Grammar('start: "a"', begin="x"), "grammar: there is no field 'begin'", "its fields are after, "),
+        (lambda: ToolCalls([], min_call=1), "tool_calls: there is no field 'min_call'", "did you mean 'min_calls'"),
+        (
+            lambda: ToolCalls([{"name": "a", "paramters": {}}]),
+            "tool_calls: tools.0: there is no field 'paramters'",
+            "did you mean 'parameters' for 'paramters'? the fields of tools.0 are description, name",
+        ),
+        (lambda: ToolCalls([{"name": "a"}], max_calls=0), "max_calls: 0 is not greater than or equal to 1", None),
+        (
+            lambda: StructuralTag([{"begin": "<a>", "shema": {}}]),
+            "structural_tag: tags.0: there is no field 'shema'",
+            "did you mean 'schema' for 'shema'? the fields of tags.0 are begin, end, name, schema; for example",
+        ),
+        (lambda: Tag(begin="<a>", ends="x"), "tag: there is no field 'ends'", "did you mean 'end' for 'ends'?"),
+        (lambda: Tool(name=""), "tool: name: '' is empty", None),
+    ],
+)
+def test_a_misspelt_option_of_a_technique_object_is_named_with_the_nearest(make, message, hint):
+    with pytest.raises(RequestError, match=message) as refused:
+        make()
+    assert "pydantic" not in str(refused.value)
+    assert hint is None or hint in refused.value.hint
 
 
 @pytest.mark.parametrize(
@@ -126,20 +178,71 @@ def test_an_expression_that_nothing_satisfies_has_a_hint():
     assert refused.value.hint == "it contradicts itself: loosen it"
 
 
+_FREE = StructuralTag([{"begin": "<a>", "end": "<"}])
+_SAME = "give both the same "
+
+
 @pytest.mark.parametrize(
-    ("asked", "hint"),
+    ("asked", "reason", "hint"),
     [
-        ((Grammar('start: "a"'), JSONSchema({})), "a grammar goes with no other constraint"),
-        ((Choice(["a"]), Grammar('start: "a"')), "a grammar goes with no other constraint"),
-        ((ToolCalls([{"name": "a"}]), Regex("a")), "tagged documents go with no other constraint"),
-        ((Regex("a"), StructuralTag([{"begin": "<a>", "end": "<"}])), "tagged documents go with no other constraint"),
-        ((JSONSchema({}), Regex("a")), "put both into one schema or regex"),
+        (
+            (Grammar('start: "a"'), JSONSchema({})),
+            "'grammar' and 'json_schema' .* need not be a grammar",
+            "into the grammar",
+        ),
+        (
+            (Choice(["a"]), Grammar('start: "a"')),
+            "'choice' and 'grammar' .* need not be a grammar",
+            "into the grammar",
+        ),
+        (
+            (ToolCalls([{"name": "a"}]), Regex("a")),
+            "'tool_calls' and 'regex' .* in free text",
+            "into their schemas",
+        ),
+        ((Regex("a"), _FREE), "'regex' and 'structural_tag' .* stand in free text", "into their schemas"),
+        (
+            (JSONSchema({}), Regex("a")),
+            "'json_schema' and 'regex' .* value is written in many ways",
+            '{"pattern": …}',
+        ),
+        ((Choice(["a"]), AnyJSON()), "'choice' and 'json' .* one value is written in many ways", '{"enum": […]}'),
+        ((Regex("a", after="b"), Choice(["a"])), "places, behind 'b' and at the beginning", f"{_SAME}after="),
+        ((Regex("a", after="b"), Regex("a", after="c")), "places, behind 'b' and behind 'c'", f"{_SAME}after="),
+        (
+            (JSONSchema({}, after="b"), Grammar('start: "a"', after="b")),
+            "'json_schema' and 'grammar' .* need not be a grammar",
+            "write into the grammar",
+        ),
+        (
+            (JSONSchema({}), JSONSchema({"maxItems": 1}, key_order="any")),
+            "read differently: key_order is 'schema' in one and 'any' in the other",
+            f"{_SAME}key_order=",
+        ),
+        (
+            (JSONSchema({}, whitespace="compact"), JSONSchema({}, whitespace=2)),
+            "whitespace is 'compact' in one and 2 in the other",
+            f"{_SAME}whitespace=",
+        ),
+        ((AnyJSON(), JSONSchema({}, whitespace=6)), "whitespace is 'flexible' in one and 6 in", f"{_SAME}whitespace="),
+        (
+            (JSONSchema({}), JSONSchema({}, formats="assert")),
+            "formats is 'annotate' in one and 'assert' in the other",
+            f"{_SAME}formats=",
+        ),
+        ((JSONSchema({}, draft="7"), AnyJSON()), "draft is '7' in one and None in the other", f"{_SAME}draft="),
+        (
+            (JSONSchema({}, documents={"urn:x": True}), JSONSchema({"minItems": 1}, documents={"urn:x": {}})),
+            "two schemas under 'urn:x'",
+            "another URI",
+        ),
     ],
 )
-def test_constraints_that_do_not_go_together_are_refused_with_what_to_do(asked, hint):
+def test_constraints_that_do_not_go_together_are_refused_with_the_reason_and_what_to_do(asked, reason, hint):
     decoder = Decoder(tiny_llama(257, eos_token_id=256), Vocabulary.from_bytes())
-    with pytest.raises(IncompatibleTechniquesError, match="cannot be intersected") as refused:
+    with pytest.raises(IncompatibleTechniquesError, match="cannot be combined: ") as refused:
         decoder.generate("a", *asked)
+    assert re.search(reason, str(refused.value))
     assert hint in refused.value.hint
 
 

@@ -1,6 +1,7 @@
 """What a schema says and is not followed is told: unknown dialects and formats, keywords of other drafts."""
 
 import datetime
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -136,6 +137,59 @@ def test_annotations_and_older_spellings_are_not_worth_a_word():
     }
     assert remarks(plain) == []
     assert remarks({"$schema": DRAFT_7, "$ref": "#/definitions/a", "title": "x", "definitions": {"a": {}}}) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("propertes", "properties"),
+        ("requred", "required"),
+        ("minlength", "minLength"),
+        ("max_length", "maxLength"),
+        ("additionalproperties", "additionalProperties"),
+        ("oneof", "oneOf"),
+        ("itmes", "items"),
+        ("item", "items"),
+        ("tpye", "type"),
+        ("ref", "$ref"),
+        ("defs", "$defs"),
+    ],
+)
+def test_a_misspelt_keyword_is_told_with_what_was_meant(wrong, right):
+    told = f"{wrong} at #/items says nothing (unknown: did you mean '{right}'?)"
+    assert remarks({"items": {wrong: {}}}) == [told]
+    assert remarks({"$schema": DRAFT_7, "items": {wrong: {}}}) == [told]
+    with pytest.warns(SchemaWarning, match=f"json_schema: {re.escape(told)}"):
+        JSONSchema({"items": {wrong: {}, "title": "of a request"}}).build(toy_context())
+    JSONSchema({"items": {wrong: {}, "title": "of a request"}}).build(toy_context())  # told once for each schema
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x-required",
+        "x-propertes",
+        "_format",
+        "example",
+        "nullable",
+        "discriminator",
+        "readonly",
+        "enumNames",
+        "propertyOrder",
+        "requiredWhen",
+        "note",
+        "notes",
+        "cost",
+        "markdownDescription",
+        "unit",
+        "label",
+        "id",
+        "$comment",
+        "contentSchema",
+    ],
+)
+def test_an_annotation_that_nobody_knows_is_not_worth_a_word(name):
+    assert remarks({"properties": {"propertes": {name: True}}}) == []
 
 
 def test_many_remarks_are_cut_short():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
+from decodekit import RequestError
 from decodekit.plugins import plugins
 from decodekit.techniques import LogitsProcessor, Stage
 from decodekit_sampling import (
@@ -35,7 +35,7 @@ INF, NAN = float("inf"), float("nan")
 WRONG: list[tuple[type[Any], tuple[Any, ...], str]] = [
     *[(Temperature, (x,), "greater than or equal to 0|finite|number") for x in (-0.1, INF, NAN, "hot")],
     *[(TopP, (x,), "greater than 0|less than or equal to 1") for x in (0.0, 1.1, -1)],
-    *[(TopK, (x,), "greater than or equal to 0|integer") for x in (-1, 2.5)],
+    *[(TopK, (x,), "greater than or equal to 0|whole number") for x in (-1, 2.5)],
     *[(MinP, (x,), "equal to 0|equal to 1") for x in (-0.1, 1.1)],
     *[(cls, (x,), "greater than 0|equal to 1") for cls in (Typical, TopH) for x in (0.0, 1.1)],
     *[(cls, (x,), "greater than 0|less than 1") for cls in (Epsilon, Eta) for x in (0.0, 1.0)],
@@ -47,15 +47,15 @@ WRONG: list[tuple[type[Any], tuple[Any, ...], str]] = [
     (NoRepeatNGram, (0,), "equal to 1"),
     (MinNewTokens, (-1,), "equal to 0"),
     (LogitBias, ({1: INF},), "must be finite"),
-    (LogitBias, ({},), "at least 1"),
-    (BadWords, ([],), "at least 1"),
-    (Suppress, ([],), "at least 1"),
+    (LogitBias, ({},), "is empty"),
+    (BadWords, ([],), "is empty"),
+    (Suppress, ([],), "is empty"),
 ]
 
 
 @pytest.mark.parametrize(("technique", "args", "message"), WRONG)
 def test_wrong_parameters_are_refused(technique: type[Any], args: tuple[Any, ...], message: str):
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(RequestError, match=message):
         technique(*args)
 
 

@@ -3,9 +3,8 @@
 import pytest
 import torch
 import transformers as hf
-from pydantic import ValidationError
 
-from decodekit import Decoder, Vocabulary
+from decodekit import Decoder, RequestError, Vocabulary
 from decodekit.assembly import assemble
 from decodekit.errors import IncompatibleTechniquesError
 from decodekit.testing import ModelHookLaws, tiny_llama
@@ -212,7 +211,7 @@ def test_another_vocabulary_is_refused_with_both_sizes(decoder):
 
 
 def test_what_is_no_model_is_refused_when_it_is_said():
-    with pytest.raises(ValidationError, match="a model, a decoder, a path or a name, not int"):
+    with pytest.raises(RequestError, match="a model, a decoder, a path or a name, not int"):
         DraftModel(3)
 
 

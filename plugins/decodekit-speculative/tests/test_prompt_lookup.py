@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
+from decodekit import RequestError
 from decodekit.testing import positions
 from decodekit_speculative import PromptLookup
 
@@ -53,10 +53,10 @@ def test_nothing_is_drafted_where_nothing_matches_or_no_room_is_left():
 
 @pytest.mark.parametrize("wrong", [{"tokens": 0}, {"min_ngram": 0}, {"min_ngram": 3, "max_ngram": 2}])
 def test_parameters_that_make_no_sense_are_refused(wrong):
-    with pytest.raises(ValidationError):
+    with pytest.raises(RequestError):
         PromptLookup(**wrong)
 
 
 def test_min_ngram_beyond_max_ngram_says_both():
-    with pytest.raises(ValidationError, match="min_ngram is 3 and max_ngram 2, which is less"):
+    with pytest.raises(RequestError, match="min_ngram is 3 and max_ngram 2, which is less"):
         PromptLookup(min_ngram=3, max_ngram=2)

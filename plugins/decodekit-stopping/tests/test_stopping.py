@@ -1,7 +1,6 @@
 import pytest
-from pydantic import ValidationError
 
-from decodekit import Decoder, IncompatibleTechniquesError, RowView, Vocabulary
+from decodekit import Decoder, IncompatibleTechniquesError, RequestError, RowView, Vocabulary
 from decodekit.testing import StopLaws, row_view, tiny_llama
 from decodekit_stopping import MaxLines, MaxSentences, StopRegex, StopRepetition
 
@@ -45,12 +44,12 @@ def test_a_window_hides_matches_that_begin_before_it_but_not_what_stands_before(
 
 @pytest.mark.parametrize("pattern", ["", "a*", "$", r"\b|x|^"])
 def test_a_pattern_that_matches_nothing_at_all_is_refused(pattern):
-    with pytest.raises(ValidationError, match="would end every text at once"):
+    with pytest.raises(RequestError, match="would end every text at once"):
         StopRegex(pattern)
 
 
 def test_a_broken_pattern_is_refused():
-    with pytest.raises(ValidationError, match="not a regular expression"):
+    with pytest.raises(RequestError, match="not a regular expression"):
         StopRegex("(")
 
 
@@ -85,7 +84,7 @@ def test_the_prompt_is_no_part_of_a_repetition():
 
 @pytest.mark.parametrize("options", [{"times": 1}, {"min_tokens": 1}, {"max_block": 0}, {"max_block": 10**6}])
 def test_repetition_refuses_numbers_that_make_no_sense(options):
-    with pytest.raises(ValidationError):
+    with pytest.raises(RequestError):
         StopRepetition(**options)
 
 
@@ -114,7 +113,7 @@ def test_a_closing_quote_that_comes_in_the_same_token_belongs_to_the_sentence():
 def test_lines_end_with_their_break():
     assert first_stop(MaxLines(2), "a\n\nb\n") == "a\n\n"
     assert first_stop(MaxLines(3), "a\nb") is None
-    with pytest.raises(ValidationError):
+    with pytest.raises(RequestError):
         MaxLines(0)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
+from decodekit.checked import Checked
 from decodekit.errors import SchemaError
 from decodekit.schemas import Parse, SchemaLike, load_schema
 from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from decodekit_json.embedded import TagSource
 
 _NAME = "{name}"
-_ALONE = "tagged documents go with no other constraint: put what it asks of them into their schemas, or leave it out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ToolCall:
     arguments: Any
 
 
-class Tag(BaseModel):
+class Tag(Checked):
     """A document between two texts.
 
     Attributes:
@@ -44,15 +44,13 @@ class Tag(BaseModel):
         name: What to call it in the result; by default `begin`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
-
     begin: str = Field(min_length=1)
     schema_: SchemaLike = Field(default=True, alias="schema")
     end: str = ""
     name: str = ""
 
 
-class Tool(BaseModel):
+class Tool(Checked):
     """A function that may be called.
 
     Attributes:
@@ -61,8 +59,6 @@ class Tool(BaseModel):
         description: Not read; it belongs into the prompt.
         strict: Not read: arguments always satisfy their schema.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     name: str = Field(min_length=1)
     parameters: SchemaLike = Field(default_factory=lambda: {"type": "object"})
@@ -84,7 +80,6 @@ class StructuralTag(
     name="structural_tag",
     source="arXiv:2411.15100, structural tags",
     usage='structural_tag=[{"begin": "<a>", "schema": {"type": "object"}, "end": "</a>"}]',
-    alone=_ALONE,
 ):
     """Free text with tagged JSON in it; `.parsed` is the list of the `ToolCall`s. Exact.
 
@@ -124,7 +119,6 @@ class ToolCalls(
     name="tool_calls",
     source="arXiv:2411.15100, structural tags",
     usage='tool_calls=[{"name": "add", "parameters": {"type": "object"}}], or pydantic models',
-    alone=_ALONE,
 ):
     """Free text with calls of functions in it; `.parsed` is the list of the `ToolCall`s. Exact.
 

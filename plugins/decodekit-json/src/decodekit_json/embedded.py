@@ -19,7 +19,7 @@ _NUMBER_BEGINS = frozenset(b"-0123456789")
 
 
 @dataclass(frozen=True, slots=True)
-class AfterSource:
+class AfterSource(Source):
     """Free text up to the first trigger, and from there on the texts of a source.
 
     Attributes:
@@ -30,6 +30,11 @@ class AfterSource:
     source: Source
     trigger: str
 
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """Say what its source does."""
+        return self.source.alone
+
     def threads(self, name: str) -> Threads:
         """Give the threads before the first byte."""
         return behind(self.trigger.encode(), self.source.threads(name))
@@ -37,13 +42,6 @@ class AfterSource:
     def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
         """Compile, or give what was compiled before."""
         return _compiled(self.threads(name), vocabulary, width, name)
-
-    def meet(self, other: Source) -> AfterSource | None:
-        """Give the texts of both, where both begin behind one trigger; None elsewhere."""
-        if not isinstance(other, AfterSource) or self.trigger != other.trigger:
-            return None
-        source = self.source.meet(other.source)
-        return None if source is None else AfterSource(source, self.trigger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class TagSource:
 
 
 @dataclass(frozen=True, slots=True)
-class CallsSource:
+class CallsSource(Source):
     """Free text with tagged documents in it.
 
     Attributes:
@@ -76,6 +74,14 @@ class CallsSource:
     triggers: tuple[str, ...]
     least: int
     most: int | None
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """Say that of free text nothing else is followed."""
+        return (
+            "tagged documents stand in free text, of which nothing else can be asked",
+            "put what the other asks of the documents into their schemas, or leave it out",
+        )
 
     def threads(self, name: str) -> Threads:
         """Give the threads before the first byte."""
@@ -99,10 +105,6 @@ class CallsSource:
     def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
         """Compile, or give what was compiled before."""
         return _compiled(self.threads(name), vocabulary, width, name)
-
-    def meet(self, other: Source) -> None:
-        """Say that nothing is met exactly."""
-        return
 
 
 def _compiled(threads: Threads, vocabulary: Vocabulary, width: int, name: str) -> Compiled:

@@ -83,6 +83,11 @@ def is_read(draft: str, name: str) -> bool:
     return not draft or _ORDER.index(first) <= _ORDER.index(draft) <= _ORDER.index(last)
 
 
+def known(draft: str) -> list[str]:
+    """Give the keywords of the table that are of a draft."""
+    return [name for name in _TABLE if is_read(draft, name)]
+
+
 def relevant(schema: Schema, kind: str) -> Iterator[str]:
     """Give a schema's keywords that say something about a type, in the schema's order."""
     contents = schema.contents
@@ -608,6 +613,7 @@ __all__ = [
     "exact",
     "handler_of",
     "is_read",
+    "known",
     "may_have_type",
     "relevant",
     "span",

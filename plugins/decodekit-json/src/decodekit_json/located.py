@@ -10,16 +10,14 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from jsonschema_specifications import REGISTRY
-from referencing import Registry, Resource, Specification
-from referencing.exceptions import CannotDetermineSpecification, Unresolvable
+from referencing.exceptions import Unresolvable
 from referencing.jsonschema import lookup_recursive_ref
 
 from decodekit.errors import SchemaError, UnsupportedSchemaError
 from decodekit_json.dialects import DRAFTS, LATEST, Dialect, Dialects
+from decodekit_json.handed import check_documents, check_id, registry_of, where_it_leads
 
 _PLAIN = (str, int, float, bool, type(None))
-_ROOT = "urn:decodekit:schema"
 
 Resolver: TypeAlias = Any
 
@@ -64,21 +62,17 @@ class Documents:
     def __init__(self, root: Any, documents: Mapping[str, Any] | None = None, draft: str = "") -> None:
         if not isinstance(root, dict | bool):
             raise _no_schema(root, "#")
+        check_documents(documents or {})
         self._dialects = Dialects(documents or {}, draft)
         dialect = self._dialects.of(root) or Dialect(draft)
         self.draft = dialect.draft
-        fallback = DRAFTS[self.draft or "2020-12"]
-        registry: Registry[Any] = REGISTRY
-        for uri, contents in (documents or {}).items():
-            registry = registry.with_resource(uri, _resource(contents, fallback))
-        resource = _resource(root, fallback)
-        self.registry = registry.with_resource(resource.id() or _ROOT, resource)
+        self.registry, base = registry_of(root, documents or {}, DRAFTS[self.draft or "2020-12"])
         self.dynamic = _mentions(root, documents or {}, ("$dynamicRef", "$recursiveRef"))
         self._kept: dict[Hashable, Schema] = {}
         self._originals: list[Any] = []
         """Schemas that are known by their identity and not held by a `Schema`."""
         self._targets: dict[tuple[Schema, str], Schema] = {}
-        resolver = self.registry.resolver(base_uri=resource.id() or _ROOT)
+        resolver = self.registry.resolver(base_uri=base)
         self.root = self._keep(root, dialect, "#", resolver)
 
     @property
@@ -95,6 +89,7 @@ class Documents:
             if "$schema" in contents:
                 dialect = self._dialects.of(contents) or dialect
             if "$id" in contents or "id" in contents:
+                check_id(contents, parent.pointer + "".join(f"/{_escape(p)}" for p in path))
                 resource = DRAFTS[dialect.draft or "2020-12"].create_resource(contents)
                 resolver = resolver.in_subresource(resource)
         return self._keep(contents, dialect, parent.pointer + "".join(f"/{_escape(p)}" for p in path), resolver)
@@ -124,7 +119,7 @@ class Documents:
                 f"{reference!r:.200} leads nowhere",
                 keyword=keyword,
                 pointer=source.pointer,
-                hint="references are never fetched: hand the document in, documents={uri: schema}",
+                hint=where_it_leads(reference, self.registry, source.resolver._base_uri),
             ) from error
         dialect = source.dialect
         if isinstance(found.contents, dict):
@@ -182,13 +177,6 @@ def _simple(contents: dict[str, Any], dialect: Dialect) -> str:
         return ""
     special = any(name.startswith("$") or name == "id" for name in contents)
     return "" if special else f"{dialect!r} {contents!r}"
-
-
-def _resource(contents: Any, fallback: Specification[Any]) -> Resource[Any]:
-    try:
-        return Resource.from_contents(contents, default_specification=fallback)
-    except CannotDetermineSpecification:
-        return fallback.create_resource(contents)
 
 
 def _mentions(root: Any, documents: Mapping[str, Any], words: tuple[str, ...]) -> bool:

@@ -1,6 +1,6 @@
 """What a schema says and is not followed, though it looks as if it were: told, never passed over without a word.
 
-Annotations (`title`, `default`, `x-…`) are none of it; formats that are not asserted at all neither.
+Annotations (`title`, `default`, `x-…`) are none of it, nor formats that are not asserted; a misspelt keyword is.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from decodekit.errors import SchemaWarning
 from decodekit_json import keywords
 from decodekit_json.formats import FORMATS
 from decodekit_json.located import Documents, Schema
+from decodekit_json.misspelt import meant
 
 _SHOWN = 3
 
@@ -60,6 +61,8 @@ def _of(schema: Schema, formats: bool) -> Iterator[Remark]:
         if name == "format" and formats and isinstance(value, str) and value not in FORMATS and not beside_reference:
             yield Remark(f"format {value!r:.80}", schema.pointer, "unknown")
         drafts = keywords.span(name)
+        if drafts is None and (right := meant(name, schema.draft)):
+            yield Remark(name, schema.pointer, f"unknown: did you mean {right!r}?")
         if drafts is None or name == "$ref" or (name == "format" and not formats):
             continue
         if beside_reference:

@@ -11,6 +11,7 @@ from decodekit.errors import UnsatisfiableSchemaError
 from decodekit.techniques import CompiledConstraint, PartialParser
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
+from decodekit_json.meeting import met
 from decodekit_json.sources import Source, blamed_on
 from decodekit_json.states import State
 from decodekit_json.terminal import INFINITE
@@ -53,12 +54,14 @@ class Requested(Compiled):
         return found
 
     def intersect(self, other: CompiledConstraint) -> Requested | None:
-        """Give the texts of both; exact for two schemas that are read alike, and for expressions and choices."""
+        """Give the texts of both; exact for two schemas that are read alike, and for expressions and choices.
+
+        Raises:
+            IncompatibleTechniquesError: For others of this plugin, with the reason.
+        """
         if not isinstance(other, Requested) or (self.vocabulary, self.width) != (other.vocabulary, other.width):
             return None
-        source = self.source.meet(other.source)
-        if source is None:
-            return None
+        source = met(self.source, other.source)
         parses = [parse for parse in (self._parse, other._parse) if parse]
 
         def parse(text: str) -> Any:

@@ -1,47 +1,45 @@
-"""What a constraint is made of, as a value: compiled for any vocabulary, and met with another exactly or not at all."""
+"""What a constraint is made of, as a value, and compiled for any vocabulary."""
 
 from __future__ import annotations
 
-import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 from decodekit.errors import SchemaError, UnsatisfiableSchemaError
 from decodekit.vocabulary import Vocabulary
 from decodekit_json import compiler
 from decodekit_json.compiled import Compiled
 from decodekit_json.expressions import Node as Expression
-from decodekit_json.expressions import both
 from decodekit_json.fixed import fixed_texts
 from decodekit_json.machine import End, Reading, Thread, Threads
 from decodekit_json.strings import plain_terminal
 from decodekit_json.terminal import Terminal
-from decodekit_json.texts import matches
-from decodekit_json.whitespace import MOST_SPACES
-
-_JOINT = "urn:decodekit:joint:"
 
 
-class Source(Protocol):
+class Source(ABC):
     """What a constraint is made of."""
 
+    __slots__ = ()
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """Say why it is met with no other, and what to do instead; empty where it is met."""
+        return ()
+
+    @abstractmethod
     def threads(self, name: str) -> Threads:
         """Give the threads before the first byte, for any vocabulary."""
-        ...
 
+    @abstractmethod
     def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:
         """Compile, or give what was compiled before."""
-        ...
-
-    def meet(self, other: Source) -> Source | None:
-        """Give the texts of both, exactly; None where that is not possible."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
-class SchemaSource:
+class SchemaSource(Source):
     """Documents of a JSON Schema.
 
     Attributes:
@@ -66,28 +64,9 @@ class SchemaSource:
         """Compile, or give what was compiled before."""
         return compiler.compiled(self.schema, self.options, self.documents, vocabulary, width, name)
 
-    def meet(self, other: Source) -> SchemaSource | None:
-        """Give the documents that satisfy both, where both are read in the same way; None elsewhere.
-
-        Keys keep the order of the schema that names them; those of the two may mix.
-        """
-        if not isinstance(other, SchemaSource):
-            return None
-        policies = {self.options.whitespace, other.options.whitespace} - {"flexible"}
-        whitespace = policies.pop() if policies else "flexible"
-        if policies or (isinstance(whitespace, int) and whitespace > MOST_SPACES and self.options != other.options):
-            return None  # two policies that have hardly a text in common
-        ours, theirs = (replace(source.options, whitespace=whitespace) for source in (self, other))
-        shared = self.documents.keys() & other.documents.keys()
-        if ours != theirs or any(self.documents[uri] != other.documents[uri] for uri in shared):
-            return None
-        parts = {f"{_JOINT}{_place(source)}": source.schema for source in (self, other)}
-        whole = {"allOf": [{"$ref": uri} for uri in parts]}
-        return SchemaSource(whole, ours, {**self.documents, **other.documents, **parts})
-
 
 @dataclass(frozen=True, slots=True)
-class TextSource:
+class TextSource(Source):
     """Texts of an expression, or some of a list.
 
     Attributes:
@@ -115,19 +94,6 @@ class TextSource:
             return plain_terminal(self.expression)
         return fixed_texts(text.encode() for text in self.choices)
 
-    def meet(self, other: Source) -> TextSource | None:
-        """Give the texts of both; None where the other is not of this kind."""
-        if not isinstance(other, TextSource):
-            return None
-        if self.expression is not None and other.expression is not None:
-            return TextSource(both(self.expression, other.expression))
-        few, test = (other, self) if self.expression is not None else (self, other)
-        return TextSource(choices=tuple(text for text in few.choices if test.has(text)))
-
-    def has(self, text: str) -> bool:
-        """Say whether a text is one of them."""
-        return text in self.choices if self.expression is None else matches(self.expression, text)
-
 
 @contextmanager
 def blamed_on(name: str) -> Iterator[None]:
@@ -138,12 +104,6 @@ def blamed_on(name: str) -> Iterator[None]:
         if not str(error).startswith(f"{name}:"):
             error.args = (f"{name}: {error}", *error.args[1:])
         raise
-
-
-def _place(source: SchemaSource) -> str:
-    from hashlib import blake2b
-
-    return blake2b(json.dumps(source.schema, sort_keys=True).encode(), digest_size=12).hexdigest()
 
 
 def _beginning(terminal: Terminal, name: str) -> Threads:

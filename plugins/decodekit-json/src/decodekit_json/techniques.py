@@ -54,7 +54,7 @@ class JSONSchema(
     key_order: Literal["schema", "any"] = "schema"
     formats: Literal["assert", "annotate"] | None = None
     unsupported: Literal["refuse", "check"] = "refuse"
-    documents: Mapping[str, Any] = Field(default_factory=dict)
+    documents: Mapping[str, SchemaLike] = Field(default_factory=dict)
     draft: Literal["4", "6", "7", "2019-09", "2020-12"] | None = None
     after: Trigger = None
     partial_strings: bool = False
@@ -136,7 +136,6 @@ class Grammar(
     name="grammar",
     source="lark-parser.readthedocs.io, Grammar Reference",
     usage="grammar='start: \"a\"+', or a path to a file that has it",
-    alone="a grammar goes with no other constraint: write into it what the other asks, or leave one of the two out",
 ):
     """Texts that follow a context-free grammar in Lark's notation. Exact, or refused.
 

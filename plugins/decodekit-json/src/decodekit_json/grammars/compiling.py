@@ -19,7 +19,7 @@ from decodekit_json.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
-class GrammarSource:
+class GrammarSource(Source):
     """Texts of a context-free grammar.
 
     Attributes:
@@ -29,6 +29,14 @@ class GrammarSource:
 
     text: str
     start: str = "start"
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """Say that context-free languages are not closed under intersection."""
+        return (
+            "what a grammar has in common with another constraint need not be a grammar",
+            "write into the grammar what the other asks, or leave one of the two out",
+        )
 
     def threads(self, name: str) -> Threads:
         """Give the threads before the first byte, or those that were given before."""
@@ -41,10 +49,6 @@ class GrammarSource:
             return Compiled(self.threads(name), vocabulary, width, name)
 
         return KEPT.get((self, vocabulary.fingerprint, width, name), make)
-
-    def meet(self, other: Source) -> None:
-        """Give None: what two grammars have in common need not be a grammar."""
-        return
 
 
 def compile_grammar(

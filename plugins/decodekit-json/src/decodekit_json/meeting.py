@@ -1,0 +1,112 @@
+"""Two constraints of one request: what they are made of met exactly, or the reason why it cannot be."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from hashlib import blake2b
+
+from decodekit.errors import IncompatibleTechniquesError
+from decodekit_json.compiler import Options
+from decodekit_json.embedded import AfterSource
+from decodekit_json.expressions import both
+from decodekit_json.sources import SchemaSource, Source, TextSource
+from decodekit_json.texts import matches
+from decodekit_json.whitespace import MOST_SPACES, Policy
+
+_JOINT = "urn:decodekit:joint:"
+
+
+def met(one: Source, other: Source) -> Source:
+    """Give what has exactly the texts of both.
+
+    Raises:
+        IncompatibleTechniquesError: With the reason, and what to write instead.
+    """
+    for source in (one, other):
+        if source.alone:
+            reason, hint = source.alone
+            raise IncompatibleTechniquesError(reason, hint=hint)
+    if isinstance(one, AfterSource) or isinstance(other, AfterSource):
+        trigger = _trigger(one, other)
+        return AfterSource(met(_behind(one), _behind(other)), trigger)
+    if isinstance(one, SchemaSource) and isinstance(other, SchemaSource):
+        return _schemas(one, other)
+    if isinstance(one, TextSource) and isinstance(other, TextSource):
+        return _texts(one, other)
+    raise IncompatibleTechniquesError(
+        "a schema says which values there are, the other which characters, and one value is written in many ways",
+        hint='what a string of the document must look like goes into the schema, as {"pattern": …} or {"enum": […]}; '
+        "of the whole text leave one of the two out",
+    )
+
+
+def _trigger(one: Source, other: Source) -> str:
+    triggers = [source.trigger if isinstance(source, AfterSource) else None for source in (one, other)]
+    first, second = triggers
+    if first is None or second is None or first != second:
+        where = " and ".join("at the beginning" if t is None else f"behind {t!r:.80}" for t in triggers)
+        raise IncompatibleTechniquesError(f"they begin at different places, {where}", hint="give both the same after=")
+    return first
+
+
+def _behind(source: Source) -> Source:
+    return source.source if isinstance(source, AfterSource) else source
+
+
+def _texts(one: TextSource, other: TextSource) -> TextSource:
+    if one.expression is not None and other.expression is not None:
+        return TextSource(both(one.expression, other.expression))
+    few, test = (other, one) if one.expression is not None else (one, other)
+    return TextSource(choices=tuple(text for text in few.choices if _has(test, text)))
+
+
+def _has(source: TextSource, text: str) -> bool:
+    return text in source.choices if source.expression is None else matches(source.expression, text)
+
+
+def _schemas(one: SchemaSource, other: SchemaSource) -> SchemaSource:
+    """Meet two schemas; keys keep the order of the schema that names them, those of the two may mix."""
+    whitespace = _whitespace(one.options, other.options)
+    ours, theirs = (replace(source.options, whitespace=whitespace) for source in (one, other))
+    for option in fields(Options):
+        values = [getattr(options, option.name) for options in (ours, theirs)]
+        if option.compare and values[0] != values[1]:
+            raise _read_differently(option.name, *map(_written, values))
+    for uri in one.documents.keys() & other.documents.keys():
+        if one.documents[uri] != other.documents[uri]:
+            raise IncompatibleTechniquesError(
+                f"their documents have two schemas under {uri!r:.200}", hint="give one of them another URI"
+            )
+    parts = {f"{_JOINT}{_place(source)}": source.schema for source in (one, other)}
+    whole = {"allOf": [{"$ref": uri} for uri in parts]}
+    return SchemaSource(whole, ours, {**one.documents, **other.documents, **parts})
+
+
+def _whitespace(one: Options, other: Options) -> Policy:
+    """Give the policy that both keep; "flexible" has all others but the wide ones."""
+    first, second = one.whitespace, other.whitespace
+    found = second if first == "flexible" else first
+    wide = isinstance(found, int) and found > MOST_SPACES
+    if first != second and (wide or "flexible" not in (first, second)):
+        raise _read_differently("whitespace", repr(first), repr(second))
+    return found
+
+
+def _read_differently(option: str, one: str, other: str) -> IncompatibleTechniquesError:
+    return IncompatibleTechniquesError(
+        f"their schemas are read differently: {option} is {one} in one and {other} in the other",
+        hint=f"give both the same {option}=, or write one schema with both under allOf",
+    )
+
+
+def _written(value: object) -> str:
+    """Give an option as a user writes it."""
+    return repr({True: "assert", False: "annotate", "": None}.get(value, value))  # type: ignore[call-overload]
+
+
+def _place(source: SchemaSource) -> str:
+    return blake2b(json.dumps(source.schema, sort_keys=True).encode(), digest_size=12).hexdigest()
+
+
+__all__ = ["met"]

@@ -1,0 +1,65 @@
+"""Keywords that are perhaps misspelt: an unknown one says nothing, and one that is near a known one was meant.
+
+`x-…`, `_…` and everything that is not near is an annotation, as the specification says; so is what is nearer to an
+annotation, as OpenAPI's `example`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from functools import cache
+
+from jsonschema_specifications import REGISTRY
+
+from decodekit_json import keywords
+
+_NEAR = 0.8
+"""What difflib calls two words of which five letters are the same and two neighbours have changed places."""
+_LONGER = 2
+"""Letters by which they differ in length at most: `requiredWhen` is no `required`."""
+_SHORT = 5
+"""Letters below which too many words are near: `note` is no `not`."""
+_PARTS = frozenset(("$defs", "definitions", "then", "else", "additionalItems", "minContains", "maxContains"))
+"""Keywords that others are read with."""
+
+
+def meant(name: str, draft: str) -> str:
+    """Give the keyword of a draft that an unknown one was meant as; "" where none is near.
+
+    Args:
+        name: A keyword.
+        draft: The schema's draft, or "".
+    """
+    if name.lower().startswith(("x-", "_")) or name in _of_any_draft():
+        return ""
+    known = [*keywords.known(draft), *_PARTS]
+    same = [word for word in known if _letters(word) == _letters(name)]
+    if len(name) < _SHORT:
+        near = [word for word in known if sorted(word) == sorted(name) or _one_more(word, name)]
+    else:
+        near = difflib.get_close_matches(name, {*known, *_of_any_draft()}, n=1, cutoff=_NEAR)
+        near = [word for word in near if abs(len(word) - len(name)) <= _LONGER]
+    return next((word for word in [*same, *near] if word in known), "")
+
+
+def _letters(word: str) -> str:
+    """Give a word without what styles differ in: minLength, min_length, MINLENGTH."""
+    return word.replace("_", "").replace("-", "").casefold()
+
+
+def _one_more(word: str, name: str) -> bool:
+    """Say whether a letter is missing at an end: `item`, `ref`."""
+    return len(name) > 2 and word in (word[:1] + name, name + word[-1:])
+
+
+@cache
+def _of_any_draft() -> frozenset[str]:
+    """Give the keywords of all metaschemas, annotations among them."""
+    found: set[str] = set()
+    for uri in REGISTRY:
+        contents = REGISTRY.contents(uri)
+        found |= set(contents.get("properties", {})) if isinstance(contents, dict) else set()
+    return frozenset(found)
+
+
+__all__ = ["meant"]
