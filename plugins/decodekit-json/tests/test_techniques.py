@@ -495,7 +495,7 @@ def test_a_schema_is_explained_with_all_refusals_and_the_shortest_example():
         "  'age' (required):",
         "    an integer, at least 10",
     ]
-    assert (len(found.example), found.fewest_tokens, found.ignored) == (10, 10, [("title", "#")])
+    assert (len(found.example), found.enough, found.ignored) == (10, 10, [("title", "#")])
     jsonschema.validate(json.loads(found.example), schema)
     refused = explain({"properties": {"a": {"items": {**BACK, "minLength": 1}}, "b": BACK}}, Options())
     assert {error.pointer for error in refused.refused} == {"#/properties/a/items", "#/properties/b"}
@@ -515,6 +515,41 @@ def test_the_command_explains_and_its_status_says_whether_all_is_kept(schema, st
         run(["explain-schema", schema])
     assert ended.value.code == status
     assert shown in capsys.readouterr().out
+
+
+def test_the_command_takes_the_options_of_the_technique(tmp_path, capsys):
+    other = tmp_path / "other.json"
+    other.write_text('{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}')
+    arguments = [
+        "explain-schema",
+        '{"$ref": "https://example.org/other"}',
+        "--document",
+        f"https://example.org/other={other}",
+    ]
+    with pytest.raises(SystemExit) as ended:
+        run([*arguments, "--whitespace", "2", "--key-order", "any", "--json"])
+    shown = json.loads(capsys.readouterr().out)
+    assert (ended.value.code, shown["example"]) == (0, ['{\n  "a": 0\n}'])
+    with pytest.raises(SystemExit) as ended:
+        run([*arguments, "--whitespace", "compact", "--json"])
+    shown = json.loads(capsys.readouterr().out)
+    assert (ended.value.code, shown["enough"]) == (0, ["7 bytes"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--whitespace", "wide"], "whitespace"),
+        (["--key-order", "none"], "key_order"),
+        (["--draft", "3"], "draft"),
+        (["--document", "nothing"], "--document 'nothing' is no URI=FILE"),
+    ],
+)
+def test_the_command_refuses_wrong_options_in_our_words(arguments, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(["explain-schema", "{}", *arguments])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_the_hook_offers_techniques():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import json
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,27 +22,51 @@ def explain_schema(
     file: Annotated[str, typer.Argument(help="A JSON Schema: a file, or JSON.")],
     tokenizer: Annotated[str | None, typer.Option(help="Name or folder of a tokenizer to count tokens of.")] = None,
     formats: Annotated[bool, typer.Option("--formats", help="Assert `format`.")] = False,
-    draft: Annotated[str, typer.Option(help="4, 6, 7, 2019-09 or 2020-12, where the schema does not say.")] = "",
+    draft: Annotated[str | None, typer.Option(help="4, 6, 7, 2019-09 or 2020-12, where it does not say.")] = None,
+    key_order: Annotated[str, typer.Option(help="schema or any.")] = "schema",
+    whitespace: Annotated[str, typer.Option(help="flexible, compact, or the spaces of a level.")] = "flexible",
+    document: Annotated[list[str] | None, typer.Option(help="URI=FILE: a schema that it refers to.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what a JSON Schema allows, with an example, what it costs, and what is refused (then exit with 1)."""
     from rich.console import Console
 
     from decodekit.errors import UnsatisfiableSchemaError
     from decodekit.schemas import load_schema
-    from decodekit_json.compiler import Options
     from decodekit_json.explain import explain
+    from decodekit_json.techniques import JSONSchema
 
     console = Console(highlight=False, markup=False)
-    schema, _ = load_schema(file, "explain-schema")
+    asked: dict[str, Any] = {
+        "key_order": key_order,
+        "whitespace": int(whitespace) if whitespace.isdigit() else whitespace,
+        "formats": "assert" if formats else "annotate",
+        "draft": draft,
+        "documents": dict(map(_document, document or ())),
+    }
+    technique = JSONSchema(load_schema(file, "explain-schema")[0], **asked)
     vocabulary = _vocabulary(tokenizer) if tokenizer else None
     try:
-        found = explain(schema, Options(formats=formats, draft=draft), vocabulary=vocabulary)
+        found = explain(technique.schema_, technique.options, technique.loaded_documents(), vocabulary)
     except UnsatisfiableSchemaError as error:
         console.print(f"unsatisfiable: {error}", style="red", soft_wrap=True)
         raise typer.Exit(REFUSED) from None
-    _show(console, found, "tokens" if tokenizer else "bytes")
+    lines = _lines(found, "tokens" if tokenizer else "bytes")
+    if as_json:
+        print(json.dumps(lines, ensure_ascii=False))
+    else:
+        _show(console, lines)
     if found.refused:
         raise typer.Exit(REFUSED)
+
+
+def _document(given: str) -> tuple[str, str]:
+    from decodekit.errors import SchemaError
+
+    uri, equals, file = given.partition("=")
+    if not equals or not uri or not file:
+        raise SchemaError(f"--document {given!r} is no URI=FILE", hint="--document https://example.org/a.json=a.json")
+    return uri, file
 
 
 def _vocabulary(tokenizer: str) -> Vocabulary:
@@ -84,16 +109,20 @@ def _reaches_hub() -> bool:
     return True
 
 
-def _show(console: Console, found: Explanation, unit: str) -> None:
-    lines = {
+def _lines(found: Explanation, unit: str) -> dict[str, list[str]]:
+    """Give what there is to say, by title."""
+    return {
         "allowed": found.allowed,
         "example": [found.example] if found.example is not None else [],
-        "fewest": [f"{found.fewest_tokens} {unit}"] if found.fewest_tokens is not None else [],
+        "enough": [f"{found.enough} {unit}"] if found.enough is not None else [],
         "costs": [f"{keyword} at {pointer}: {why}" for keyword, pointer, why in found.costs],
         "not followed": [str(remark) for remark in found.remarks],
         "ignored": [f"{keyword} at {pointer}" for keyword, pointer in found.ignored],
         "refused": [f"{error}" + (f"; {error.hint}" if error.hint else "") for error in found.refused],
     }
+
+
+def _show(console: Console, lines: dict[str, list[str]]) -> None:
     for title, shown in lines.items():
         if shown:
             console.print(title, style=_STYLES.get(title, "bold"))

@@ -51,7 +51,7 @@ class Explanation:
     Attributes:
         allowed: Lines in words, indented by depth.
         example: A document as short as can be, None where something is refused or none was found.
-        fewest_tokens: Tokens of the shortest document, None where nothing can be compiled.
+        enough: Tokens that are enough for a document, None where nothing can be compiled.
         refused: Keywords that cannot be kept exactly.
         ignored: Annotations and keywords without effect, with their places.
         costs: Keywords that cost, with their places and why.
@@ -60,7 +60,7 @@ class Explanation:
 
     allowed: list[str] = field(default_factory=list)
     example: str | None = None
-    fewest_tokens: int | None = None
+    enough: int | None = None
     refused: list[UnsupportedSchemaError] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
     costs: list[tuple[str, str, str]] = field(default_factory=list)
@@ -105,8 +105,8 @@ def explain(
         compiled = Compiled(lowered.start, vocabulary, vocabulary.size, "explain-schema")
         text = compiled.budget.shortest(compiled.start())
         found.example = None if text is None else text.decode()
-        fewest = compiled.min_tokens(compiled.start())
-        found.fewest_tokens = fewest if fewest < INFINITE else None
+        enough = compiled.min_tokens(compiled.start())
+        found.enough = enough if enough < INFINITE else None
     return found
 
 

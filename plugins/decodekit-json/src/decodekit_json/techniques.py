@@ -68,11 +68,18 @@ class JSONSchema(
         from decodekit_json.sources import SchemaSource
 
         schema, parse = load_schema(self.schema_, self.name)
-        documents = {uri: load_schema(given, f"{self.name}: {uri}")[0] for uri, given in self.documents.items()}
-        source = SchemaSource(schema, self.options, documents)
+        source = SchemaSource(schema, self.options, self.loaded_documents())
         if self.unsupported == "check":
             parse = _checked(source, self.name, parse)
         return build(source, self.name, context, self.after, parse, PartialJSON(self.partial_strings))
+
+    def loaded_documents(self) -> dict[str, Any]:
+        """Give the documents that were handed in, by URI.
+
+        Raises:
+            SchemaError: For what is no schema.
+        """
+        return {uri: load_schema(given, f"{self.name}: {uri}")[0] for uri, given in self.documents.items()}
 
     @property
     def options(self) -> Options:
