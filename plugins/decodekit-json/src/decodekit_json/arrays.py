@@ -298,6 +298,9 @@ class ArrayPlace(Between):
         """Give the same place of an array with other items."""
         return type(self)(self.plan, self.whitespace, self.depth, self.stage, counts, self.gap)
 
+    def settled(self) -> ArrayPlace:
+        return self.with_counts(self.counts.with_seen(distinct.settled_values(self.counts.seen)))
+
     def readings(self, thread: Thread) -> Threads:
         if self.stage == AFTER or self.recorded or self._unfinished:
             return ()

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from itertools import count
 from typing import NamedTuple, TypeAlias
 
-from decodekit_json import distinct
+from decodekit_json import distinct, recorded
 from decodekit_json.machine import AFTER, Place, Reading, Thread, Threads, finished
 from decodekit_json.masks import Walk
 from decodekit_json.objects import ObjectPlace
@@ -51,6 +51,18 @@ class Way(NamedTuple):
     end: Thread
 
 
+class Spelling(NamedTuple):
+    """A way to the end of a thread.
+
+    Attributes:
+        text: Its bytes.
+        values: What tells a value apart of which nothing is recorded, with where that value ends.
+    """
+
+    text: bytes
+    values: list[tuple[distinct.Telling, int]]
+
+
 class Budget:
     """Fewest tokens to the end, for the states of one constraint.
 
@@ -65,6 +77,7 @@ class Budget:
         self._tokens: dict[Thread, int] = {}
         self._last_cut: tuple[bytes, list[int]] = (b"", [0])
         self._spelled: dict[Thread, Spelled | None] = {}
+        self._unknown: dict[Thread, Spelling | None] = {}
         self.searches = len(trie.order) <= _SMALL
 
     def enough(self, state: State) -> int:
@@ -84,9 +97,9 @@ class Budget:
 
     def _bytes(self, thread: Thread) -> int:
         """Give a number of tokens of one byte that is enough."""
-        return (
-            self.ceiling(thread) + (0 if thread.text is None else distinct.AVOIDING) if self.trie.spells else INFINITE
-        )
+        if not self.trie.spells:
+            return INFINITE
+        return self.ceiling(thread) + (0 if thread.text is None and not distinct.unknown(thread) else distinct.AVOIDING)
 
     def ceiling(self, thread: Thread) -> int:
         """Give a number of bytes that is enough to end the document, but where a recorded text must be avoided."""
@@ -152,37 +165,83 @@ class Budget:
         """Give a number of tokens that is enough to end a thread: those of a way that was spelled."""
         found = self._tokens.get(thread)
         if found is None:
-            text = self._spell(thread)
+            text = self.way(thread)
             if len(self._tokens) > _MAX_KEPT:
                 self._tokens.clear()
             found = self._tokens[thread] = self._bytes(thread) if text is None else self._cut(text)
         return found
 
+    def way(self, thread: Thread) -> bytes | None:
+        """Give a shortest way to the end; values that are not known are taken to differ from all that it writes."""
+        try:
+            return self._spell(thread)
+        except distinct.Undecided:
+            return self._spell(distinct.settled(thread))
+
     def _spell(self, thread: Thread) -> bytes | None:
+        apart = None if thread.text is None else self._spell_apart(thread)
+        if apart is not None:
+            return apart
+        found = self._spell_each(thread)
+        return None if found is None else found.text
+
+    def _spell_apart(self, thread: Thread) -> bytes | None:
+        """Do so whatever is recorded; None where what is recorded would be written again."""
+        assert thread.text is not None
+        unknown = Thread(thread.place, thread.below)
+        if unknown not in self._unknown:
+            if len(self._unknown) > _MAX_KEPT:
+                self._unknown.clear()
+            self._unknown[unknown] = self._spell_each(unknown)
+        found = self._unknown[unknown]
+        if found is None:
+            return None
+        for place, end in found.values:
+            value = thread.text[place.start :] + found.text[:end]
+            if place.is_taken(value) or recorded.occurs(value, found.text[end:]):
+                return None
+            if not place.start:
+                break
+        return found.text
+
+    def _spell_each(self, thread: Thread) -> Spelling | None:
         """Give a shortest way to the end, part by part; None where it is too long or none is found."""
-        found = bytearray()
+        found, values = bytearray(), list[tuple[distinct.Telling, int]]()
         if thread.distance > _MAX_BYTES:
             return None
         while not isinstance(thread.place, Hole):
-            if thread.place.passing:
-                thread = min(thread.place.resume(thread, None), key=lambda one: one.distance)
+            place, below = thread.place, thread.below
+            if thread.text is None and distinct.tells_apart(place):
+                values.append((place, len(found)))
+                after = place.unknown(thread, distinct.ANOTHER)
+                if not after:
+                    return None
+                thread = after[0] if len(after) == 1 else min(after, key=self._length)
                 continue
-            if thread.below is None:
+            if place.passing:
+                thread = min(place.resume(thread, None), key=lambda one: one.distance)
+                continue
+            if below is None:
                 break
-            part, thread = split(thread, whole=True)
+            if thread.text is None and distinct.tells_apart(below.place):
+                part, thread = Thread(place, BELOW), below
+            else:
+                part, thread = split(thread, whole=True)
             text = self._spell_part(part)
             if text is None or len(found) > _MAX_BYTES:
                 return None
             found += text
-        return bytes(found)
+        return Spelling(bytes(found), values)
+
+    def _length(self, thread: Thread) -> int:
+        text = self._spell(thread)
+        return INFINITE if text is None else len(text)
 
     def _spell_part(self, part: Thread) -> Spelled | None:
         """Give a shortest way to a part's end, and keep it for every thread on it."""
         there = self._spelled.get(part, _UNKNOWN)  # another thread may forget all of them at any time
         if there is not _UNKNOWN:
             return there
-        if part.text is not None and _apart(part):
-            return self._keep(part, self._spell_apart(part))
         plainer = _without_keys(part)
         if plainer is not part:
             return self._keep(part, self._spell_part(plainer))
@@ -219,15 +278,6 @@ class Budget:
                 text += found.text
                 thread = found.end
         return Way(bytes(text), threads, thread)
-
-    def _spell_apart(self, part: Thread) -> Spelled | None:
-        """Do the same for a value that must differ from others, and does already: which it is does not matter."""
-        below = part.below
-        assert below is not None
-        first = self._spell_part(Thread(part.place, BELOW))
-        rest = [self._spell(thread) for thread in below.place.unknown(below, distinct.ANOTHER)]
-        second = min((text for text in rest if text is not None), key=len, default=None)
-        return None if first is None or second is None else bytes(first) + second
 
     def _keep(self, part: Thread, text: Spelled | None) -> Spelled | None:
         if len(self._spelled) > _MAX_SPELLED:
@@ -332,13 +382,6 @@ def _alike_behind(one: bytes, other: bytes) -> int:
         else:
             high = middle - 1
     return low
-
-
-def _apart(part: Thread) -> bool:
-    below = part.below
-    if not isinstance(part.place, Reading) or below is None or part.text is None:
-        return False
-    return below.place.apart(part.text) and distinct.many(part.place)
 
 
 def _without_keys(thread: Thread) -> Thread:

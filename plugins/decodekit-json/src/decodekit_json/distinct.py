@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from decimal import Decimal
 from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json.machine import AFTER, Place, Reading, Stop, Thread, Threads, Value, finished
@@ -21,7 +21,10 @@ from decodekit_json.whitespace import Whitespace
 if TYPE_CHECKING:
     from decodekit_json.arrays import ArrayPlace
     from decodekit_json.nodes import Node
+    from decodekit_json.objects import FreeKey
 
+Telling: TypeAlias = "FreeKey | Item"
+"""Below a value that must differ from others."""
 _MANY = 1000
 """More values than this count as infinitely many: no text has so many items."""
 _MAX_TRIED = 20_000
@@ -99,10 +102,6 @@ class Item(Place):
             return counts.seen | plan.apart.few if plan.owes(counts) else counts.seen
         return counts.seen
 
-    def watches(self, text: bytes) -> bool:
-        """Say whether it depends on a value how the array goes on."""
-        return read(text[self.start :]) in self.watched_values
-
     def accepts(self, value: Any) -> bool:
         """Say whether a value may come."""
         plan = self.after.plan
@@ -126,6 +125,9 @@ class Item(Place):
             raise Undecided
         return self._going_on(thread, value, None)
 
+    def settled(self) -> Item:
+        return Item(self.after.settled(), self.start)
+
     def taken_texts(self) -> frozenset[bytes] | None:
         plan = self.after.plan
         if self.start or (plan.group.unique and not plan.apart.endless):
@@ -141,6 +143,34 @@ class Item(Place):
         paid = self.after.plan.group.repeated and value in counts.seen
         seen = frozenset[Any]() if paid else counts.seen | {value}
         return (Thread(self.after.with_counts(counts.with_seen(seen, paid)), thread.below, text),)
+
+
+def settled(thread: Thread) -> Thread:
+    """Give the same thread with values that are not known counting as different from all others."""
+    below = thread.below
+    return Thread(thread.place.settled(), below if below is None else settled(below), thread.text)
+
+
+def settled_values(values: frozenset[Any]) -> frozenset[Any]:
+    """Do so for values that are taken."""
+    return values - {UNKNOWN} | {ANOTHER} if UNKNOWN in values else values
+
+
+def tells_apart(place: Place) -> TypeGuard[Telling]:
+    """Say whether the value above a place must differ from others."""
+    from decodekit_json.objects import FreeKey
+
+    return isinstance(place, FreeKey | Item)
+
+
+def unknown(thread: Thread) -> bool:
+    """Say whether it was left out what stands there of a value that must differ from others."""
+    at = thread.below if thread.text is None else None
+    while at is not None:
+        if tells_apart(at.place):
+            return True
+        at = at.below
+    return False
 
 
 class _Bottom(Stop):
@@ -418,7 +448,10 @@ __all__ = [
     "has_value",
     "many",
     "possible",
+    "settled",
     "shortest",
+    "tells_apart",
+    "unknown",
     "values_of",
     "watched",
 ]

@@ -112,13 +112,13 @@ class Place(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} does not tell values apart")
 
+    def settled(self) -> Place:
+        """Give the same place with values that are not known counting as different from all others."""
+        return self
+
     def taken_texts(self) -> frozenset[bytes] | None:
         """Give the strings that may not come above, as JSON texts without escapes; None where that is not known."""
         return None
-
-    def apart(self, text: bytes) -> bool:
-        """Say whether no value that is taken begins with a recorded text, whichever free string it becomes."""
-        return False
 
     def is_taken(self, text: bytes) -> bool:
         """Say whether a JSON text is a value that may not come above."""

@@ -14,13 +14,13 @@ import numpy as np
 from decodekit_json import distinct, recorded
 from decodekit_json.inside import Exits, Inside, inside, inside_from
 from decodekit_json.machine import Reading, Thread, Threads, finished
+from decodekit_json.recorded import Leaves
 from decodekit_json.states import stepped
 from decodekit_json.strings import StringTerminal
 from decodekit_json.suffixes import SuffixNode
 from decodekit_json.trie import VocabularyTrie
 
 Ids: TypeAlias = Any
-_FEW_TOKENS = 1024
 
 
 class Walk:
@@ -30,15 +30,20 @@ class Walk:
         trie: The vocabulary.
         threads: The state.
         forgetful: Whether texts of such values that cannot be a taken one are left out of the threads.
+        others: Strings and numbers of which values are made that count as taken, where texts are left out.
 
     Attributes:
         within: Tokens that stay inside a terminal: how they were found, and the thread that they continue.
         ends: Tokens that end elsewhere, with the threads that they lead to.
         undecided: Tokens for which it matters which a value is whose text was left out.
+        forgot: Whether a text was left out.
     """
 
-    def __init__(self, trie: VocabularyTrie, threads: Iterable[Thread], *, forgetful: bool = False) -> None:
-        self.trie, self.forgetful = trie, forgetful
+    def __init__(
+        self, trie: VocabularyTrie, threads: Iterable[Thread], *, forgetful: bool = False, others: Leaves = frozenset()
+    ) -> None:
+        self.trie, self.forgetful, self.others = trie, forgetful, others
+        self.forgot = False
         self.within: list[tuple[Inside, Thread]] = []
         self.ends: list[tuple[Threads, Ids]] = []
         self.undecided: list[int] = []
@@ -100,17 +105,19 @@ class Walk:
         taken = below.place.taken_texts()
         if taken is None or b"\\" in text or not isinstance(place.terminal, StringTerminal):
             return False
-        left, escaped = list[SuffixNode](), list[tuple[bytes, SuffixNode]]()
+        others = {b'"%b"' % leaf.encode("utf-8", "replace") for leaf in self.others if isinstance(leaf, str)}
+        left, single = list[SuffixNode](), list[tuple[bytes, SuffixNode]]()
         for content, root in found.exits:
-            if b"\\" in content:
-                escaped.append((content, root))
+            if b"\\" in content or text + content in others:
+                single.append((content, root))
             elif text + content not in taken:
                 left.append(root)
         if left:
             root = found.end if len(left) == len(found.exits) else SuffixNode.together(left)
             assert root is not None
+            self.forgot = True
             self._past(root, below.place.unknown(below, distinct.UNKNOWN))
-        self._each_end(tuple(escaped), thread, place)
+        self._each_end(tuple(single), thread, place)
         return True
 
     def _each_end(self, exits: Exits, thread: Thread, place: Reading) -> None:
@@ -156,60 +163,21 @@ class Walk:
             yield place.reached(state, thread.below, None), ids
 
     def _recorded_targets(self, found: Inside, thread: Thread, place: Reading) -> Iterable[tuple[Threads, Ids]]:
-        """Give where tokens lead that grow a recorded text: one stands for all from which no taken value can come."""
+        """Give where tokens lead that grow a recorded text; it is left out where no taken value can come of it."""
         assert thread.below is not None
         assert thread.text is not None
-        tokens, depth = self.trie.tokens, found.depth
-        if self.forgetful and recorded.watched_as_string(place):
-            spelled = recorded.spelled(self.trie, thread, found.node)
-            own = spelled.tokens | spelled.whole
-            for content, ids in own.items():
-                yield stepped((thread,), content), ids
-            banned = [token for ids in own.values() for token in ids]
-            for state, ids in found.targets():
-                left = ids[~np.isin(ids, banned)] if banned else ids
-                if len(left):
-                    yield place.reached(state, thread.below, None), left
-            return
-        near = self._near(thread, found.node)
+        own = recorded.own_tokens(self.trie, thread, found, self.others) if self.forgetful else None
         for state, ids in found.targets():
-            if near is not None and not isinstance(place.terminal, StringTerminal):
-                near = self._near_numbers(thread, place.terminal.final(state), ids, depth)
-            others = [token for token in ids if near is None or token in near]
-            for token in others:
-                yield stepped((thread,), (tokens[token] or b"")[depth:]), (token,)
-            if near is not None:
-                skipped = near | self.trie.escapes  # a key that is spelled with escapes is not looked into
-                rest = [token for token in np.asarray(ids).tolist() if token not in skipped]
-                if rest:
-                    yield stepped((thread,), (tokens[rest[0]] or b"")[depth:]), rest
-
-    def _near(self, thread: Thread, start: int) -> set[int] | None:
-        """Give the tokens after which a taken value can still come; None where each has to be looked at."""
-        assert thread.below is not None
-        assert thread.text is not None
-        taken, text = thread.below.place.taken_texts(), thread.text
-        if self.trie.width <= _FEW_TOKENS or taken is None or b"\\" in text:
-            return None
-        found = set[int]()
-        for key in taken:
-            if key.startswith(text):
-                node = start
-                for byte in key[len(text) :]:
-                    node = self.trie.children(node).get(byte, -1)
-                    if node < 0:
-                        break
-                    found.update(self.trie.tokens_at(node))
-        return found
-
-    def _near_numbers(self, thread: Thread, final: bool, ids: Ids, depth: int) -> set[int]:
-        """Give the tokens that write a number which is taken, or one that is not finished and may become it."""
-        assert thread.below is not None
-        assert thread.text is not None
-        item, tokens, text = thread.below.place, self.trie.tokens, thread.text
-        assert isinstance(item, distinct.Item)
-        some = np.asarray(ids).tolist()
-        return {token for token in some if not final or item.watches(text + (tokens[token] or b"")[depth:])}
+            if own is None:
+                single = ids
+            else:
+                some = np.asarray(ids)
+                single, rest = some[np.isin(some, own)], some[~np.isin(some, own)]
+                if len(rest):
+                    self.forgot = True
+                    yield place.reached(state, thread.below, None), rest
+            for token in np.asarray(single).tolist():
+                yield stepped((thread,), (self.trie.tokens[token] or b"")[found.depth :]), (token,)
 
 
 def _stepped_each(threads: Threads, letters: Collection[int]) -> tuple[dict[int, list[Thread]], set[int]]:

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from decodekit.types import PackedMask
 from decodekit_json import distinct, recorded
 from decodekit_json.budget import Budget
-from decodekit_json.machine import Thread, Threads
+from decodekit_json.inside import inside
+from decodekit_json.machine import Reading, Thread, Threads
 from decodekit_json.masks import Walk
+from decodekit_json.recorded import Leaves
 from decodekit_json.states import stepped
 from decodekit_json.suffixes import Ids
 from decodekit_json.terminal import INFINITE
 from decodekit_json.trie import VocabularyTrie
 
 _KEPT = 4_000
-_WIDEST = 64
+_WIDEST = 512
 """Tokens of one thread's own, past which nothing is gained by looking for those that it shares."""
 
 
@@ -33,10 +36,12 @@ class Table:
     Attributes:
         needs: Tokens by how many further ones the document needs after them, ascending.
         undecided: Tokens for which it depends on the text that the thread is without.
+        written: Strings and numbers that the document needs still; the thread's text must not become one of them.
     """
 
     needs: list[tuple[int, Ids]]
     undecided: list[int]
+    written: Leaves
 
 
 class Needs:
@@ -50,6 +55,7 @@ class Needs:
     def __init__(self, trie: VocabularyTrie, budget: Budget) -> None:
         self.trie, self.budget = trie, budget
         self._tables: dict[Thread, Table] = {}
+        self._others: Leaves = frozenset()
 
     def mask(self, threads: Iterable[Thread], remaining: int) -> PackedMask:
         """Give the tokens after which the document can end within `remaining` tokens, themselves included."""
@@ -61,29 +67,33 @@ class Needs:
         return packed
 
     def _choose(self, thread: Thread, rest: int, chosen: np.ndarray) -> None:
-        own = self._own_tokens(thread)
-        table = self._table(thread if own is None else Thread(thread.place, thread.below))
+        table, own = self._forgetful(thread)
         others = np.zeros_like(chosen) if own else chosen
         self._mark(table.needs, rest, others)
         if own:
             others[own] = False
             chosen |= others
         tokens = self.trie.tokens
-        for token in [*(own or ()), *table.undecided]:
+        for token in [*own, *table.undecided]:
             if self._need(stepped((thread,), tokens[token] or b"")) <= rest:
                 chosen[token] = True
 
-    def _own_tokens(self, thread: Thread) -> list[int] | None:
-        """Give the tokens of a recorded thread for which its text matters; None where it may for others too."""
-        if thread.text is None:
-            return None
-        if not recorded.matters(thread):
-            return []
-        if not recorded.watched_as_string(thread.place):
-            return None
-        spelled = recorded.spelled(self.trie, thread, 0)
-        own = [token for ids in (spelled.tokens | spelled.whole).values() for token in ids]
-        return None if spelled.ends or len(own) > _WIDEST else own
+    def _forgetful(self, thread: Thread) -> tuple[Table, list[int]]:
+        """Give the needs of a thread, as far as can be without what is recorded, and the tokens with needs apart."""
+        place = thread.place
+        watched = recorded.watched_as_string(place) or recorded.watched_as_number(place)
+        if thread.text is None or not (watched or not recorded.matters(thread)):
+            return self._table(thread), []
+        table = self._table(Thread(place, thread.below))
+        if not recorded.matters(thread, table.written):
+            return table, []
+        if watched:
+            assert isinstance(place, Reading)
+            found = inside(self.trie, place.terminal, place.state)
+            own = recorded.own_tokens(self.trie, thread, found, table.written)
+            if own is not None and len(own) <= _WIDEST:
+                return table, own
+        return self._table(thread), []
 
     def _table(self, thread: Thread) -> Table:
         """Give the needs after a thread's tokens."""
@@ -96,16 +106,22 @@ class Needs:
         return found
 
     def _worked_out(self, thread: Thread) -> Table:
+        others = self._others
+        while True:
+            walk = Walk(self.trie, (thread,), forgetful=True, others=others)
+            targets = list(walk.targets())
+            needs = [self._need(threads) for threads, _ in targets]
+            forgot = walk.forgot or distinct.unknown(thread)
+            ways = [self.budget.way(after) for threads, _ in targets for after in threads] if forgot else []
+            written = frozenset[Any]().union(*(recorded.leaves_in(way) for way in ways if way))
+            if not walk.forgot or written <= others:
+                break
+            others = self._others = others | written  # a text that was left out may be one of them
         by_need: dict[int, list[Ids]] = {}
-        walk = Walk(self.trie, (thread,), forgetful=True)
-        undecided = walk.undecided
-        for threads, ids in walk.targets():
-            try:
-                by_need.setdefault(self._need(threads), []).append(ids)
-            except distinct.Undecided:
-                undecided.extend(np.asarray(ids).tolist())
+        for need, (_, ids) in zip(needs, targets, strict=True):
+            by_need.setdefault(need, []).append(ids)
         by_need.pop(INFINITE, None)
-        return Table([(need, ids) for need in sorted(by_need) for ids in by_need[need]], undecided)
+        return Table([(need, ids) for need in sorted(by_need) for ids in by_need[need]], walk.undecided, written)
 
     def _need(self, threads: Threads) -> int:
         return min((self.budget.need(thread) for thread in threads), default=INFINITE)

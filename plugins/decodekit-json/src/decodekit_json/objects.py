@@ -61,6 +61,10 @@ class Progress(NamedTuple):
     owed: int = 0
     free: frozenset[str] = frozenset()
 
+    def settled(self) -> Progress:
+        """Give the same with a key that is not known counting as different from all others."""
+        return self._replace(free=distinct.settled_values(self.free))
+
 
 class ObjectPlan:
     """The way to write the objects of one group.
@@ -155,11 +159,6 @@ class ObjectPlan:
     def name_texts(self) -> frozenset[bytes]:
         """Give the schema's keys as JSON texts without escapes."""
         return frozenset(b'"%b"' % name.encode("utf-8", "replace") for name in self.names)
-
-    @cached_property
-    def name_prefixes(self) -> frozenset[bytes]:
-        """Give the beginnings of the schema's keys as JSON texts."""
-        return frozenset(text[:i] for text in self.name_texts for i in range(len(text)))
 
     def start_of(self, mask: int) -> TerminalState | None:
         """Give the state before one of some named keys."""
@@ -468,6 +467,10 @@ class ObjectPlace(Between):
             Thread(ObjectPlace(plan, self.whitespace, self.depth, self.stage, self.progress, gap), thread.below, text),
         )
 
+    def settled(self) -> ObjectPlace:
+        progress = self.progress.settled()
+        return ObjectPlace(self.plan, self.whitespace, self.depth, self.stage, progress, self.gap)
+
     @property
     def _stays_empty(self) -> bool:
         """Whether there is no member to break a line for, where the line has to have one."""
@@ -579,6 +582,9 @@ class NamedKey(Place):
     def ceiling(self) -> int:
         return self.plan.widest + self.plan.enough(self.progress) + 2 + self.whitespace.slack
 
+    def settled(self) -> NamedKey:
+        return NamedKey(self.plan, self.whitespace, self.depth, self.progress.settled())
+
     def outcomes(self, thread: Thread) -> Threads:
         plan = self.plan
         every = (way for i in bits(plan.open_keys(self.progress)) for way in plan.going_on(self.progress, i))
@@ -648,12 +654,9 @@ class FreeKey(Place):
         going_on = self.plan.going_on_free(self.progress, self.key_class, key)
         return _values(self, thread, going_on, thread.text if self.start else None)
 
-    def apart(self, text: bytes) -> bool:
-        if self.start or b"\\" in text or not self.key_class.endless or text in self.plan.name_prefixes:
-            return False
-        key = text[1:]
-        others = (other.encode("utf-8", "surrogatepass") for other in self.progress.free)  # one may stand for any other
-        return text != b'"' and not any(other.startswith(key) for other in others)
+    def settled(self) -> FreeKey:
+        progress = self.progress.settled()
+        return FreeKey(self.plan, self.whitespace, self.depth, progress, self.key_class, self.start)
 
     def is_taken(self, text: bytes) -> bool:
         return self.taken(json.loads(text))

@@ -11,24 +11,36 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from decodekit_json import distinct
+from decodekit_json.distinct import read
+from decodekit_json.inside import Inside
 from decodekit_json.machine import Place, Reading, Thread
+from decodekit_json.numbers import NumberTerminal
 from decodekit_json.strings import StringTerminal
+from decodekit_json.suffixes import SuffixNode
 from decodekit_json.terminal import INFINITE
 from decodekit_json.trie import VocabularyTrie
 
 _LEAVES = re.compile(rb'("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*(?=[,\]} \n\t\r]))|(".*)', re.DOTALL)
 """Strings and numbers that are finished, and a string that is not, up to the end."""
 _SHORT = {'"': b'\\"', "\\": b"\\\\", "/": b"\\/", "\b": b"\\b", "\f": b"\\f", "\n": b"\\n", "\r": b"\\r", "\t": b"\\t"}
+_BLANK = re.compile(rb"[ \n\r\t]+")
+_BETWEEN_QUOTES = re.compile(rb'(?:[^"\\]|\\.)+|(?<=")(?=")', re.DOTALL)
+_NUMBERS, _NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*"), re.compile(rb"-?(?:[0-9][0-9.eE+-]*)?\Z")
 _QUOTE = 0x22
 _KEPT = 20_000
 _BEFORE, _DONE = (-2, (), 0), (-1, (), 0)
 """Before the string's quote, and behind the one that ends it."""
 
+Leaves = frozenset[Any]
+"""Strings and numbers, those of a value or of several."""
 Writing = tuple[bytes, ...]
 """The bytes that may stand at each place."""
 Spot = tuple[int, Writing, int]
@@ -49,9 +61,14 @@ class Spelled(NamedTuple):
     whole: dict[bytes, tuple[int, ...]]
 
 
-def matters(thread: Thread) -> bool:
-    """Say whether a recorded text can still become a value that may not come."""
-    return any(True for _ in _threats(thread))
+def matters(thread: Thread, others: Leaves = frozenset()) -> bool:
+    """Say whether a recorded text can still become a value that may not come.
+
+    Args:
+        thread: What is recorded.
+        others: Strings and numbers of which further values that may not come are made.
+    """
+    return any(True for _ in _threats(thread, others))
 
 
 def watched_as_string(place: Place) -> bool:
@@ -59,12 +76,89 @@ def watched_as_string(place: Place) -> bool:
     return isinstance(place, Reading) and isinstance(place.terminal, StringTerminal) and distinct.many(place)
 
 
-def spelled(trie: VocabularyTrie, thread: Thread, node: int) -> Spelled:
+def watched_as_number(place: Place) -> bool:
+    """Say whether they are so many numbers."""
+    return isinstance(place, Reading) and isinstance(place.terminal, NumberTerminal) and distinct.many(place)
+
+
+def own_tokens(trie: VocabularyTrie, thread: Thread, found: Inside, others: Leaves) -> list[int] | None:
+    """Give the tokens of a recorded thread after which it matters what is recorded; None where it may after any.
+
+    Args:
+        trie: The vocabulary.
+        thread: What is recorded.
+        found: What the tokens do that are asked about, where the thread stands in a terminal.
+        others: See `matters`.
+    """
+    if watched_as_string(thread.place):
+        hit = spelled(trie, thread, found.node, others)
+        own = [token for ids in (hit.tokens | hit.whole).values() for token in ids]
+        past = [found.contents[content] for content in hit.ends if content in found.contents]
+    elif watched_as_number(thread.place):
+        own, past = _own_numbers(trie, thread, found, others)
+    else:
+        return None
+    return own + [token for root in past for node in root.nodes for token in trie.below(int(node))]
+
+
+def _own_numbers(
+    trie: VocabularyTrie, thread: Thread, found: Inside, others: Leaves
+) -> tuple[list[int], list[SuffixNode]]:
+    """Give the tokens that write a number to watch, or one that is not finished, and what follows such numbers."""
+    assert isinstance(thread.place, Reading)
+    assert thread.text is not None
+    numbers = frozenset[Any]().union(*map(_numbers, _threats(thread, others)))
+    begun = _NUMBER.search(thread.text)
+    start = begun[0] if begun else b""
+    terminal, tokens, depth = thread.place.terminal, trie.tokens, found.depth
+    own = list[int]()
+    for state, ids in found.targets():
+        some = np.asarray(ids).tolist()
+        if terminal.final(state):
+            some = [token for token in some if _number(start + (tokens[token] or b"")[depth:]) in numbers]
+        own += some
+    return own, [root for content, root in found.exits if _number(start + content) in numbers]
+
+
+def _number(text: bytes) -> Any:
+    return int(text) if text.lstrip(b"-").isdigit() and len(text) < 20 else read(text)
+
+
+@lru_cache(maxsize=1024)
+def _numbers(leaves: Leaves) -> Leaves:
+    return frozenset(leaf for leaf in leaves if not isinstance(leaf, str))
+
+
+@lru_cache(maxsize=1024)
+def _strings(leaves: Leaves) -> frozenset[str]:
+    return frozenset(leaf for leaf in leaves if isinstance(leaf, str))
+
+
+def occurs(value: bytes, text: bytes) -> bool:
+    """Say whether an equal value may be written in a text that begins and ends between values."""
+    leaves = _written(value + b" ")
+    return leaves <= _written(text) and (bool(leaves) or _BLANK.sub(b"", value) in _BLANK.sub(b"", text))
+
+
+@lru_cache(maxsize=4096)
+def leaves_in(text: bytes) -> Leaves:
+    """Give the strings and numbers in a text that may begin inside of one, or more."""
+    found = set[Any]()
+    for piece in _BETWEEN_QUOTES.findall(text):
+        with suppress(ValueError):  # it is none
+            found.add(json.loads(b'"%b"' % piece))
+    for number in _NUMBERS.findall(text):
+        with suppress(ValueError):
+            found.add(json.loads(number, parse_float=Decimal))
+    return frozenset(found)
+
+
+def spelled(trie: VocabularyTrie, thread: Thread, node: int, others: Leaves = frozenset()) -> Spelled:
     """Give the beginnings of the tokens below a node that spell taken strings; the thread stands in a string."""
     assert thread.text is not None
     assert isinstance(thread.place, Reading)
     opened = _unfinished(thread, thread.text)
-    return _together([_spelled_of(trie, thread.place, texts, opened, node) for texts in _threats(thread)])
+    return _together([_spelled_of(trie, thread.place, texts, opened, node) for texts in _threats(thread, others)])
 
 
 def _together(found: list[Spelled]) -> Spelled:
@@ -78,7 +172,8 @@ def _together(found: list[Spelled]) -> Spelled:
     return Spelled(tokens, frozenset().union(*[one.ends for one in found]), whole)
 
 
-def _spelled_of(trie: VocabularyTrie, place: Reading, texts: frozenset[str], opened: bytes, node: int) -> Spelled:
+def _spelled_of(trie: VocabularyTrie, place: Reading, leaves: Leaves, opened: bytes, node: int) -> Spelled:
+    texts = _strings(leaves)
     key = (place, texts, opened, node)
     found = trie.spelled.get(key)
     if found is None:
@@ -137,8 +232,8 @@ def _ordered(texts: frozenset[str]) -> list[tuple[bytes, str]]:
     return sorted((text.encode("utf-8", "surrogatepass"), text) for text in texts)
 
 
-def _threats(thread: Thread) -> Iterator[frozenset[str]]:
-    """Give, for each taken value that what is recorded may still become, the strings in it; keys by themselves."""
+def _threats(thread: Thread, others: Leaves) -> Iterator[Leaves]:
+    """Give, for each taken value that what is recorded may still become, what is in it; keys by themselves."""
     from decodekit_json.objects import FreeKey
 
     text, below = thread.text, thread.below
@@ -147,8 +242,8 @@ def _threats(thread: Thread) -> Iterator[frozenset[str]]:
     in_string = isinstance(thread.place, Reading) and isinstance(thread.place.terminal, StringTerminal)
     opened = _unfinished(thread, text) if in_string else None
     if isinstance(below.place, FreeKey):
-        for names in below.place.taken_names:
-            if opened is None or _near(names, opened):
+        for names in (*below.place.taken_names, _strings(others)):
+            if names and (opened is None or _near(names, opened)):
                 yield names
         if not below.place.start:
             return
@@ -156,14 +251,14 @@ def _threats(thread: Thread) -> Iterator[frozenset[str]]:
     while at is not None:
         place = at.place
         if isinstance(place, distinct.Item):
-            values = place.watched_values
+            values = [*map(_leaves_of, place.watched_values), *([others] if others else ())]
             if values:
                 written = _written(text[place.start :])
-                for value in values:
-                    if written <= _leaves_of(value):
-                        strings = _strings_of(value)
+                for leaves in values:
+                    if written <= leaves:
+                        strings = _strings(leaves) if in_string else frozenset[str]()
                         if opened is None or any(_reached(string, opened) for string in _near(strings, opened)):
-                            yield strings
+                            yield leaves
         if place.curious and getattr(place, "start", 1) == 0:
             return
         at = at.below
@@ -178,11 +273,6 @@ def _leaves_of(value: Any) -> frozenset[Any]:
             return frozenset().union(*({key} | _leaves_of(item) for key, item in inner))
         return frozenset().union(*map(_leaves_of, inner)) if kind == "array" else frozenset()
     return frozenset() if value is None else frozenset([value])
-
-
-@lru_cache(maxsize=4096)
-def _strings_of(value: Any) -> frozenset[str]:
-    return frozenset(leaf for leaf in _leaves_of(value) if isinstance(leaf, str))
 
 
 @lru_cache(maxsize=1024)
@@ -278,4 +368,14 @@ def _spell(
                 waiting.append((child, following, longer))
 
 
-__all__ = ["Spelled", "matters", "spelled", "watched_as_string"]
+__all__ = [
+    "Leaves",
+    "Spelled",
+    "leaves_in",
+    "matters",
+    "occurs",
+    "own_tokens",
+    "spelled",
+    "watched_as_number",
+    "watched_as_string",
+]
