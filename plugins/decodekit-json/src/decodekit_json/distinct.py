@@ -173,6 +173,21 @@ def unknown(thread: Thread) -> bool:
     return False
 
 
+def differs_from_unknown(thread: Thread) -> bool:
+    """Say whether what is recorded must differ from a value that is not known."""
+    at = None if thread.text is None else thread.below
+    while at is not None:
+        place = at.place
+        if tells_apart(place):
+            taken = place.after.counts.seen if isinstance(place, Item) else place.progress.free
+            if UNKNOWN in taken:
+                return True
+            if not place.start:
+                break
+        at = at.below
+    return False
+
+
 class _Bottom(Stop):
     """Below a value that is tried out."""
 
@@ -443,6 +458,7 @@ __all__ = [
     "Item",
     "Undecided",
     "cut",
+    "differs_from_unknown",
     "endless",
     "frozen",
     "has_value",

@@ -166,6 +166,8 @@ class Walk:
         """Give where tokens lead that grow a recorded text; it is left out where no taken value can come of it."""
         assert thread.below is not None
         assert thread.text is not None
+        if distinct.differs_from_unknown(thread):
+            raise distinct.Undecided
         own = recorded.own_tokens(self.trie, thread, found, self.others) if self.forgetful else None
         for state, ids in found.targets():
             if own is None:

@@ -112,8 +112,9 @@ class Needs:
             targets = list(walk.targets())
             needs = [self._need(threads) for threads, _ in targets]
             forgot = walk.forgot or distinct.unknown(thread)
-            ways = [self.budget.way(after) for threads, _ in targets for after in threads] if forgot else []
-            written = frozenset[Any]().union(*(recorded.leaves_in(way) for way in ways if way))
+            written = frozenset[Any]()
+            for after in [after for threads, _ in targets for after in threads] if forgot else ():
+                written |= recorded.leaves_in((after.text or b"") + (self.budget.way(after) or b""))
             if not walk.forgot or written <= others:
                 break
             others = self._others = others | written  # a text that was left out may be one of them
