@@ -28,7 +28,7 @@ _MAX_SPELLED = 100_000
 """Places on spelled ways: each way has as many as bytes, and one that is forgotten has to be spelled anew."""
 _MAX_BYTES = 1 << 13
 """Longest way that is spelled; of a longer one it is known that a token for each byte is enough."""
-_MAX_TRIED = 4_000
+_MAX_TRIED = 1_000
 _MAX_VISITED = 400
 _UNKNOWN = b"\xff"
 _SMALL = 128
@@ -119,8 +119,12 @@ class Budget:
     def _indented_ceiling(self, thread: Thread) -> int:
         if thread.place.curious:
             return max(map(self.ceiling, thread.place.outcomes(thread)), default=INFINITE)
-        text = self._spell(thread)
-        return INFINITE if text is None else len(text)
+        many = thread.ceiling < distinct.FAR
+        if thread.text is not None and many:
+            thread = Thread(thread.place, thread.below)
+        unknown = distinct.unknown(thread)
+        text = self._spell(thread) if many or not unknown else None
+        return INFINITE if text is None else len(text) + (distinct.AVOIDING if unknown else 0)
 
     def fewest(self, state: State) -> int:
         """Give the fewest tokens to the end; a number that is enough where that is too much to search."""
@@ -273,6 +277,7 @@ class Budget:
             else:
                 found = self._search_way(thread)
                 if found is None:
+                    self._keep(_without_keys(thread), None)
                     return None
                 threads += [(one, len(text) + at) for one, at in found.threads[1:]]
                 text += found.text

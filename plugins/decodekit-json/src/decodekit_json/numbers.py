@@ -295,6 +295,9 @@ class NumberTerminal(Terminal):
         low, high, holes = state[1], state[2], state[3]
         return settled_power(low, high, holes, value * 10 + digit, size + 1)
 
+    def allowed(self, state: TerminalState) -> bytes:
+        return b"0123456789eE-.+"
+
     def closed(self, state: TerminalState) -> bool:
         """Say whether the bytes so far are a number that no byte may follow."""
         return self.final(state) and not any(self.step(state, byte) is not None for byte in b"0123456789.eE")

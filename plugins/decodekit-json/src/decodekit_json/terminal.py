@@ -54,7 +54,7 @@ class Terminal(ABC):
         """Give one completion for each value that can still come out; asked where `count` is small."""
 
     def allowed(self, state: TerminalState) -> bytes | None:
-        """Give the bytes that may follow, where that is known at once; else None."""
+        """Give the bytes that may follow, or more, where that is known at once; else None."""
         return None
 
     def endless(self, state: TerminalState) -> bool:
