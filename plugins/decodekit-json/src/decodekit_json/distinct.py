@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
@@ -432,6 +433,7 @@ def endless(node: Node) -> bool:
     return bool(found)
 
 
+@lru_cache(maxsize=4096)
 def many(place: Reading) -> bool:
     """Say whether so many values can still come of a terminal that no text takes them all."""
     plain = place.terminal.plain(place.state)

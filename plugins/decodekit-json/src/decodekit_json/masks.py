@@ -168,7 +168,11 @@ class Walk:
         assert thread.text is not None
         if distinct.differs_from_unknown(thread):
             raise distinct.Undecided
-        own = recorded.own_tokens(self.trie, thread, found, self.others) if self.forgetful else None
+        own = (
+            recorded.own_tokens(self.trie, thread, found, self.others)
+            if self.forgetful and recorded.watched(place)
+            else None
+        )
         for state, ids in found.targets():
             if own is None:
                 single = ids

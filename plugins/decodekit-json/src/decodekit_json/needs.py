@@ -81,7 +81,7 @@ class Needs:
     def _forgetful(self, thread: Thread) -> tuple[Table, list[int]]:
         """Give the needs of a thread, as far as can be without what is recorded, and the tokens with needs apart."""
         place = thread.place
-        watched = recorded.watched_as_string(place) or recorded.watched_as_number(place)
+        watched = recorded.watched(place)
         if thread.text is None or not (watched or not recorded.matters(thread)):
             return self._table(thread), []
         table = self._table(Thread(place, thread.below))
@@ -91,7 +91,7 @@ class Needs:
             assert isinstance(place, Reading)
             found = inside(self.trie, place.terminal, place.state)
             own = recorded.own_tokens(self.trie, thread, found, table.written)
-            if own is not None and len(own) <= _WIDEST:
+            if len(own) <= _WIDEST:
                 return table, own
         return self._table(thread), []
 

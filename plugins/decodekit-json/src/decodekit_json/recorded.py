@@ -20,11 +20,10 @@ import numpy as np
 
 from decodekit_json import distinct
 from decodekit_json.distinct import read
-from decodekit_json.inside import Inside
+from decodekit_json.inside import Inside, inside_from
 from decodekit_json.machine import Place, Reading, Thread
 from decodekit_json.numbers import NumberTerminal
 from decodekit_json.strings import StringTerminal
-from decodekit_json.suffixes import SuffixNode
 from decodekit_json.terminal import INFINITE
 from decodekit_json.trie import VocabularyTrie
 
@@ -47,8 +46,11 @@ Spot = tuple[int, Writing, int]
 """How far a text is spelled: characters, and the writing of the next one with how many of its bytes are there."""
 
 
+_Watched = StringTerminal | NumberTerminal
+
+
 class Spelled(NamedTuple):
-    """Beginnings of tokens that spell a taken string, or the beginning of one.
+    """Beginnings of tokens that spell a taken string or number, or the beginning of one.
 
     Attributes:
         tokens: Whole tokens by their bytes, but for those that leave more values than are taken.
@@ -71,53 +73,46 @@ def matters(thread: Thread, others: Leaves = frozenset()) -> bool:
     return any(True for _ in _threats(thread, others))
 
 
-def watched_as_string(place: Place) -> bool:
-    """Say whether the values to come are so many strings that only the taken ones have to be known."""
-    return isinstance(place, Reading) and isinstance(place.terminal, StringTerminal) and distinct.many(place)
+def watched(place: Place) -> bool:
+    """Say whether the values to come are so many strings, or numbers, that only the taken ones have to be known."""
+    return isinstance(place, Reading) and isinstance(place.terminal, _Watched) and distinct.many(place)
 
 
-def watched_as_number(place: Place) -> bool:
-    """Say whether they are so many numbers."""
-    return isinstance(place, Reading) and isinstance(place.terminal, NumberTerminal) and distinct.many(place)
-
-
-def own_tokens(trie: VocabularyTrie, thread: Thread, found: Inside, others: Leaves) -> list[int] | None:
-    """Give the tokens of a recorded thread after which it matters what is recorded; None where it may after any.
+def own_tokens(trie: VocabularyTrie, thread: Thread, found: Inside, others: Leaves) -> list[int]:
+    """Give the tokens of a recorded thread after which it matters what is recorded; its place is watched.
 
     Args:
         trie: The vocabulary.
         thread: What is recorded.
-        found: What the tokens do that are asked about, where the thread stands in a terminal.
+        found: What the tokens do that are asked about.
         others: See `matters`.
     """
-    if watched_as_string(thread.place):
-        hit = spelled(trie, thread, found.node, others)
-        own = [token for ids in (hit.tokens | hit.whole).values() for token in ids]
-        past = [found.contents[content] for content in hit.ends if content in found.contents]
-    elif watched_as_number(thread.place):
-        own, past = _own_numbers(trie, thread, found, others)
-    else:
-        return None
+    hit = spelled(trie, thread, found.node, others)
+    own = [token for ids in (hit.tokens | hit.whole).values() for token in ids]
+    past = [found.contents[content] for content in hit.ends if content in found.contents]
     return own + [token for root in past for node in root.nodes for token in trie.below(int(node))]
 
 
-def _own_numbers(
-    trie: VocabularyTrie, thread: Thread, found: Inside, others: Leaves
-) -> tuple[list[int], list[SuffixNode]]:
-    """Give the tokens that write a number to watch, or one that is not finished, and what follows such numbers."""
-    assert isinstance(thread.place, Reading)
-    assert thread.text is not None
+def _spelled_numbers(trie: VocabularyTrie, thread: Thread, node: int, others: Leaves) -> Spelled:
+    """Do as `spelled` for numbers; one that is not finished may become a taken one."""
+    place, text = thread.place, thread.text
+    assert isinstance(place, Reading)
+    assert text is not None
     numbers = frozenset[Any]().union(*map(_numbers, _threats(thread, others)))
-    begun = _NUMBER.search(thread.text)
-    start = begun[0] if begun else b""
-    terminal, tokens, depth = thread.place.terminal, trie.tokens, found.depth
-    own = list[int]()
+    begun = _NUMBER.search(text)
+    start, terminal = begun[0] if begun else b"", place.terminal
+    found = inside_from(trie, terminal, place.state, node, trie.depth(node))
+    tokens, whole = dict[bytes, tuple[int, ...]](), dict[bytes, tuple[int, ...]]()
     for state, ids in found.targets():
-        some = np.asarray(ids).tolist()
-        if terminal.final(state):
-            some = [token for token in some if _number(start + (tokens[token] or b"")[depth:]) in numbers]
-        own += some
-    return own, [root for content, root in found.exits if _number(start + content) in numbers]
+        few, final = not distinct.many(Reading(terminal, state)), terminal.final(state)
+        for token in np.asarray(ids).tolist() if few or not final or numbers else ():
+            content = (trie.tokens[token] or b"")[found.depth :]
+            if few:
+                tokens[content] = (*tokens.get(content, ()), token)
+            elif not final or _number(start + content) in numbers:
+                whole[content] = (*whole.get(content, ()), token)
+    ends = [content for content, _ in found.exits if _number(start + content) in numbers] if numbers else []
+    return Spelled(tokens, frozenset(ends), whole)
 
 
 def _number(text: bytes) -> Any:
@@ -154,9 +149,11 @@ def leaves_in(text: bytes) -> Leaves:
 
 
 def spelled(trie: VocabularyTrie, thread: Thread, node: int, others: Leaves = frozenset()) -> Spelled:
-    """Give the beginnings of the tokens below a node that spell taken strings; the thread stands in a string."""
+    """Give the beginnings of the tokens below a node that spell taken values; the place is watched."""
     assert thread.text is not None
     assert isinstance(thread.place, Reading)
+    if isinstance(thread.place.terminal, NumberTerminal):
+        return _spelled_numbers(trie, thread, node, others)
     opened = _unfinished(thread, thread.text)
     return _together([_spelled_of(trie, thread.place, texts, opened, node) for texts in _threats(thread, others)])
 
@@ -376,6 +373,5 @@ __all__ = [
     "occurs",
     "own_tokens",
     "spelled",
-    "watched_as_number",
-    "watched_as_string",
+    "watched",
 ]

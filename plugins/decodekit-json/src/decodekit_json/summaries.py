@@ -170,7 +170,7 @@ class Summaries:
         place = thread.place
         if not recorded.matters(thread):
             return True
-        if not isinstance(root, int) or not recorded.watched_as_string(place):
+        if not isinstance(root, int) or not recorded.watched(place):
             return False
         spelled = recorded.spelled(self.trie, thread, root)
         return not (spelled.tokens or spelled.ends)
@@ -204,7 +204,7 @@ class Summaries:
             self._step(part, root, place.marks(), found)
             for reading in place.readings(part):
                 self._walk(reading, root, found)
-        elif part.text is None or recorded.watched_as_string(place):
+        elif part.text is None or recorded.watched(place):
             self._read(part, place, root, found)
         else:
             self._step(part, root, None, found)
@@ -295,7 +295,7 @@ class Summaries:
     def _past_recorded(
         self, part: Thread, place: Reading, within: Inside, spelled: recorded.Spelled, found: Gathered
     ) -> None:
-        """Read past a string: ends that spell a taken one for themselves, all others without telling them apart."""
+        """Read past a value: ends that spell a taken one for themselves, all others without telling them apart."""
         hits = [content for content in spelled.ends if content in within.contents]
         trial = Gathered()
         try:
