@@ -442,6 +442,7 @@ def many(place: Reading) -> bool:
     return place.terminal.count(place.state, _MANY) >= _MANY
 
 
+@lru_cache(maxsize=8192)
 def _more(place: Reading, bans: int) -> bool:
     terminal, state = place.terminal, place.state
     plain = terminal.plain(state)
