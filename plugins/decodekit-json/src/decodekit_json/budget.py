@@ -14,12 +14,12 @@ from itertools import count
 from typing import NamedTuple, TypeAlias
 
 from decodekit_json import distinct, recorded
-from decodekit_json.machine import AFTER, Place, Reading, Thread, Threads, finished
+from decodekit_json.machine import AFTER, Reading, Thread, Threads, finished
 from decodekit_json.masks import Walk
 from decodekit_json.objects import ObjectPlace
 from decodekit_json.states import State
 from decodekit_json.summaries import BELOW, Hole, split
-from decodekit_json.terminal import INFINITE
+from decodekit_json.terminal import INFINITE, TerminalState
 from decodekit_json.trie import VocabularyTrie
 
 Spelled: TypeAlias = bytes | memoryview
@@ -78,6 +78,7 @@ class Budget:
         self._last_cut: tuple[bytes, list[int]] = (b"", [0])
         self._spelled: dict[Thread, Spelled | None] = {}
         self._unknown: dict[Thread, Spelling | None] = {}
+        self._tried: dict[tuple[Reading, bool], list[int]] = {}
         self.searches = len(trie.order) <= _SMALL
 
     def enough(self, state: State) -> int:
@@ -168,14 +169,18 @@ class Budget:
     def need(self, thread: Thread) -> int:
         """Give a number of tokens that is enough to end a thread: those of a way that was spelled."""
         found = self._tokens.get(thread)
-        if found is None:
-            text = self.way(thread)
-            if len(self._tokens) > _MAX_KEPT:
-                self._tokens.clear()
-            found = self._tokens[thread] = self._bytes(thread) if text is None else self._cut(text)
-        return found
+        return self.need_and_way(thread)[0] if found is None else found
 
-    def way(self, thread: Thread) -> bytes | None:
+    def need_and_way(self, thread: Thread) -> tuple[int, bytes | None]:
+        """Give that number with the way; None where none was spelled."""
+        text = self._way_on(thread)
+        need = self._bytes(thread) if text is None else self._cut(text)
+        if len(self._tokens) > _MAX_KEPT:
+            self._tokens.clear()
+        self._tokens[thread] = need
+        return need, text
+
+    def _way_on(self, thread: Thread) -> bytes | None:
         """Give a shortest way to the end; values that are not known are taken to differ from all that it writes."""
         try:
             return self._spell(thread)
@@ -300,26 +305,44 @@ class Budget:
         if due in singles:
             return next(((due, after) for after in thread.step(due)), None)
         second: tuple[int, Thread] | None = None
-        for byte in _letters(thread.place):
-            if byte in singles:
-                nearer = [after for after in thread.step(byte) if after.distance < distance]
-                if nearer:  # where the part may end here, it does
-                    after = next((after for after in nearer if isinstance(after.place, Hole)), nearer[0])
-                    if after.text is None or self._goes_on(after):
-                        return byte, after
-                    second = second or (byte, after)
+        for byte in self._letters(thread):
+            nearer = [after for after in thread.step(byte) if after.distance < distance]
+            if nearer:  # where the part may end here, it does
+                after = next((after for after in nearer if isinstance(after.place, Hole)), nearer[0])
+                if after.text is None or self._goes_on(after):
+                    return byte, after
+                second = second or (byte, after)
         return second
 
     def _goes_on(self, thread: Thread) -> bool:
         """Say whether a byte leads closer to the end."""
         if isinstance(thread.place, Hole) or _behind(thread):
             return True
-        return any(
-            after.distance < thread.distance
-            for byte in _letters(thread.place)
-            if byte in self.trie.singles
-            for after in thread.step(byte)
-        )
+        return any(after.distance < thread.distance for byte in self._letters(thread) for after in thread.step(byte))
+
+    def _letters(self, thread: Thread) -> Iterable[int]:
+        """Give the bytes to try: few of those that lead to the same state of a terminal."""
+        place, singles = thread.place, self.trie.singles
+        if type(place) is not Reading:
+            return [byte for byte in place.bytes() if byte in singles]
+        key = (place, thread.text is None)
+        found = self._tried.get(key)
+        if found is None:
+            if len(self._tried) > _MAX_KEPT:
+                self._tried.clear()
+            found = self._tried[key] = self._letters_apart(place, 1 if thread.text is None else 2)
+        return found
+
+    def _letters_apart(self, place: Reading, alike: int) -> list[int]:
+        """Do so for a terminal; where few values are left, each may be the one that is not taken."""
+        terminal, found, led = place.terminal, list[int](), dict[TerminalState, int]()
+        for byte in terminal.allowed(place.state) or _ORDER:
+            state = terminal.step(place.state, byte) if byte in self.trie.singles else None
+            if state is not None:
+                led[state] = led.get(state, 0) + 1
+                if led[state] <= alike or (alike > 1 and not distinct.many(Reading(terminal, state))):
+                    found.append(byte)
+        return found
 
     def _search_way(self, start: Thread, *, whole: bool = False) -> Way | None:
         """Find a way where the distances know too little: a value must be avoided, or bytes are missing.
@@ -330,7 +353,7 @@ class Budget:
             start: Where it begins.
             whole: Whether it has to lead to the part's end, not only closer to it.
         """
-        singles, order, near = self.trie.singles, count(), -1 if whole else start.distance
+        order, near = count(), -1 if whole else start.distance
         queue: list[tuple[int, int, int, Thread, bytes, int]] = [(start.distance, 0, next(order), start, b"", 0)]
         came: dict[Thread, tuple[Thread, int] | None] = {start: None}
         tried = 0
@@ -348,14 +371,13 @@ class Budget:
                 if after not in came:
                     came[after] = thread, len(text)
                     heapq.heappush(queue, (cost + after.distance, -len(text), next(order), after, text, cost))
-            for byte in _letters(thread.place):
-                if byte in singles:
-                    for after in thread.step(byte):
-                        if after not in came:
-                            came[after] = thread, len(text)
-                            longer, dearer = text + bytes((byte,)), cost + (byte not in thread.place.required)
-                            far = dearer + after.distance
-                            heapq.heappush(queue, (far, -len(longer), next(order), after, longer, dearer))
+            for byte in self._letters(thread):
+                for after in thread.step(byte):
+                    if after not in came:
+                        came[after] = thread, len(text)
+                        longer, dearer = text + bytes((byte,)), cost + (byte not in thread.place.required)
+                        far = dearer + after.distance
+                        heapq.heappush(queue, (far, -len(longer), next(order), after, longer, dearer))
         return None
 
     def _cut(self, text: bytes) -> int:
@@ -406,12 +428,6 @@ def _behind(thread: Thread) -> Threads:
     if isinstance(place, Reading) and place.terminal.final(place.state):
         return finished(thread.below, thread.text, place)
     return ()
-
-
-def _letters(place: Place) -> Iterable[int]:
-    if not isinstance(place, Reading):
-        return place.bytes()
-    return place.terminal.allowed(place.state) or _ORDER
 
 
 __all__ = ["Budget"]

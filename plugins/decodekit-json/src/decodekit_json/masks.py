@@ -58,7 +58,7 @@ class Walk:
         outside = list[Thread]()
         for thread in threads:
             place = thread.place
-            if isinstance(place, Reading) and (thread.text is None or distinct.many(place)):
+            if isinstance(place, Reading) and (thread.text is None or distinct.many(place) or recorded.watched(place)):
                 self._inside(node, depth, thread, place)
             else:
                 outside.append(thread)

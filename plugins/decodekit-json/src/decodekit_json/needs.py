@@ -110,11 +110,11 @@ class Needs:
         while True:
             walk = Walk(self.trie, (thread,), forgetful=True, others=others)
             targets = list(walk.targets())
-            needs = [self._need(threads) for threads, _ in targets]
-            forgot = walk.forgot or distinct.unknown(thread)
-            written = frozenset[Any]()
-            for after in [after for threads, _ in targets for after in threads] if forgot else ():
-                written |= recorded.leaves_in((after.text or b"") + (self.budget.way(after) or b""))
+            written = set[Any]()
+            if walk.forgot or distinct.unknown(thread):
+                needs = [self._need_writing(threads, written) for threads, _ in targets]
+            else:
+                needs = [self._need(threads) for threads, _ in targets]
             if not walk.forgot or written <= others:
                 break
             others = self._others = others | written  # a text that was left out may be one of them
@@ -122,10 +122,21 @@ class Needs:
         for need, (_, ids) in zip(needs, targets, strict=True):
             by_need.setdefault(need, []).append(ids)
         by_need.pop(INFINITE, None)
-        return Table([(need, ids) for need in sorted(by_need) for ids in by_need[need]], walk.undecided, written)
+        return Table(
+            [(need, ids) for need in sorted(by_need) for ids in by_need[need]], walk.undecided, frozenset(written)
+        )
 
     def _need(self, threads: Threads) -> int:
         return min((self.budget.need(thread) for thread in threads), default=INFINITE)
+
+    def _need_writing(self, threads: Threads, written: set[Any]) -> int:
+        """Do as `_need`, and gather what is written from here on."""
+        found = INFINITE
+        for thread in threads:
+            need, way = self.budget.need_and_way(thread)
+            written |= recorded.leaves_in((thread.text or b"") + (way or b""))
+            found = min(found, need)
+        return found
 
     @staticmethod
     def _mark(needs: list[tuple[int, Ids]], rest: int, chosen: np.ndarray) -> None:

@@ -46,9 +46,6 @@ Spot = tuple[int, Writing, int]
 """How far a text is spelled: characters, and the writing of the next one with how many of its bytes are there."""
 
 
-_Watched = StringTerminal | NumberTerminal
-
-
 class Spelled(NamedTuple):
     """Beginnings of tokens that spell a taken string or number, or the beginning of one.
 
@@ -75,7 +72,11 @@ def matters(thread: Thread, others: Leaves = frozenset()) -> bool:
 
 def watched(place: Place) -> bool:
     """Say whether the values to come are so many strings, or numbers, that only the taken ones have to be known."""
-    return isinstance(place, Reading) and isinstance(place.terminal, _Watched) and distinct.many(place)
+    if not isinstance(place, Reading):
+        return False
+    return isinstance(place.terminal, NumberTerminal) or (
+        isinstance(place.terminal, StringTerminal) and distinct.many(place)
+    )
 
 
 def own_tokens(trie: VocabularyTrie, thread: Thread, found: Inside, others: Leaves) -> list[int]:
@@ -99,20 +100,36 @@ def _spelled_numbers(trie: VocabularyTrie, thread: Thread, node: int, others: Le
     assert isinstance(place, Reading)
     assert text is not None
     numbers = frozenset[Any]().union(*map(_numbers, _threats(thread, others)))
+    digits = [_significant(number) for number in numbers]
     begun = _NUMBER.search(text)
     start, terminal = begun[0] if begun else b"", place.terminal
     found = inside_from(trie, terminal, place.state, node, trie.depth(node))
     tokens, whole = dict[bytes, tuple[int, ...]](), dict[bytes, tuple[int, ...]]()
     for state, ids in found.targets():
-        few, final = not distinct.many(Reading(terminal, state)), terminal.final(state)
-        for token in np.asarray(ids).tolist() if few or not final or numbers else ():
+        final, few = terminal.final(state), bool(numbers) and not distinct.many(Reading(terminal, state))
+        for token in np.asarray(ids).tolist() if numbers else ():
             content = (trie.tokens[token] or b"")[found.depth :]
+            if few or not final:
+                if not _may_become(start + content, digits):
+                    continue
+            elif _number(start + content) not in numbers:
+                continue
             if few:
                 tokens[content] = (*tokens.get(content, ()), token)
-            elif not final or _number(start + content) in numbers:
+            else:
                 whole[content] = (*whole.get(content, ()), token)
     ends = [content for content, _ in found.exits if _number(start + content) in numbers] if numbers else []
     return Spelled(tokens, frozenset(ends), whole)
+
+
+def _significant(number: Any) -> bytes:
+    return bytes(0x30 + digit for digit in Decimal(number).as_tuple().digits).lstrip(b"0")
+
+
+def _may_become(text: bytes, digits: list[bytes]) -> bool:
+    """Say whether the beginning of a number may become one with certain digits, wherever its point is."""
+    begun = re.split(b"[eE]", text)[0].translate(None, b"-.").lstrip(b"0")
+    return any(one.ljust(len(begun), b"0").startswith(begun) for one in digits)
 
 
 def _number(text: bytes) -> Any:
