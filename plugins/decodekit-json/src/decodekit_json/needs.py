@@ -134,7 +134,8 @@ class Needs:
         found = INFINITE
         for thread in threads:
             need, way = self.budget.need_and_way(thread)
-            written |= recorded.leaves_in((thread.text or b"") + (way or b""))
+            begun = (thread.text or b"") if distinct.differs_from_unknown(thread) else b""
+            written |= recorded.leaves_in(begun + (way or b""))
             found = min(found, need)
         return found
 
