@@ -111,6 +111,43 @@ def test_items_that_differ_are_followed_exactly(number: int):
     check(schema, texts)
 
 
+INSIDE = [
+    {"type": "array", "items": {"$ref": "#"}, "maxItems": 3},
+    {"type": "array", "items": {"anyOf": [{"$ref": "#"}, BOOLEAN]}, "maxItems": 2},
+    {"type": ["array", "object"], "items": {"$ref": "#"}, "additionalProperties": {"$ref": "#"}, "maxProperties": 1},
+]
+
+
+@pytest.mark.parametrize("extra", INSIDE, ids=str)
+def test_arrays_inside_of_themselves_are_read_as_jsonschema_does(extra: dict[str, Any]):
+    schema = {**extra, "uniqueItems": True}
+    compiled = decodekit_json.compile(schema, WORDS, key_order="any", whitespace="compact")
+    small = [True, False, [], {}, {"a": []}]
+    middle = [*small, *lists(small, 2)]
+    judge = Draft202012Validator(schema)
+    for value in [*middle, *itertools.islice(lists(middle, 2), 0, None, 23)]:
+        state: State | None = compiled.start()
+        for byte in json.dumps(value, separators=(",", ":")).encode():
+            token = WORDS.tokens.index(bytes([byte]))
+            state = compiled.advance(state, token) if compiled.mask(state)[token // 32] >> token % 32 & 1 else None
+            if state is None:
+                break
+        assert (state is not None and compiled.is_complete(state)) == judge.is_valid(value), value
+    rng = np.random.default_rng(1)
+    compiled = decodekit_json.compile(schema, Vocabulary.from_bytes(), key_order="any")
+    for _ in range(10):
+        state, left = compiled.start(), compiled.min_tokens(compiled.start()) + int(rng.integers(12))
+        while not compiled.is_complete(state):
+            chosen = np.flatnonzero(np.unpackbits(compiled.mask(state, left).view(np.uint8), bitorder="little"))
+            state, left = compiled.advance(state, int(rng.choice(chosen))), left - 1
+
+
+def test_pairs_of_themselves_are_refused_with_the_reason():
+    pair = {"type": "array", "items": {"$ref": "#"}, "maxItems": 2, "minItems": 2, "uniqueItems": True}
+    with pytest.raises(UnsupportedSchemaError, match="items that must differ contain themselves"):
+        decodekit_json.compile({"anyOf": [pair, BOOLEAN]}, WORDS)
+
+
 def test_two_equal_items_are_owed_until_they_are_there():
     schema = {
         "type": "array",

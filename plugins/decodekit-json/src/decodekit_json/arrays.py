@@ -223,6 +223,13 @@ class ArrayPlan:
         closed = group.high is not None or group.unique or group.contains
         return not closed and all(self.item(i).distance < INFINITE for i in range(self.fixed + 1))
 
+    def holds(self) -> Iterator[Node]:
+        """Give the nodes any value of which may be the only item."""
+        if self.group.high != 0:
+            for node, after in self.choices(self.start):
+                if node.distance < INFINITE and not self._plain_remaining(after):
+                    yield node
+
     def endless(self) -> bool:
         """Say whether there are more such arrays than any text has; False where that is not known."""
         return self.endless_from(self.start)

@@ -28,6 +28,7 @@ Telling: TypeAlias = "FreeKey | Item"
 """Below a value that must differ from others."""
 _MANY = 1000
 """More values than this count as infinitely many: no text has so many items."""
+_MANY_NODES = 1000
 _MAX_TRIED = 20_000
 """Most steps of a search for the values of an item, when a schema is compiled."""
 _KEPT = 5_000
@@ -429,8 +430,25 @@ def endless(node: Node) -> bool:
     found = node.__dict__.get("endless")
     if found is None:
         node.__dict__["endless"] = False  # a schema that contains itself
-        found = node.__dict__["endless"] = node.distance < INFINITE and any(plan.endless() for plan in node.plans)
+        found = node.__dict__["endless"] = node.distance < INFINITE and (
+            _holds_itself(node) or any(plan.endless() for plan in node.plans)
+        )
     return bool(found)
+
+
+def _holds_itself(node: Node) -> bool:
+    """Say whether values of a node can stand in longer ones, whichever they are; False past a bound."""
+    pending: list[Node] = [node]
+    seen: set[Node] = set()
+    while pending and len(seen) < _MANY_NODES:
+        for plan in pending.pop().plans:
+            for inner in plan.holds():
+                if inner.canonical is node.canonical:
+                    return True
+                if inner.canonical not in seen:
+                    seen.add(inner.canonical)
+                    pending.append(inner)
+    return False
 
 
 @lru_cache(maxsize=4096)

@@ -49,6 +49,9 @@ class EqualPlan(ArrayPlan):
         """Give enough bytes for such an array: for one whose last two items are as short as can be."""
         return self._longer.least(distance_of)
 
+    def holds(self) -> Iterator[Node]:
+        yield from ()
+
     def inside(self) -> Iterator[Node]:
         if self.group.high is not None or self.item(self.fixed).distance >= INFINITE:
             raise _refused("the number of items is limited", "leave maxItems out beside it")

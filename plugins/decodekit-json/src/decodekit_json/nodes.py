@@ -63,6 +63,10 @@ class TerminalPlan:
         start = self.terminal.start()
         return start is not None and distinct.many(Reading(self.terminal, start))
 
+    def holds(self) -> Iterable[Node]:
+        """Give the nodes any value of which makes such a value longer: it has no parts."""
+        return ()
+
     def begin(self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace) -> Threads:
         """Give the threads after the first byte."""
         return begin_terminal(self.terminal, byte, below, text)

@@ -424,6 +424,15 @@ class ObjectPlan:
             return False
         return any(c.endless for c in self.open_classes(self.start))
 
+    def holds(self) -> Iterator[Node]:
+        """Give the nodes any value of which may be a member."""
+        for i in bits(self.open_keys(self.start)):
+            for node, _ in self.going_on(self.start, i):
+                yield node
+        for c in self.open_classes(self.start):
+            for node, _ in self.going_on_free(self.start, c, "\0"):
+                yield node
+
     def endless(self) -> bool:
         """Say whether there are more such objects than any text has; False where that is not known."""
         return keys.endless(self, self.start)
