@@ -95,8 +95,7 @@ def lower(schema: Any, options: Options, documents: Mapping[str, Any] | None = N
     except RecursionError:
         raise UnsupportedSchemaError(
             "the schema nests too deeply, or items that must differ contain themselves",
-            hint="fewer than about 100 schemas inside one another can be read; leave uniqueItems out where items contain "
-            "themselves",
+            hint="at most about 100 schemas inside one another can be read; leave uniqueItems out where items recur",
         ) from None
     start = Thread(Value(root, 0, 0, Whitespace(options.whitespace)), Thread(End(), None))
     return CompiledSchema(root, start, loosened, remarks(found, survey.schemas, options.formats and not options.typed))
