@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,13 +57,14 @@ def _verify(scored: Scored, index: list[int], part: Part, target: TargetLaw) -> 
         at = _seen_by(part, index, target.at, scored)
         verdicts = verifier(target.law, at, drafts, part.selector)
         chosen = [verdict.token for verdict in verdicts]
+        counts = [operator.index(verdict.kept) for verdict in verdicts]
     named = f"{name_of(verifier)}, asking {name_of(part.selector)},"
     check_tokens(named, chosen, len(drafts), scored.logits.shape[-1])
     moves: list[Move] = []
-    for r, draft, verdict in zip(owners, drafts, verdicts, strict=True):
-        if not 0 <= verdict.kept <= len(draft.tokens):
-            raise GenerationError(f"{name_of(verifier)} keeps {verdict.kept} of {len(draft.tokens)} drafted tokens")
-        moves.append(Move(r, [*draft.tokens[: verdict.kept], verdict.token], place=r))
+    for r, draft, kept, token in zip(owners, drafts, counts, chosen, strict=True):
+        if not 0 <= kept <= len(draft.tokens):
+            raise GenerationError(f"{name_of(verifier)} keeps {kept} of {len(draft.tokens)} drafted tokens")
+        moves.append(Move(r, [*draft.tokens[:kept], token], place=r))
     return moves
 
 
