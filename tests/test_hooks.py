@@ -442,7 +442,7 @@ def test_a_search_that_does_not_rank_its_texts_is_named_and_loses_none(decoder, 
             return order
 
     plain = decoder.generate(PROMPTS[0], Beam(2), n=2, max_new_tokens=3)
-    with pytest.raises(GenerationError, match="^unsure raised (ValueError: it ranked 2 texts|TypeError)") as caught:
+    with pytest.raises(GenerationError, match=r"^unsure raised (ValueError: it ranked 2 texts|TypeError)") as caught:
         decoder.generate(PROMPTS[0], Unsure(2), n=2, max_new_tokens=3)
     found = sorted(sample.tokens for sample in caught.value.results[0].samples)
     assert found == sorted(sample.tokens for sample in plain.samples)
