@@ -19,7 +19,7 @@ from decodekit_guidance import Guidance
 from decodekit_json import Regex
 from decodekit_sampling import Mirostat, Multinomial, RepetitionPenalty
 from decodekit_speculative import DraftModel, ForcedTokens, PromptLookup
-from tests.model_types import VOCAB, build
+from tests.model_types import VARIANTS, VOCAB, build
 from tests.oracle import Oracle, Text
 
 END, LIMIT, READ = VOCAB - 1, 8, 12
@@ -28,7 +28,7 @@ SHORT: tuple[int, ...] = (3, 4, 5, 6, 3, 4)
 LONG = tuple((7 * k + 5) % (VOCAB - 3) + 3 for k in range(19))
 
 PATHS = {
-    "slots": ("gpt_oss", "gemma4_text", "mpt", "llama4_text"),
+    "slots": ("gpt_oss", "gemma4_text", "mpt", "llama4_text", "mixtral", *VARIANTS),
     "hybrid": ("bamba", "mamba", "lfm2", "nemotron_h"),
     "level": ("bart",),
     "replay": ("minimax", "rwkv", "xlstm", "axk2"),
@@ -68,6 +68,8 @@ class Engine:
 @lru_cache(maxsize=100_000)
 def _logits(engine: Engine, tokens: tuple[int, ...]) -> torch.Tensor:
     with torch.inference_mode():
+        # Dynamic RoPE keeps the encoding of the longest text so far, until it meets a short one.
+        engine.bare(input_ids=torch.tensor([[0]]), use_cache=False)
         return engine.bare(input_ids=torch.tensor([tokens]), use_cache=False).logits[0, -1]
 
 
