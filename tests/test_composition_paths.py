@@ -49,8 +49,8 @@ class Engine:
     def __init__(self, name: str) -> None:
         model, self.bare = build(name), build(name)
         model.generation_config.eos_token_id = END
-        letters: list[bytes | None] = [LETTERS[i % 26 : i % 26 + 1] + b"-" * (i // 26) for i in range(END)]
-        self.decoder = Decoder(model, Vocabulary([*letters, None]))
+        letters = (LETTERS[i % 26 : i % 26 + 1] + b"-" * (i // 26) for i in range(END))
+        self.decoder = Decoder(model, Vocabulary((*letters, None)))
         self.draft = tiny_llama(VOCAB, seed=3)
 
     def request(self, prompt: tuple[int, ...], *techniques: Any, **options: Any) -> Request:
