@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import index
 
 from decodekit.errors import GenerationError, blamed_on
 from decodekit.plan import name_of
@@ -31,7 +32,10 @@ def ranked(group: Group, running: Sequence[Row]) -> list[Row]:
         order = sorted(range(len(rows)), key=lambda i: -rows[i].score)
     else:
         with blamed_on(name_of(group.plan.search)):
-            order = group.plan.search.rank([row.score for row in rows], [row.new_tokens for row in rows])
+            given = group.plan.search.rank([row.score for row in rows], [row.new_tokens for row in rows])
+            order = [index(place) for place in given]
+            if sorted(order) != list(range(len(rows))):
+                raise ValueError(f"it ranked {len(rows)} texts as {order}, and each has one place")
     best = [rows[i] for i in order]
     for place, row in enumerate(best):
         row.sample = place

@@ -20,7 +20,8 @@ class CheckedMeta(type(BaseModel)):
             try:
                 return super().__call__(*args, **fields)
             except ValidationError as error:
-                raise RequestError(explain(error, cls), hint=hint(error, cls)) from error
+                name = getattr(cls, "name", "") or cls.__name__.lower()
+                raise RequestError(explain(error, name), hint=hint(error, cls)) from error
 
 
 class Checked(BaseModel, metaclass=CheckedMeta):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,11 +10,9 @@ from decodekit.commit import Move
 from decodekit.errors import GenerationError, blamed_on
 from decodekit.pipeline import Part, TargetLaw
 from decodekit.plan import name_of
-from decodekit.positions import Positions
 from decodekit.rows import Group, place_of
 from decodekit.scoring import Scored
 from decodekit.searching import expand, fail
-from decodekit.views import ModelView
 
 
 def decide(scored: Scored, groups: Sequence[Group]) -> list[Move]:
@@ -41,10 +40,10 @@ def decide(scored: Scored, groups: Sequence[Group]) -> list[Move]:
 
 
 def _select(scored: Scored, index: list[int], part: Part, target: TargetLaw) -> list[Move]:
-    name, at = name_of(part.selector), _seen_by(part, index, target.at, scored)
+    name, at = name_of(part.selector), scored.shown(part.plans[0], part.selector, index, target.at)
     with blamed_on(name):
         tokens = part.selector(target.law, at).tolist()
-    check_tokens(name, tokens, len(index), scored.logits.shape[-1])
+    _check_tokens(name, tokens, len(index), scored.logits.shape[-1])
     return [Move(row, [token], place=row) for row, token in zip(index, tokens, strict=True)]
 
 
@@ -53,16 +52,17 @@ def _verify(scored: Scored, index: list[int], part: Part, target: TargetLaw) -> 
     drafts = [scored.drafts[r] for r in owners]
     verifier = part.plans[0].verifier
     with blamed_on(name_of(verifier)):
-        at = _seen_by(part, index, target.at, scored)
+        at = scored.shown(part.plans[0], part.selector, index, target.at)
         verdicts = verifier(target.law, at, drafts, part.selector)
         chosen = [verdict.token for verdict in verdicts]
+        counts = [operator.index(verdict.kept) for verdict in verdicts]
     named = f"{name_of(verifier)}, asking {name_of(part.selector)},"
-    check_tokens(named, chosen, len(drafts), scored.logits.shape[-1])
+    _check_tokens(named, chosen, len(drafts), scored.logits.shape[-1])
     moves: list[Move] = []
-    for r, draft, verdict in zip(owners, drafts, verdicts, strict=True):
-        if not 0 <= verdict.kept <= len(draft.tokens):
-            raise GenerationError(f"{name_of(verifier)} keeps {verdict.kept} of {len(draft.tokens)} drafted tokens")
-        moves.append(Move(r, [*draft.tokens[: verdict.kept], verdict.token], place=r))
+    for r, draft, kept, token in zip(owners, drafts, counts, chosen, strict=True):
+        if not 0 <= kept <= len(draft.tokens):
+            raise GenerationError(f"{name_of(verifier)} keeps {kept} of {len(draft.tokens)} drafted tokens")
+        moves.append(Move(r, [*draft.tokens[:kept], token], place=r))
     return moves
 
 
@@ -80,7 +80,7 @@ def _search(scored: Scored, groups: Sequence[Group], index: list[int], target: T
     return moves
 
 
-def check_tokens(name: str, tokens: Any, count: int, vocab: int) -> None:
+def _check_tokens(name: str, tokens: Any, count: int, vocab: int) -> None:
     """Refuse what a selector or a verifier chose, unless it is `count` tokens of the vocabulary."""
     if type(tokens) is not list or len(tokens) != count:
         given = f"{len(tokens)} tokens" if type(tokens) is list else f"{tokens!r:.40}"
@@ -92,10 +92,3 @@ def check_tokens(name: str, tokens: Any, count: int, vocab: int) -> None:
         f"{name} gave the token {wrong!r:.40}, and tokens are whole numbers from 0 to {vocab - 1}",
         hint="give an int64 tensor of shape [position]",
     )
-
-
-def _seen_by(part: Part, index: list[int], at: Positions, scored: Scored) -> Positions:
-    """Show a selector that is a model hook too what it may see."""
-    if scored.states.seen is None or not part.plans[0].sees_model(part.selector):
-        return at
-    return at.with_view(ModelView(name_of(part.selector), index, scored.states.seen))

@@ -49,19 +49,18 @@ _TAG = re.compile(r"\w+[\[(-].*|str|int|float|bool|list|tuple|dict|Path|callable
 """Parts of a place that name an alternative of a union, not a field."""
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> str:
+def explain(error: ValidationError, what: str) -> str:
     """Give one line for all that does not fit.
 
     Args:
         error: What pydantic found.
-        model: The technique, or whatever was called.
+        what: Name of the technique, or of whatever was read.
     """
     places: dict[tuple[str, ...], list[ErrorDetails]] = {}
     for fault in error.errors(include_url=False):
         places.setdefault(_place(fault), []).append(fault)
     inner = [place for place in places if not any(other[: len(place)] == place != other for other in places)]
     inner.sort(key=lambda place: places[place][0]["type"] != "extra_forbidden")
-    what = getattr(model, "name", "") or model.__name__.lower()
     return f"{what}: " + "; ".join(_fault(place, places[place]) for place in inner)
 
 

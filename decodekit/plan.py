@@ -192,11 +192,6 @@ class RequestPlan:
         object.__setattr__(self, "reads_law", any(link.reads_law for link in self.processors))
         object.__setattr__(self, "early", sum(link.stage <= Stage.BAN for link in self.processors))
 
-    @property
-    def rows(self) -> int:
-        """How many rows the request grows to at the start."""
-        return 1 if self.search else self.request.n
-
     def sees_model(self, piece: Any) -> bool:
         """Say whether a piece of this plan is a model hook."""
         return any(hook.name == name_of(piece) for hook in self.hooks)

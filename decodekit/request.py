@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 
 from decodekit.checked import Checked
 from decodekit.errors import PromptError, RequestError
-from decodekit.techniques import Technique
+from decodekit.techniques import ROLES, Technique
 
 if TYPE_CHECKING:
     from decodekit.plugins import Plugins
@@ -62,6 +62,11 @@ class Request(Checked):
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | int) or callable(value) else tuple(value or ())
+
+    @field_validator("techniques", mode="before")
+    @classmethod
+    def _techniques(cls, value: Any) -> tuple[Technique, ...]:
+        return tuple(check_techniques(value))
 
     @field_validator("stop")
     @classmethod
@@ -148,10 +153,11 @@ def check_techniques(techniques: Any) -> list[Technique]:
     several = isinstance(techniques, Sequence) and not isinstance(techniques, str)
     listed: list[Any] = list(techniques) if several else [techniques]
     for technique in listed:
-        if not isinstance(technique, Technique):
+        if not isinstance(technique, ROLES):
             raise RequestError(
                 f"{technique!r:.80} is not a technique",
-                hint="techniques are instances such as TopP(0.9); prompts come first",
+                hint="techniques are instances such as TopP(0.9); prompts come first; "
+                "`to_dict` and `from_dict` write and read a request",
             )
     return listed
 

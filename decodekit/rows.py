@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from decodekit.errors import GenerationError, PluginWarning, blamed_on
+from decodekit.faults import explain
 from decodekit.memory.watch import Block, cut
 from decodekit.plan import RequestPlan, name_of
 from decodekit.positions import Positions
@@ -71,7 +73,8 @@ class Group:
         if plan.search is not None:
             with blamed_on(name_of(plan.search)):
                 state = plan.search.start()
-        return cls(index, plan, vocabulary, list(range(plan.rows)), search_state=state, warned=warned)
+        samples = 1 if plan.search is not None else plan.request.n
+        return cls(index, plan, vocabulary, list(range(samples)), search_state=state, warned=warned)
 
     def join(self, sample: int) -> Row:
         """Give the row of a sample before its first new token; the first one starts the clock."""
@@ -212,6 +215,8 @@ class Row:
         if plan.constraint is not None and plan.constraint.is_complete(self.constraint):
             try:
                 parsed = plan.constraint.parse(text)
+            except ValidationError as error:
+                parse_error = explain(error, plan.constraint_name)
             except Exception as error:  # a validator written in Python may want more than the schema says
                 parse_error = f"{type(error).__name__}: {error}"
         elif plan.constraint is not None:

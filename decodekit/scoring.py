@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,14 +14,17 @@ import torch
 from decodekit.errors import DeadEndError, GenerationError
 from decodekit.law import concat, pick
 from decodekit.pipeline import Part, PositionStates, TargetLaw, blame, split, target_law
-from decodekit.plan import RequestPlan
+from decodekit.plan import RequestPlan, name_of
 from decodekit.positions import Positions
 from decodekit.rows import Row, Rows, place_of
 from decodekit.techniques import Draft
 from decodekit.types import Float, Tensor
-from decodekit.views import Seen
+from decodekit.views import ModelView, Seen
 
 _NO_DRAFT = Draft(())
+
+ChainLaw = tuple[list[int], Part, TargetLaw]
+"""Positions, ascending, that share a chain of pieces; the chain; and the target law of those positions."""
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +38,7 @@ class Scored:
         drafts: Draft of each row.
         plans: Plan of each position.
         states: States at each position.
-        laws: Per chain: its positions, ascending, and their target law.
+        laws: One for each chain.
     """
 
     rows: list[Row]
@@ -43,7 +47,7 @@ class Scored:
     drafts: list[Draft]
     plans: list[RequestPlan]
     states: PositionStates
-    laws: list[tuple[list[int], Part, TargetLaw]] = field(default_factory=list)
+    laws: list[ChainLaw] = field(default_factory=list)
 
     @property
     def drafted(self) -> bool:
@@ -53,6 +57,12 @@ class Scored:
     def owner(self, position: int) -> int:
         """Give the row that a position belongs to."""
         return position if not self.drafted else bisect_right(self.first, position) - 1
+
+    def shown(self, plan: RequestPlan, piece: Any, positions: Sequence[int], at: Positions) -> Positions:
+        """Give `at` for a piece of a plan: with a view of the model where the piece is a model hook too."""
+        if self.states.seen is None or not plan.sees_model(piece):
+            return at
+        return at.with_view(ModelView(name_of(piece), positions, self.states.seen))
 
     def count_lifted(self, positions: Collection[int]) -> None:
         """Count the bans that were lifted at positions whose token a row has taken."""
@@ -138,7 +148,7 @@ class Scorer:
         scored = Scored(list(rows.items), logits, first, drafts, [row.group.plan for row in items], states)
         at = rows.positions(owners, depths)
         levels = self._advance_without_laws(scored, depths.tolist())
-        entries: list[tuple[list[int], Part, TargetLaw]] = []
+        entries: list[ChainLaw] = []
         for level, following in pairwise([*levels, []]):
             fresh = self._laws(scored, at, level)
             later = set(following)
@@ -181,9 +191,9 @@ class Scorer:
 
     def laws(
         self, plans: list[RequestPlan], logits: Float[Tensor, "position vocab"], at: Positions, states: PositionStates
-    ) -> list[tuple[list[int], Part, TargetLaw]]:
+    ) -> list[ChainLaw]:
         """Give the laws of some positions, chain by chain; each with the positions that it is for."""
-        entries: list[tuple[list[int], Part, TargetLaw]] = []
+        entries: list[ChainLaw] = []
         for part in split(plans, logits.dtype, self.device):
             index = list(range(len(plans))) if part.index is None else part.index
             entries.append(
@@ -191,9 +201,9 @@ class Scorer:
             )
         return entries
 
-    def _laws(self, scored: Scored, at: Positions, chosen: Sequence[int]) -> list[tuple[list[int], Part, TargetLaw]]:
+    def _laws(self, scored: Scored, at: Positions, chosen: Sequence[int]) -> list[ChainLaw]:
         plans = scored.plans if len(chosen) == len(scored.plans) else [scored.plans[p] for p in chosen]
-        entries: list[tuple[list[int], Part, TargetLaw]] = []
+        entries: list[ChainLaw] = []
         for part in self._parts(plans, scored.logits.dtype):
             index = list(chosen) if part.index is None else [chosen[i] for i in part.index]
             try:
@@ -213,14 +223,12 @@ class Scorer:
             self._split = plans, split(plans, dtype, self.device)
         return self._split[1]
 
-    def _merge(
-        self, scored: Scored, entries: list[tuple[list[int], Part, TargetLaw]]
-    ) -> list[tuple[list[int], Part, TargetLaw]]:
+    def _merge(self, scored: Scored, entries: list[ChainLaw]) -> list[ChainLaw]:
         """Put the positions of one chain that were scored level by level back into one law, rows one after another."""
-        chains: dict[object, list[tuple[list[int], Part, TargetLaw]]] = {}
+        chains: dict[object, list[ChainLaw]] = {}
         for entry in entries:
             chains.setdefault(entry[1].plans[0].signature, []).append(entry)
-        merged: list[tuple[list[int], Part, TargetLaw]] = []
+        merged: list[ChainLaw] = []
         for same in chains.values():
             index = [p for positions, _, _ in same for p in positions]
             order = sorted(range(len(index)), key=index.__getitem__)

@@ -16,7 +16,6 @@ from decodekit.positions import Positions
 from decodekit.rows import Group, Row, place_of
 from decodekit.scoring import Scored
 from decodekit.techniques import Expansion, GroupView
-from decodekit.views import ModelView
 
 
 def expand(group: Group, scored: Scored, places: Mapping[int, int], target: TargetLaw) -> list[Move]:
@@ -53,7 +52,8 @@ def _expand(
     name = name_of(group.plan.search)
     law, at = target.law.at(places), target.at.index_select(places)
     with blamed_on(name):
-        view = _view(group, scored, paths, _seen(group, scored, paths, at))
+        positions = [scored.first[path.parent] + len(path.tokens) for path in paths]
+        view = _view(group, scored, paths, scored.shown(group.plan, group.plan.search, positions, at))
         found = _whole(group.plan.search(law, view))
         _check(name, found, law, group)
     group.search_state = found.state
@@ -107,14 +107,6 @@ def _check(name: str, found: Expansion, law: Law, group: Group) -> None:
     weights = law.logits_at([choice[0] for choice in taken], [choice[1] for choice in taken])
     if not all(weight > -math.inf for weight in weights):
         raise GenerationError(f"{name} continued a row with a token that is impossible there")
-
-
-def _seen(group: Group, scored: Scored, paths: Sequence[Move], at: Positions) -> Positions:
-    """Show a search that is a model hook too what it may see."""
-    if scored.states.seen is None or not group.plan.sees_model(group.plan.search):
-        return at
-    positions = [scored.first[path.parent] + len(path.tokens) for path in paths]
-    return at.with_view(ModelView(name_of(group.plan.search), positions, scored.states.seen))
 
 
 def _view(group: Group, scored: Scored, paths: Sequence[Move], at: Positions) -> GroupView:

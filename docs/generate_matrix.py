@@ -47,6 +47,11 @@ some are kept, but for those that cannot have drafts, which run without being co
 nothing is forced in free text, and beams take no drafts beside stop strings and stop callables, which could end one
 beam inside of a draft that all of them share.
 
+All cells run on a small Llama, in slots or transformers' cache. On the other kinds of memory, on mixtures of
+experts and across the boundaries of dynamic and long RoPE, `tests/test_composition_paths.py` compares one mixed batch
+and its next turns with the same loop: searches, guesses, forced tokens, guidance, stateful processors and prefixes, 17
+cases, five of them by default.
+
 Written by `docs/generate_matrix.py`. Refused, by name and before the first forward pass, are the four kinds of beams
 with prompt lookup or a draft model, as such drafts follow one path; the table leaves them out.
 """

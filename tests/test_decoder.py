@@ -24,7 +24,7 @@ from decodekit.errors import (
 )
 from decodekit.plugins import Plugins
 from decodekit.request import Request
-from decodekit.techniques import Prompt
+from decodekit.techniques import Prompt, Technique
 from decodekit.testing.toys import tiny_llama
 from tests import reference
 from tests.pieces import Alternate, Beam, Guess, Heat, Sample, registry_of_the_tests
@@ -215,6 +215,22 @@ def test_bad_requests_are_refused_before_the_first_forward_pass(decoder, prompt,
 def test_the_same_technique_twice_is_refused(decoder):
     with pytest.raises(IncompatibleTechniquesError, match=r"'heat' is asked for twice"):
         decoder.generate("a", Heat(0.5), heat=0.7)
+
+
+class Nothing(Technique, name="nothing"):
+    """Has no role, so that nobody would ask it for anything."""
+
+
+@pytest.mark.parametrize("technique", [Technique(), Nothing()])
+def test_a_technique_without_a_role_is_refused(decoder, technique):
+    with pytest.raises(RequestError, match="is not a technique"):
+        decoder.generate("a", technique)
+
+
+def test_what_pydantic_writes_of_a_request_is_not_read_as_one_without_techniques(decoder):
+    written = decoder.request("a", heat=0.5).model_dump_json()
+    with pytest.raises(ValueError, match="is not a technique"):
+        Request.model_validate_json(written)
 
 
 def test_two_selectors_as_objects_are_refused(decoder):

@@ -435,6 +435,19 @@ def test_a_search_that_fails_fails_alone(decoder, how, what):
     assert len(results[1].tokens) == 3
 
 
+@pytest.mark.parametrize("order", [[0, 0], [0], [0, 5], [0.5, 1], None])
+def test_a_search_that_does_not_rank_its_texts_is_named_and_loses_none(decoder, order):
+    class Unsure(Beam, name="unsure"):
+        def rank(self, scores, lengths):
+            return order
+
+    plain = decoder.generate(PROMPTS[0], Beam(2), n=2, max_new_tokens=3)
+    with pytest.raises(GenerationError, match=r"^unsure raised (ValueError: it ranked 2 texts|TypeError)") as caught:
+        decoder.generate(PROMPTS[0], Unsure(2), n=2, max_new_tokens=3)
+    found = sorted(sample.tokens for sample in caught.value.results[0].samples)
+    assert found == sorted(sample.tokens for sample in plain.samples)
+
+
 def test_a_companion_without_room_is_refused(decoder):
     with pytest.raises(IncompatibleTechniquesError, match=r"reads a prompt of 250 tokens.* room for 6"):
         decoder.generate(PROMPTS[0], Against(0.7, (1,) * 250), max_new_tokens=LIMIT)

@@ -457,6 +457,18 @@ def test_a_verifier_whose_token_is_none_is_named(decoder):
         decoder.generate([1, 2, 3], Wild(), guess=2, max_new_tokens=3)
 
 
+@pytest.mark.parametrize(
+    ("kept", "message"), [(0.5, "raised TypeError"), ("all", "raised TypeError"), (9, "keeps 9 of 2 drafted")]
+)
+def test_a_verifier_whose_count_is_none_is_named(decoder, kept, message):
+    class Wild(Verifier, name="wild"):
+        def __call__(self, target, at, drafts, select):
+            return [Verdict(kept, 1) for _ in drafts]
+
+    with pytest.raises(GenerationError, match=f"^wild {message}.*step 2"):
+        decoder.generate([1, 2, 3], Wild(), guess=2, max_new_tokens=4)
+
+
 LAWS = [
     (lambda law: law.with_logits(law.logits[:, 1:9]), r"shape \[1, 8\], and the law of 1 positions has 12 tokens"),
     (lambda law: Law(law.logits.repeat(2, 1)), r"shape \[2, 12\], "),

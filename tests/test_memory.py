@@ -224,6 +224,15 @@ def test_a_path_that_is_wrong_is_refused_with_the_figures():
         CausalModel.wrap(randomised(NoPositions(hf.LlamaConfig(**BASE))).double(), path="slots")
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_model_whose_logits_are_not_finite_is_refused(value):
+    model = llama()
+    with torch.no_grad():
+        model.lm_head.weight[4] = value
+    with pytest.raises(ModelError, match="LlamaForCausalLM gives logits that are not finite"):
+        CausalModel.wrap(model)
+
+
 def test_an_unknown_path_is_refused():
     with pytest.raises(ModelError, match="there is no path 'paged'"):
         CausalModel.wrap(llama(), path="paged")

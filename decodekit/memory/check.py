@@ -79,6 +79,8 @@ def probe(caller: Caller, vocab: int, padding: int | None, dtype: torch.dtype) -
             f"{name} gives no logits for each token, so it has no language-model head",
             hint="load the model with AutoModelForCausalLM",
         )
+    if not all(bool(one.isfinite().all()) for one in logits):
+        raise ModelError(f"{name} gives logits that are not finite", hint="look at its weights and its dtype")
     truth = (logits[0][0], logits[1][0])
     scale = max(float(truth[0].double().std()), 1e-12)
     made = Probe((rows[0], short), truth, scale, TOLERANCE.get(dtype, 1e-2))
