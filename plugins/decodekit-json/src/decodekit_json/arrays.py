@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import UnsupportedSchemaError
@@ -11,7 +12,7 @@ from decodekit_json import distinct
 from decodekit_json.apart import Apart
 from decodekit_json.caching import Limited
 from decodekit_json.groups import ArrayGroup, Literal, Literals
-from decodekit_json.machine import AFTER, COMMA, OPEN, Between, Thread, Threads, begin, finished, grown
+from decodekit_json.machine import AFTER, COMMA, OPEN, Between, Outlook, Thread, Threads, begin, finished, grown
 from decodekit_json.nodes import node_distance
 from decodekit_json.terminal import INFINITE
 from decodekit_json.whitespace import Whitespace
@@ -240,6 +241,28 @@ class ArrayPlan:
             return True
         return any(distinct.endless(node) for node, _ in self.next_items(counts))
 
+    @cached_property
+    def uniform(self) -> Node | None:
+        """Give the node of the items where all are alike and only whether there is one matters; else None."""
+        group = self.group
+        if self.fixed or group.contains or group.unique or group.repeated or group.high is not None or group.low > 1:
+            return None
+        return next((node for node, _ in self.next_items(self.start)), None)
+
+    def outlook(self, whitespace: Whitespace, depth: int, above: tuple[Node, ...]) -> Outlook | None:
+        """Say what tokens can tell of such arrays, read from the opening bracket on; see `Outlook.foresees`."""
+        if self.uniform is None:
+            return None
+        look = self.uniform.outlook(whitespace, depth, above)
+        if look is None:
+            return None
+        return look._replace(key=("array", whitespace, depth, self.group.low, look.key), foresees=True)
+
+    def reach(self, above: tuple[Node, ...]) -> int:
+        """Give a number of bytes that is enough from wherever one token leads in such an array, values not counted."""
+        assert self.uniform is not None
+        return max(self.uniform.distance + 3, self.uniform.reach(above))
+
     def begin(self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace) -> Threads:
         """Give the threads after the opening bracket."""
         return (Thread(ArrayPlace(self, whitespace, depth + 1, OPEN, self.start, 0), below, text),)
@@ -360,6 +383,16 @@ class ArrayPlace(Between):
         if plan.apart.endless:
             return distinct.AVOIDING * max(plan.group.low - counts.items, 1)
         return 0 if plan.apart.bans(counts) == 0 else distinct.FAR
+
+    def outlook(self, quoted: Collection[str]) -> Outlook | None:
+        look = None if self.whitespace.indent is not None else self.plan.outlook(self.whitespace, self.depth, ())
+        if look is None:
+            return None
+        closes = self.stage != COMMA and self.plan.remaining(self.counts) == 0
+        return look._replace(key=(look.key, self.stage, self.gap, closes))
+
+    def reach(self) -> int:
+        return self.plan.reach(())
 
     def endless(self) -> bool:
         return (self.stage != AFTER or not self.gap) and self.plan.endless_from(self.counts)

@@ -42,6 +42,25 @@ class Limited(dict[Key, Entry]):
         super().__setitem__(key, value)
 
 
+class Numbers:
+    """Give numbers to keys, which are then quick to look things up by; a key that was forgotten gets another one.
+
+    Args:
+        limit: Most keys.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._known: Limited[Hashable, int] = Limited(limit)
+        self._next = count()
+
+    def __call__(self, key: Hashable) -> int:
+        """Give a key's number."""
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = next(self._next)
+        return found
+
+
 class BoundedCache(Generic[Value]):
     """Keep what was used last, as long as all values together have at most `limit_bytes`.
 
@@ -124,4 +143,4 @@ class BoundedCache(Generic[Value]):
             self.used_bytes -= entry[2]
 
 
-__all__ = ["BoundedCache", "Limited", "Sized"]
+__all__ = ["BoundedCache", "Limited", "Numbers", "Sized"]

@@ -19,6 +19,7 @@ from decodekit_json.states import POOL, State, stepped
 from decodekit_json.summaries import Summaries
 from decodekit_json.terminal import INFINITE
 from decodekit_json.trie import VocabularyTrie
+from decodekit_json.walking import prepare
 
 if TYPE_CHECKING:
     from decodekit_json.compiler import CompiledSchema
@@ -57,6 +58,7 @@ class Compiled(CompiledConstraint):
     ) -> None:
         self.vocabulary, self.name, self._parse = vocabulary, name, parse
         self.trie = VocabularyTrie.of(vocabulary, width)
+        prepare(self.trie)
         self._first = (start,) if isinstance(start, Thread) else tuple(start)
         indented = any(isinstance(thread.place, Value) and thread.place.whitespace.slack for thread in self._first)
         self.budget = Budget(self.trie, indented=indented)

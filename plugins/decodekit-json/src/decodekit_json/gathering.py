@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 from weakref import WeakValueDictionary
 
@@ -19,6 +20,32 @@ _FEW_ONES = 48
 _NO_IDS = np.zeros(0, np.int32)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """What tokens do in a part.
+
+    Attributes:
+        bits: Tokens that end in the part or just behind it, as a mask; None for none.
+        ids: Further ones.
+        most: Bytes that are enough to end the part after any of them, but those of `within`.
+        within: Tokens that stay inside a terminal, with the bytes that are enough to end the part behind it.
+        end: What is left of tokens that run past the part's end; None where none does.
+        reaches: Whether what the part says (`Place.reach`) has to be added to the bytes, because others share this.
+    """
+
+    bits: PackedMask | None
+    ids: tuple[Ids, ...]
+    most: int
+    within: tuple[tuple[Inside, int], ...]
+    end: SuffixNode | None
+    reaches: bool
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the mask, and about that of the rest."""
+        return (0 if self.bits is None else self.bits.nbytes) + 8 * sum(map(len, self.ids)) + 800
+
+
 class Gathered:
     """What is being gathered.
 
@@ -28,10 +55,10 @@ class Gathered:
         ends: What is left of tokens that run past the end of what is read.
         within: Tokens that stay inside a terminal, with bytes that come on top and the thread behind the terminal.
         reached: Threads that tokens lead to, with bytes that come on top.
-        looked: Places that were read as far as their outlook goes, with the threads below.
+        parts: Summaries of parts, with the place that says how far it is to the end, and the thread below.
     """
 
-    __slots__ = ("bits", "ends", "ids", "looked", "reached", "within")
+    __slots__ = ("bits", "ends", "ids", "parts", "reached", "within")
 
     def __init__(self) -> None:
         self.bits: list[PackedMask] = []
@@ -39,7 +66,15 @@ class Gathered:
         self.ends: list[SuffixNode] = []
         self.within: list[tuple[Inside, int, Thread]] = []
         self.reached: list[tuple[int, Thread]] = []
-        self.looked: list[tuple[Place, Thread]] = []
+        self.parts: list[tuple[Summary, Place, Thread]] = []
+
+    def take(self, summary: Summary, place: Place, below: Thread) -> None:
+        """Take what tokens do in a part, of which `place` is the topmost."""
+        if summary.bits is not None:
+            self.bits.append(summary.bits)
+        if summary.ids:
+            self.ids += summary.ids
+        self.parts.append((summary, place, below))
 
     def add(self, other: Gathered) -> None:
         """Take over what was gathered elsewhere."""
@@ -48,12 +83,43 @@ class Gathered:
         self.ends += other.ends
         self.within += other.within
         self.reached += other.reached
-        self.looked += other.looked
+        self.parts += other.parts
 
-    def most(self, ceiling: Ceiling) -> int:
-        """Give bytes that are enough to the end after any of the tokens but those of `within`."""
-        looked = [place.reach() + ceiling(thread) for place, thread in self.looked]
-        return max([more + ceiling(thread) for more, thread in self.reached] + looked, default=0)
+    def most(self, ceiling: Ceiling, own: Thread | None = None) -> int:
+        """Give bytes that are enough to the end after any of the tokens but those of `all_within`.
+
+        Args:
+            ceiling: Gives those of a thread.
+            own: What stands below the part whose own reach is not counted.
+        """
+        parts = [summary.most + more for summary, more in self._behind_parts(ceiling, own)]
+        return max([*parts, *[more + ceiling(thread) for more, thread in self.reached]], default=0)
+
+    def all_within(self, ceiling: Ceiling, own: Thread | None = None) -> list[tuple[Inside, int]]:
+        """Give the tokens that stay inside a terminal, with bytes that are enough behind it."""
+        parts = self._behind_parts(ceiling, own)
+        found = [(inside, rest + more) for summary, more in parts for inside, rest in summary.within]
+        return [*found, *[(inside, more + ceiling(thread)) for inside, more, thread in self.within]]
+
+    def most_of_all(self, ceiling: Ceiling) -> int:
+        """Give bytes that are enough to the end after any of the tokens."""
+        found = 0
+        for more, thread in self.reached:
+            found = max(found, more + ceiling(thread))
+        for summary, place, below in self.parts:
+            most = summary.most
+            for inside, more in summary.within:
+                most = max(most, inside.most + more)
+            found = max(found, most + ceiling(below) + (place.reach() if summary.reaches else 0))
+        for inside, more, thread in self.within:
+            found = max(found, inside.most + more + ceiling(thread))
+        return found
+
+    def _behind_parts(self, ceiling: Ceiling, own: Thread | None) -> list[tuple[Summary, int]]:
+        return [
+            (summary, ceiling(below) + (place.reach() if summary.reaches and below is not own else 0))
+            for summary, place, below in self.parts
+        ]
 
 
 class Tokens:
@@ -84,9 +150,7 @@ class Mask:
         """Bytes that are enough to end the document after any of the tokens; found out when it is first asked for."""
         found = self._found
         if found is not None:  # forgotten only once `_most` counts it: another thread may ask meanwhile
-            ceiling = self._ceiling
-            within = [inside.most + more + ceiling(thread) for inside, more, thread in found.within]
-            self._most = max([found.most(ceiling), *within])
+            self._most = found.most_of_all(self._ceiling)
             self._found = None
         return self._most
 
@@ -143,4 +207,4 @@ def _set(bits: PackedMask, ids: Array) -> None:
     np.bitwise_or.at(bits.view(np.uint32), ids >> 5, np.left_shift(np.uint32(1), (ids & 31).astype(np.uint32)))
 
 
-__all__ = ["Ceiling", "Gathered", "Mask", "Merger", "Tokens"]
+__all__ = ["Ceiling", "Gathered", "Mask", "Merger", "Summary", "Tokens"]

@@ -124,7 +124,7 @@ class Inside:
 
     def without(self, contents: Iterable[bytes]) -> SuffixNode | None:
         """Give what follows the ends, but for some beginnings; None for nothing."""
-        passed = {node for content in contents for node in self.contents[content].nodes}
+        passed = {node for content in contents if content in self.contents for node in self.contents[content].nodes}
         left = [node for node in self._nodes() if node not in passed]
         return SuffixNode.of(self.trie, left) if left else None
 

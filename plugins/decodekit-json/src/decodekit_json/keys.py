@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from decodekit_json.nodes import Distances, Nodes
     from decodekit_json.objects import ObjectPlan, Progress
 
+_QUOTE = 0x22
 _MANY = 2000
 _MAX_CLASSES = 64
 _MAX_CASES = 20_000
@@ -50,6 +51,13 @@ class KeyClass:
         """Say whether there are more such keys than any object has."""
         start = self.terminal.start()
         return self.terminal.endless(start) or self.terminal.count(start, _MANY) >= _MANY
+
+    @cached_property
+    def free(self) -> bool:
+        """Say whether any text may follow the opening quote, but for short ones."""
+        state = self.terminal.step(self.terminal.start(), _QUOTE)
+        plain = None if state is None else self.terminal.plain(state)
+        return plain is not None and plain[1] >= INFINITE >> 1
 
     def has(self, key: str) -> bool:
         """Say whether a key is one of them."""

@@ -7,8 +7,8 @@ side; a document is accepted where one of them has reached the end. Every thread
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeAlias
 
 from decodekit_json.terminal import Terminal, TerminalState
 from decodekit_json.whitespace import Whitespace
@@ -19,6 +19,21 @@ if TYPE_CHECKING:
 Threads: TypeAlias = "Sequence[Thread]"
 
 
+class Outlook(NamedTuple):
+    """What tokens can tell of a place.
+
+    Attributes:
+        key: Equal for places that tokens cannot tell apart.
+        everywhere: Whether places of other schemas may have the same.
+        foresees: Whether it leaves out how far it is to the end (see `Place.reach`), and what comes inside of a string
+            behind a comma or an opening brace.
+    """
+
+    key: Hashable
+    everywhere: bool
+    foresees: bool
+
+
 class Place(ABC):
     """Where a thread stands in one part of a document. A value: compared by `key`."""
 
@@ -27,8 +42,6 @@ class Place(ABC):
     """Whether `resume` asks what stands above."""
     passing: ClassVar[bool] = False
     """Whether `resume` must be asked before a further byte is read: the part may be complete already, or is several."""
-    foresees: ClassVar[bool] = False
-    """Whether `outlook` leaves out what comes after the quote of a further part, and how far it is to the end."""
     converges: ClassVar[bool] = False
     """Whether few different threads come of it, however many bytes are read."""
 
@@ -86,12 +99,19 @@ class Place(ABC):
         """Give a number of bytes that is enough to end this part."""
         return self.distance()
 
-    def outlook(self) -> Hashable | None:
-        """Give a key that is equal for places which read alike, of whatever schema; None where only equal ones do."""
+    def outlook(self, quoted: Collection[str]) -> Outlook | None:
+        """Say what tokens can tell of this place; None where they may tell it from all others.
+
+        Args:
+            quoted: The strings that a token can write whole, with both quotes.
+        """
         return None
 
     def reach(self) -> int:
-        """Give a number of bytes that is enough to end this part from wherever `outlook` speaks of; see `foresees`."""
+        """Give a number of bytes that is enough to end this part from any place in it that `outlook` speaks of.
+
+        Parts above it, such as values, are not counted.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no outlook")
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
@@ -126,6 +146,10 @@ class Place(ABC):
 
     def endless(self) -> bool:
         """Say whether more values can still come of this part than any text has; False where that is not known."""
+        return False
+
+    def covers(self, other: Place) -> bool:
+        """Say whether what comes above another place may come above this one, but for texts that may not."""
         return False
 
 
@@ -196,10 +220,19 @@ class Stop(Place):
         return 0
 
 
+class Hole(Stop):
+    """Stands for whatever is below a part."""
+
+    __slots__ = ()
+
+
 class End(Stop):
     """Behind the document."""
 
     __slots__ = ()
+
+
+BELOW = Thread(Hole(), None)
 
 
 class Reading(Place):
@@ -303,9 +336,14 @@ class Value(Place):
     def required(self) -> bytes:
         return self.whitespace.required
 
-    def outlook(self) -> Hashable | None:
-        node = self.node
-        return None if node.brackets else ("value", node.readings, self.gap, bool(self.depth), self.whitespace)
+    def outlook(self, quoted: Collection[str]) -> Outlook | None:
+        look = self.node.outlook(self.whitespace, self.depth)
+        if look is None:
+            return None
+        return look._replace(key=("value", look.key, self.gap, bool(self.depth), self.whitespace))
+
+    def reach(self) -> int:
+        return max(self.node.reach(), self.node.distance) + 1
 
     def endless(self) -> bool:
         from decodekit_json.distinct import endless
@@ -356,10 +394,13 @@ def _kept(threads: Threads) -> Threads:
 
 __all__ = [
     "AFTER",
+    "BELOW",
     "COMMA",
     "OPEN",
     "Between",
     "End",
+    "Hole",
+    "Outlook",
     "Place",
     "Plan",
     "Reading",

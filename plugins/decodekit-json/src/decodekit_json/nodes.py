@@ -15,7 +15,7 @@ from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import distinct
 from decodekit_json.fixed import fixed_texts
 from decodekit_json.groups import ArrayGroup, Literals, ObjectGroup, PlainGroup, StringGroup
-from decodekit_json.machine import Reading, begin_terminal
+from decodekit_json.machine import Outlook, Reading, begin_terminal
 from decodekit_json.number_range import NumberRange
 from decodekit_json.numbers import number_terminal
 from decodekit_json.terminal import INFINITE, Terminal
@@ -147,6 +147,33 @@ class Node:
         """Give the brackets that a value may begin with."""
         return tuple(byte for byte, _ in self.openings if byte in _BRACKETS)
 
+    def outlook(self, whitespace: Whitespace, depth: int, above: tuple[Node, ...] = ()) -> Outlook | None:
+        """Say what tokens can tell of the values; None where they may tell them from those of all other nodes.
+
+        Args:
+            whitespace: What may stand between parts.
+            depth: How many brackets are open.
+            above: The nodes of the arrays that a value is an item of.
+        """
+        if not self.brackets:
+            return Outlook(self.readings, True, False)
+        if whitespace.indent is not None or len(above) > _MOST_ABOVE:
+            return None
+        if self in above:
+            return Outlook(len(above) - above.index(self), True, True)
+        looks = [plan.outlook(whitespace, depth + 1, (*above, self)) for plan in self._bracketed]
+        known = [look.key for look in looks if look is not None]
+        return Outlook((self.readings, *known), True, True) if len(known) == len(looks) else None
+
+    def reach(self, above: tuple[Node, ...] = ()) -> int:
+        """Give a number of bytes that is enough from wherever one token leads in a value; see `Place.reach`."""
+        return 0 if self in above else max([plan.reach((*above, self)) for plan in self._bracketed], default=0)
+
+    @cached_property
+    def _bracketed(self) -> list[ArrayPlan | ObjectPlan]:
+        plans = (plan for byte, plans in self.openings if byte in _BRACKETS for plan in plans)
+        return [plan for plan in plans if not isinstance(plan, TerminalPlan)]
+
     @cached_property
     def canonical(self) -> Node:
         """Give the first node with the same ways to write a value."""
@@ -154,6 +181,7 @@ class Node:
 
 
 _BRACKETS = b"[{"
+_MOST_ABOVE = 4
 _TROUBLE = {StringGroup: "pattern", ObjectGroup: "minProperties", NumberRange: "multipleOf", ArrayGroup: "contains"}
 """The keyword that makes a plan of a group too large."""
 _BEGINNINGS = tuple(b'"-0123456789tfn')

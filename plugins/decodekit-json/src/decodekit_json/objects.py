@@ -7,7 +7,7 @@ What has been written is a small value, `Progress`; what no longer matters is le
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +21,7 @@ from decodekit_json.machine import (
     COMMA,
     OPEN,
     Between,
+    Outlook,
     Place,
     Reading,
     Thread,
@@ -37,6 +38,9 @@ from decodekit_json.whitespace import Whitespace
 
 if TYPE_CHECKING:
     from decodekit_json.nodes import Distances, Node, Nodes
+
+    Ways = Sequence[tuple["Colon", "ObjectPlace"]]
+    """Ways to go on after a key: what stands above, and below."""
 
 _QUOTE, _COLON, _SEPARATOR, _CLOSE = 0x22, 0x3A, 0x2C, 0x7D
 _NO_KEYS: frozenset[str] = frozenset()
@@ -390,6 +394,15 @@ class ObjectPlan:
             )
         return found
 
+    def free_throughout(self, progress: Progress, quoted: Collection[str]) -> bool:
+        """Say whether any text may come as a key, and no token writes one whole for which it is another matter."""
+        classes = self.open_classes(progress)
+        if not classes or not all(c.free for c in classes):
+            return False
+        if sum(len(self.names_in(c)) for c in classes) < len(self.names):
+            return False
+        return not any(key in self.place_of or key in progress.free for key in quoted)
+
     @cached_property
     def _endless_classes(self) -> bool:
         return all(c.endless for c in self.classes)
@@ -437,6 +450,15 @@ class ObjectPlan:
         """Say whether there are more such objects than any text has; False where that is not known."""
         return keys.endless(self, self.start)
 
+    def outlook(self, whitespace: Whitespace, depth: int, above: tuple[Node, ...]) -> Outlook | None:
+        """Say what tokens can tell of such objects, read from the opening bracket on; see `Outlook.foresees`."""
+        start = self.start
+        return Outlook(("object", whitespace, depth, self.may_close(start), self.may_continue(start)), True, True)
+
+    def reach(self, above: tuple[Node, ...]) -> int:
+        """Give a number of bytes that is enough from wherever one token leads in such an object, values not counted."""
+        return _reach(self, self.start)
+
     def begin(self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace) -> Threads:
         """Give the threads after the opening bracket."""
         return (Thread(ObjectPlace(self, whitespace, depth + 1, OPEN, self.start, 0), below, text),)
@@ -445,7 +467,6 @@ class ObjectPlan:
 class ObjectPlace(Between):
     """Inside an object, between its members."""
 
-    foresees = True
     __slots__ = ("plan", "progress")
 
     def __init__(
@@ -546,14 +567,26 @@ class ObjectPlace(Between):
             return self.plan.widest + self.plan.enough(self.progress) + 1 + self.whitespace.slack
         return self.distance() + self.plan.avoiding(self.progress) + self.whitespace.slack
 
-    def outlook(self) -> Hashable | None:
-        if self.stage != AFTER or self.whitespace.indent is not None:
+    def outlook(self, quoted: Collection[str]) -> Outlook | None:
+        if self.whitespace.indent is not None:
             return None
         plan, progress = self.plan, self.progress
-        return self.whitespace, self.depth, self.gap, plan.may_close(progress), plan.may_continue(progress)
+        own = self.whitespace, self.depth, self.stage, self.gap, self.stage != COMMA and plan.may_close(progress)
+        if self.stage == AFTER:
+            return Outlook((*own, plan.may_continue(progress)), True, True)
+        if not plan.free_throughout(progress, quoted):
+            return None
+        classes = plan.open_classes(progress)
+        places = [FreeKey(plan, self.whitespace, self.depth, progress, c, 0) for c in classes]
+        looks = [place.outlook(quoted) for place in places]
+        known = [look for look in looks if look is not None]
+        if len(known) < len(places):
+            return None
+        key = (*own, *[(c.terminal, look.key) for c, look in zip(classes, known, strict=True)])
+        return Outlook(key, all(look.everywhere for look in known), True)
 
     def reach(self) -> int:
-        return 2 * self.plan.widest + self.plan.enough(self.progress) + 2
+        return _reach(self.plan, self.progress)
 
     def endless(self) -> bool:
         return (self.stage != AFTER or not self.gap) and keys.endless(self.plan, self.progress)
@@ -564,11 +597,12 @@ class NamedKey(Place):
 
     curious = True
 
-    __slots__ = ("depth", "plan", "progress", "whitespace")
+    __slots__ = ("depth", "plan", "progress", "ways", "whitespace")
 
     def __init__(self, plan: ObjectPlan, whitespace: Whitespace, depth: int, progress: Progress) -> None:
         super().__init__(plan, depth, progress)
         self.plan, self.whitespace, self.depth, self.progress = plan, whitespace, depth, progress
+        self.ways: dict[int, Ways] = {}
 
     def step(self, thread: Thread, byte: int) -> Threads:
         raise NotImplementedError("a key is being written above")
@@ -596,13 +630,18 @@ class NamedKey(Place):
 
     def outcomes(self, thread: Thread) -> Threads:
         plan = self.plan
-        every = (way for i in bits(plan.open_keys(self.progress)) for way in plan.going_on(self.progress, i))
-        return _values(self, thread, every, None)
+        every = [way for i in bits(plan.open_keys(self.progress)) for way in self._ways(i)]
+        return _threads(every, thread.below, None)
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         assert isinstance(inner, Reading)
-        going_on = self.plan.going_on(self.progress, self.plan.index_of(inner.state))
-        return _values(self, thread, going_on, thread.text)
+        return _threads(self._ways(self.plan.index_of(inner.state)), thread.below, thread.text)
+
+    def _ways(self, index: int) -> Ways:
+        found = self.ways.get(index)
+        if found is None:
+            found = self.ways[index] = _ways(self, self.plan.going_on(self.progress, index))
+        return found
 
 
 class FreeKey(Place):
@@ -610,7 +649,7 @@ class FreeKey(Place):
 
     curious = True
 
-    __slots__ = ("depth", "key_class", "plan", "progress", "start", "whitespace")
+    __slots__ = ("depth", "key_class", "plan", "progress", "start", "ways", "whitespace")
 
     def __init__(
         self,
@@ -624,6 +663,7 @@ class FreeKey(Place):
         super().__init__(plan, depth, progress, key_class, start)
         self.plan, self.whitespace, self.depth = plan, whitespace, depth
         self.progress, self.key_class, self.start = progress, key_class, start
+        self.ways: dict[str, Ways] = {}
 
     def step(self, thread: Thread, byte: int) -> Threads:
         raise NotImplementedError("a key is being written above")
@@ -637,6 +677,27 @@ class FreeKey(Place):
 
     def ceiling(self) -> int:
         return self.plan.widest + self.plan.enough(self.progress) + 2 + self.whitespace.slack
+
+    def outlook(self, quoted: Collection[str]) -> Outlook | None:
+        if self.whitespace.indent is not None or self.start or distinct.UNKNOWN in self.progress.free:
+            return None
+        key, everywhere = list[Hashable](), True
+        for colon, after in self._ways(distinct.UNKNOWN):
+            for place in (colon, after):
+                look = place.outlook(quoted)
+                key.append(place if look is None else look.key)
+                everywhere = everywhere and look is not None and look.everywhere
+        return Outlook(tuple(key), everywhere, True)
+
+    def reach(self) -> int:
+        return _reach(self.plan, self.progress)
+
+    def covers(self, other: Place) -> bool:
+        """Say whether all keys that may come of another place are such as this one has, but for being taken."""
+        plan = self.plan
+        if not isinstance(other, NamedKey) or other.plan is not plan or other.progress != self.progress:
+            return False
+        return len(plan.names_in(self.key_class)) == len(plan.names)
 
     def taken(self, key: str) -> bool:
         """Say whether a key is one that may not come here."""
@@ -660,8 +721,7 @@ class FreeKey(Place):
         key = json.loads(thread.text[self.start :])
         if self.taken(key):
             return ()
-        going_on = self.plan.going_on_free(self.progress, self.key_class, key)
-        return _values(self, thread, going_on, thread.text if self.start else None)
+        return _threads(self._made(key), thread.below, thread.text if self.start else None)
 
     def settled(self) -> FreeKey:
         progress = self.progress.settled()
@@ -676,8 +736,17 @@ class FreeKey(Place):
     def unknown(self, thread: Thread, value: str) -> Threads:
         if distinct.UNKNOWN in self.progress.free:
             raise distinct.Undecided
-        going_on = self.plan.going_on_free(self.progress, self.key_class, value)
-        return _values(self, thread, going_on, None)
+        return _threads(self._ways(value), thread.below, None)
+
+    def _ways(self, value: str) -> Ways:
+        """Give the ways to go on after a key that is not known; kept, as those after one that is are not."""
+        found = self.ways.get(value)
+        if found is None:
+            found = self.ways[value] = self._made(value)
+        return found
+
+    def _made(self, key: str) -> Ways:
+        return _ways(self, self.plan.going_on_free(self.progress, self.key_class, key))
 
     def taken_texts(self) -> frozenset[bytes] | None:
         if self.start:
@@ -685,14 +754,21 @@ class FreeKey(Place):
         return self.plan.name_texts | {b'"%b"' % key.encode() for key in self.progress.free}
 
 
-def _values(
-    place: NamedKey | FreeKey, thread: Thread, going_on: Iterable[tuple[Node, Progress]], text: bytes | None
-) -> Threads:
-    found: list[Thread] = []
-    for node, after in going_on:
-        below = Thread(ObjectPlace(place.plan, place.whitespace, place.depth, AFTER, after, 0), thread.below)
-        found.append(Thread(Colon(node, place.whitespace, place.depth), below, text))
-    return found
+def _reach(plan: ObjectPlan, progress: Progress) -> int:
+    """Give a number of bytes that is enough from wherever one token leads in an object, values not counted."""
+    return 3 * plan.widest + plan.enough(progress) + 2
+
+
+def _ways(place: NamedKey | FreeKey, going_on: Iterable[tuple[Node, Progress]]) -> Ways:
+    whitespace, depth = place.whitespace, place.depth
+    return [
+        (Colon(node, whitespace, depth), ObjectPlace(place.plan, whitespace, depth, AFTER, after, 0))
+        for node, after in going_on
+    ]
+
+
+def _threads(ways: Ways, below: Thread | None, text: bytes | None) -> Threads:
+    return [Thread(colon, Thread(after, below), text) for colon, after in ways]
 
 
 class Colon(Place):
@@ -715,8 +791,12 @@ class Colon(Place):
     def distance(self) -> int:
         return 1 + self.node.distance
 
-    def outlook(self) -> Hashable | None:
-        return None if self.node.brackets else ("colon", self.node.readings, self.whitespace)
+    def outlook(self, quoted: Collection[str]) -> Outlook | None:
+        look = self.node.outlook(self.whitespace, self.depth)
+        return None if look is None else look._replace(key=("colon", look.key, self.whitespace))
+
+    def reach(self) -> int:
+        return max(self.node.reach(), self.node.distance) + 1
 
     def endless(self) -> bool:
         return distinct.endless(self.node)

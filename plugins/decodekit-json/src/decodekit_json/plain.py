@@ -77,12 +77,20 @@ class Plain:
         sizes = self.sizes[found] - np.repeat(base, counts)
         return trie.order[at[kept]], found[(sizes >= needed) & (sizes <= possible)]
 
-    def groups_below(self, node: int, needed: int, possible: int) -> list[Array]:
-        """Give the tokens of `below` for one node; those of a group lead to states with the same future."""
-        at = slice(int(self.trie.own[node]), int(self.trie.high[node]))
-        states, sizes = self.token_at[0][at], self.token_at[1][at] - self.sizes[node]
+    def groups_below(self, nodes: Array, needed: int, possible: int) -> list[tuple[int, Array]]:
+        """Give the tokens of `below`, each group with the node that the first of it was read from.
+
+        From one state at all nodes, those of a group lead to states with the same future.
+        """
+        low = self.trie.own[nodes]
+        counts = self.trie.high[nodes] - low
+        at, base = ranges(low, counts), np.repeat(self.sizes[nodes], counts)
+        states, sizes = self.token_at[0][at], self.token_at[1][at] - base
         kept = (states >= 0) & (sizes <= possible) & ((states != CLOSED) | (sizes >= needed))
-        return [ids for _, ids in _groups(self.trie.order[at][kept], states[kept], sizes[kept])]
+        above = np.repeat(nodes, counts)[kept]
+        grouped = _groups(np.arange(len(above)), states[kept], sizes[kept])
+        ids = self.trie.order[at[kept]]
+        return [(int(above[group[0]]), ids[group]) for _, group in grouped]
 
     @cached_property
     def token_at(self) -> tuple[Array, Array]:

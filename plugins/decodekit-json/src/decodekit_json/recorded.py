@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decodekit_json import distinct
+from decodekit_json.closers import endings, quoted
 from decodekit_json.distinct import read
 from decodekit_json.inside import Inside, inside_from
 from decodekit_json.machine import Place, Reading, Thread
@@ -165,6 +166,32 @@ def leaves_in(text: bytes) -> Leaves:
     return frozenset(found)
 
 
+def ends_of_taken(trie: VocabularyTrie, thread: Thread, node: int) -> tuple[bytes, ...] | None:
+    """Give the beginnings of tokens below a node that write a taken key to its end; the thread stands in a string.
+
+    None where more of what is recorded may matter: the text is then to be kept.
+    """
+    from decodekit_json.objects import FreeKey
+
+    assert thread.text is not None
+    assert thread.below is not None
+    assert isinstance(thread.place, Reading)
+    opened, place = _unfinished(thread, thread.text), thread.place
+    state = place.state if opened else place.terminal.step(place.state, _QUOTE)
+    plain = None if state is None else place.terminal.plain(state)
+    if plain is None or plain[1] < INFINITE >> 1 or b"\\" in opened or opened[-1:] >= b"\x80":
+        found = spelled(trie, thread, node)
+        return None if found.tokens or found.ends else ()
+    if not opened:
+        texts = quoted(trie).texts
+        return None if any(not texts.isdisjoint(_strings(taken)) for taken in _threats(thread, frozenset())) else ()
+    written, there = endings(trie, node).written, len(opened) - 1
+    rests = [raw[there:] for taken in _threats(thread, frozenset()) for raw in _near_raws(_strings(taken), opened)]
+    ends = tuple([end for rest in rests for end in written.get(rest, ())])
+    key = thread.below.place
+    return ends if not ends or (isinstance(key, FreeKey) and not key.start) else None
+
+
 def spelled(trie: VocabularyTrie, thread: Thread, node: int, others: Leaves = frozenset()) -> Spelled:
     """Give the beginnings of the tokens below a node that spell taken values; the place is watched."""
     assert thread.text is not None
@@ -235,15 +262,18 @@ def _near(texts: frozenset[str], opened: bytes) -> Collection[str]:
     """Give the texts that the beginning of a string may become, or more."""
     if b"\\" in opened or len(opened) < 2:
         return texts
-    ordered = _ordered(texts)
-    raws = [raw for raw, _ in ordered]
-    start = opened[1:]
-    return [text for _, text in ordered[bisect_left(raws, start) : bisect_left(raws, start + b"\xff")]]
+    return [raw.decode("utf-8", "surrogatepass") for raw in _near_raws(texts, opened)]
+
+
+def _near_raws(texts: frozenset[str], opened: bytes) -> list[bytes]:
+    """Give the texts that the beginning of a string may become, as bytes; it has no escapes."""
+    raws, start = _ordered(texts), opened[1:]
+    return raws[bisect_left(raws, start) : bisect_left(raws, start + b"\xff")]
 
 
 @lru_cache(maxsize=1024)
-def _ordered(texts: frozenset[str]) -> list[tuple[bytes, str]]:
-    return sorted((text.encode("utf-8", "surrogatepass"), text) for text in texts)
+def _ordered(texts: frozenset[str]) -> list[bytes]:
+    return sorted(text.encode("utf-8", "surrogatepass") for text in texts)
 
 
 def _threats(thread: Thread, others: Leaves) -> Iterator[Leaves]:
@@ -385,6 +415,7 @@ def _spell(
 __all__ = [
     "Leaves",
     "Spelled",
+    "ends_of_taken",
     "leaves_in",
     "matters",
     "occurs",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -12,7 +12,6 @@ from decodekit_json.trie import Array, VocabularyTrie, ranges
 _FEW = 12
 _MANY = 512
 _KEPT = 50_000
-_COMMA, _QUOTE = 0x2C, 0x22
 _NONE: tuple[int, ...] = ()
 
 Ids: TypeAlias = "tuple[int, ...] | Array"
@@ -27,13 +26,12 @@ class SuffixNode:
         arrived: Whether a byte has led here: the tokens at the nodes themselves then belong to the place.
     """
 
-    __slots__ = ("_children", "_crosses", "_letters", "_size", "_tokens", "arrived", "nodes", "trie")
+    __slots__ = ("_children", "_letters", "_size", "_tokens", "arrived", "nodes", "trie")
 
     def __init__(self, trie: VocabularyTrie, nodes: Sequence[int] | Array, arrived: bool = False) -> None:
         self.trie, self.nodes, self.arrived = trie, nodes, arrived
         self._children: dict[int, SuffixNode | None] | None = None
         self._letters: bytes | None = None
-        self._crosses: bool | None = None
         self._size = -1
         self._tokens: Ids | None = None
 
@@ -111,19 +109,6 @@ class SuffixNode:
                 ).tobytes()
         return self._letters
 
-    @property
-    def crosses(self) -> bool:
-        """Say whether a token goes on inside of a string that begins behind a comma."""
-        if self._crosses is None:
-            self._crosses = any(
-                quote is not None and bool(quote.letters)
-                for before in _after_blanks(self)
-                if (comma := before.child(_COMMA)) is not None
-                for after in _after_blanks(comma)
-                for quote in (after.child(_QUOTE),)
-            )
-        return self._crosses
-
     def child(self, byte: int) -> SuffixNode | None:
         """Give the place after one byte, None where no token has it."""
         children = self._children
@@ -140,14 +125,12 @@ class SuffixNode:
         children[byte] = made
         return made
 
-
-def _after_blanks(place: SuffixNode) -> Iterator[SuffixNode]:
-    """Give a place and those that whitespace leads to from it."""
-    yield place
-    for blank in b" \n\t":
-        after = place.child(blank)
-        if after is not None:
-            yield from _after_blanks(after)
+    def along(self, raw: bytes) -> SuffixNode | None:
+        """Give the place after some bytes, None where no token has them."""
+        place: SuffixNode | None = self
+        for byte in raw:
+            place = None if place is None else place.child(byte)
+        return place
 
 
 __all__ = ["Ids", "SuffixNode"]

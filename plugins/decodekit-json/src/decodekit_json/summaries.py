@@ -2,68 +2,39 @@
 
 A token is read by the topmost part of a thread; where that part ends before the token does, the rest of the token is
 read by the part below. So a mask is put together from summaries of parts, and a part seen before, in another object or
-array, costs a look-up.
+array, costs a look-up. Most parts share a summary with all that tokens cannot tell from them (`Outlook`): a value with
+all that begin in the same ways, a comma with all behind which any key may come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable
 from typing import TypeAlias
 
 import numpy as np
 
-from decodekit.types import PackedMask
 from decodekit_json import distinct, recorded
-from decodekit_json.gathering import Gathered, Mask, Merger, Tokens
+from decodekit_json.caching import Limited, Numbers
+from decodekit_json.closers import quoted
+from decodekit_json.gathering import Gathered, Mask, Merger, Summary, Tokens
 from decodekit_json.inside import Inside, inside, inside_from
 from decodekit_json.levels import Levels
-from decodekit_json.machine import Reading, Stop, Thread, finished
+from decodekit_json.machine import BELOW, Between, Hole, Outlook, Place, Reading, Thread, Threads, finished
 from decodekit_json.states import stepped
-from decodekit_json.suffixes import Ids, SuffixNode
+from decodekit_json.suffixes import SuffixNode
 from decodekit_json.terminal import TerminalState
 from decodekit_json.trie import VocabularyTrie
 
 Root: TypeAlias = "int | SuffixNode"
 """Where the rest of the tokens begins: a node of the vocabulary's trie, or several together."""
 
+Ends: TypeAlias = "tuple[bytes, ...]"
+"""Beginnings of tokens that write a taken key up to the quote that ends it."""
+
 _KEPT = 20_000
+_SHARED = 2_000
 _FEW = 24
 _FEW_NODES = 2
-
-
-class Hole(Stop):
-    """Stands for whatever is below a part."""
-
-    __slots__ = ()
-
-
-BELOW = Thread(Hole(), None)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Summary:
-    """What tokens do in a part.
-
-    Attributes:
-        bits: Tokens that end in the part or just behind it, as a mask; None for none.
-        ids: Further ones.
-        most: Bytes that are enough to end the part after any of them, but those of `within`; None where the place
-            says it (`Place.reach`), because other places share the summary.
-        within: Tokens that stay inside a terminal, with the bytes that are enough to end the part behind it.
-        end: What is left of tokens that run past the part's end; None where none does.
-    """
-
-    bits: PackedMask | None
-    ids: tuple[Ids, ...]
-    most: int | None
-    within: tuple[tuple[Inside, int], ...]
-    end: SuffixNode | None
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the mask, and about that of the rest."""
-        return (0 if self.bits is None else self.bits.nbytes) + 8 * sum(map(len, self.ids)) + 800
 
 
 class Summaries:
@@ -76,64 +47,90 @@ class Summaries:
 
     def __init__(self, trie: VocabularyTrie, ceiling: Callable[[Thread], int]) -> None:
         self.trie, self._ceiling = trie, ceiling
-        self._kept: dict[tuple[Thread, Root], Summary] = {}
+        self._kept: dict[tuple[Thread, Root], Summary] = Limited(_KEPT)
+        self._shared: dict[tuple[Hashable, Root, Ends], Summary] = Limited(_SHARED)
+        self._numbers = Numbers(_KEPT)
+        self._looks: dict[Place, Outlook | None] = Limited(_KEPT)
+        self._quoted = quoted(trie)
         self._merged = Merger(trie)
         self._levels = Levels(trie, BELOW)
 
     def mask(self, threads: Iterable[Thread]) -> Mask:
         """Give the tokens that may follow a state."""
         found = Gathered()
-        for thread in threads:
-            self._walk(thread, 0, found)
+        self._walk_all(tuple(threads), 0, found)
         tokens = self._merged(found) or Tokens(np.zeros(-(-self.trie.width // 32), np.int32))
         return Mask(tokens, found, self._ceiling)
+
+    def _walk_all(self, threads: Threads, root: Root, found: Gathered) -> None:
+        """Read by several threads, but for those all of whose tokens others have."""
+        if len(threads) == 1:
+            self._walk(threads[0], root, found)
+            return
+        covering = list[Thread]()
+        for thread in sorted(threads, key=_has_no_text):
+            if thread.text is not None:
+                ends = self._ends(thread, root)
+                self._walk_recorded(thread, root, ends, found)
+                if ends == ():
+                    covering.append(thread)
+            elif not any(_covers(one, thread) for one in covering):
+                self._read_on(thread, root, found)
 
     def _walk(self, thread: Thread, root: Root, found: Gathered) -> None:
         """Read the tokens below `root`: by the topmost part, what is left of them by the part below, and so on."""
         if thread.text is None:
             self._read_on(thread, root, found)
-            return
-        if self._forgettable(thread, root) and self._tried(Thread(thread.place, thread.below), root, found):
+        else:
+            self._walk_recorded(thread, root, self._ends(thread, root), found)
+
+    def _walk_recorded(self, thread: Thread, root: Root, ends: Ends | None, found: Gathered) -> None:
+        """Do so without what is recorded, where it matters only for the ends of some tokens, or not at all."""
+        plain = Thread(thread.place, thread.below)
+        if ends is not None and (not ends or self._look(plain) is not None) and self._tried(plain, root, found, ends):
             return
         if not self._tried(thread, root, found):
             self._read_on(thread, root, found, whole=True)
 
-    def _tried(self, thread: Thread, root: Root, found: Gathered) -> bool:
+    def _tried(self, thread: Thread, root: Root, found: Gathered, but: Ends = ()) -> bool:
         """Do so with values that are not known, where it does not come to matter which they are."""
         trial = Gathered()
         try:
-            self._read_on(thread, root, trial)
+            self._read_on(thread, root, trial, but)
         except distinct.Undecided:  # one token writes two such values
             return False
         found.add(trial)
         return True
 
-    def _read_on(self, thread: Thread, root: Root, found: Gathered, *, whole: bool = False) -> None:
+    def _read_on(self, thread: Thread, root: Root, found: Gathered, but: Ends = (), *, whole: bool = False) -> None:
+        """Read part by part.
+
+        Args:
+            thread: What reads.
+            root: Where the tokens begin, or what is left of them.
+            found: Takes what is found.
+            but: Beginnings of tokens that are left out; only for parts that are shared.
+            whole: Whether recorded items are read entirely.
+        """
         end: Root | None = root
         while end is not None:
-            if not isinstance(end, int):
-                if end.size <= _FEW:
-                    self._directly(thread, end, found)
-                    return
-            elif end and self.trie.count(end) <= _FEW:
-                self._directly(thread, SuffixNode.of(self.trie, (end,)), found)
-                return
-            place, below = thread.place, thread.below
-            if thread.text is None and isinstance(place, Reading) and isinstance(end, int):
-                assert below is not None
+            place, below = thread.place, thread.below or BELOW
+            look = self._look(thread) if thread.text is None else None
+            if look is not None:
                 if below.place.curious:
-                    self._read(thread, place, end, found)  # what is below differs mostly, the terminal's part is shared
-                    return
-            part, below = split(thread, whole)
-            summary = self._summary(part, end)
-            if summary.bits is not None:
-                found.bits.append(summary.bits)
-            found.ids += summary.ids
-            if summary.most is None:
-                found.looked.append((part.place, below))
+                    place, below = below.place, below.below or BELOW
+                summary = self._shared_summary(look, thread, end, but)
+                but = ()
+            elif end and self._size(end) <= _FEW:
+                self._directly(thread, SuffixNode.at(self.trie, end), found)
+                return
+            elif thread.text is None and isinstance(place, Reading) and isinstance(end, int) and below.place.curious:
+                self._read(thread, place, end, found)  # what is below differs mostly, the terminal's part is shared
+                return
             else:
-                found.reached.append((summary.most, below))
-            found.within += [(inside, more, below) for inside, more in summary.within]
+                part, below = split(thread, whole)
+                summary = self._summary(part, end)
+            found.take(summary, place, below)
             end, thread = summary.end, below
             if end is not None and isinstance(below.place, Hole):
                 found.ends.append(end)
@@ -145,6 +142,9 @@ class Summaries:
                     else:
                         self._walk(after, end, found)
                 return
+
+    def _size(self, root: Root) -> int:
+        return self.trie.count(root) if isinstance(root, int) else root.size
 
     def _directly(self, thread: Thread, root: SuffixNode, found: Gathered) -> None:
         """Read few tokens byte by byte."""
@@ -165,26 +165,45 @@ class Summaries:
                     else:
                         self._directly(reached, child, found)
 
-    def _forgettable(self, thread: Thread, root: Root) -> bool:
-        """Say whether no token below `root` writes a value that may not come, so that the record does not matter."""
-        place = thread.place
-        if not recorded.matters(thread):
-            return True
-        if not isinstance(root, int) or not recorded.watched(place):
-            return False
-        spelled = recorded.spelled(self.trie, thread, root)
-        return not (spelled.tokens or spelled.ends)
+    def _ends(self, thread: Thread, root: Root) -> Ends | None:
+        """Give the beginnings of tokens below `root` that write a taken key; None where more of the text may matter."""
+        if not isinstance(root, int) or not recorded.watched(thread.place):
+            return None if recorded.matters(thread) else ()
+        return recorded.ends_of_taken(self.trie, thread, root)
+
+    def _look(self, thread: Thread) -> Outlook | None:
+        """Say what tokens can tell of the topmost part of a thread; None where its summary is only its own."""
+        place, below = thread.place, thread.below
+        if below is not None and below.place.curious:
+            under = self._look_of(below.place)
+            return None if under is None else under._replace(key=(place, under.key))
+        return self._look_of(place)
+
+    def _look_of(self, place: Place) -> Outlook | None:
+        try:
+            return self._looks[place]
+        except KeyError:
+            found = place.outlook(self._quoted.texts)
+            if found is not None:
+                numbers = self.trie.outlooks if found.everywhere else self._numbers
+                found = None if found.foresees and self._quoted.crosses else found._replace(key=numbers(found.key))
+            self._looks[place] = found
+            return found
+
+    def _shared_summary(self, look: Outlook, thread: Thread, root: Root, but: Ends) -> Summary:
+        key, kept = (look.key, root, but), self.trie.kept_inside
+        found = kept.look_up(key) if look.everywhere else self._shared.get(key)
+        if found is None:
+            part = split(thread)[0]
+            if look.everywhere:
+                return kept.get(key, lambda: self._summarise(part, root, look.foresees, but))
+            found = self._shared[key] = self._summarise(part, root, look.foresees, but)
+        return found
 
     def _summary(self, part: Thread, root: Root) -> Summary:
-        place = part.place
-        outlook = place.outlook() if part.text is None and part.below is BELOW else None
-        if outlook is not None and not (place.foresees and SuffixNode.at(self.trie, root).crosses):
-            return self.trie.kept_inside.get((outlook, root), lambda: self._summarise(part, root, place.foresees))
         key = (part, root)
         found = self._kept.get(key)
         if found is None:
-            if len(self._kept) >= _KEPT:
-                self._kept.clear()
             found = self._kept[key] = self._summarise(part, root)
         return found
 
@@ -193,7 +212,7 @@ class Summaries:
             return inside(self.trie, place.terminal, place.state)
         return inside_from(self.trie, place.terminal, place.state, node, self.trie.depth(node))
 
-    def _summarise(self, part: Thread, root: Root, foreseen: bool = False) -> Summary:
+    def _summarise(self, part: Thread, root: Root, reaches: bool = False, but: Ends = ()) -> Summary:
         found = Gathered()
         place = part.place
         if not isinstance(root, int) and place.converges:
@@ -202,10 +221,9 @@ class Summaries:
             self._step(part, root, None if isinstance(place, Reading) else place.bytes(), found)
         elif not isinstance(place, Reading):
             self._step(part, root, place.marks(), found)
-            for reading in place.readings(part):
-                self._walk(reading, root, found)
+            self._walk_all(place.readings(part), root, found)
         elif part.text is None or recorded.watched(place):
-            self._read(part, place, root, found)
+            self._read(part, place, root, found, but)
         else:
             self._step(part, root, None, found)
         end = SuffixNode.together(found.ends) if found.ends else None
@@ -217,8 +235,8 @@ class Summaries:
             tokens, ids = self._merged(found), ()
             assert tokens is not None
             bits = tokens.bits
-        within = tuple([(inside, more + self._ceiling(thread)) for inside, more, thread in found.within])
-        return Summary(bits, ids, None if foreseen else found.most(self._ceiling), within, end)
+        ceiling, own = (_above, BELOW) if reaches else (self._ceiling, None)
+        return Summary(bits, ids, found.most(ceiling, own), tuple(found.all_within(ceiling, own)), end, reaches)
 
     def _read_together(self, part: Thread, root: SuffixNode, found: Gathered) -> None:
         """Read the tokens below few nodes as those of each node, which others may know; those below many at once."""
@@ -256,12 +274,12 @@ class Summaries:
                 else:
                     self._walk(thread, child, found)
 
-    def _read(self, part: Thread, place: Reading, node: int, found: Gathered) -> None:
+    def _read(self, part: Thread, place: Reading, node: int, found: Gathered, but: Ends = ()) -> None:
         """Read by a terminal: what stays inside is known; what comes after its end is read by what is below."""
         within = self._within(place, node)
         assert part.below is not None
         spelled = None if part.text is None else recorded.spelled(self.trie, part, node)
-        banned = [] if spelled is None else self._banned(part, spelled)
+        banned = self._banned(part, spelled) if spelled is not None else self._whole(node, but)
         if banned:
             bits = within.mask.copy()
             words = bits.view(np.uint32).data
@@ -276,6 +294,10 @@ class Summaries:
         if isinstance(part.below.place, Hole):
             if within.end is not None:
                 found.ends.append(within.end)
+        elif but:
+            left = within.without(but)
+            if left is not None:
+                self._past(part, place, [(within.ends[0][0], left)], found)
         elif spelled is None:
             self._past(part, place, within.ends, found)
         else:
@@ -284,6 +306,11 @@ class Summaries:
     def _banned(self, part: Thread, spelled: recorded.Spelled) -> list[int]:
         """Give the tokens that write a value which may not come, or from which only such values come."""
         return [token for content, ids in spelled.tokens.items() if not stepped((part,), content) for token in ids]
+
+    def _whole(self, node: int, contents: Ends) -> list[int]:
+        """Give the tokens whose bytes below a node are just these."""
+        places = [SuffixNode.at(self.trie, node).along(content) for content in contents]
+        return [token for place in places if place is not None for token in place.tokens]
 
     def _past(
         self, part: Thread, place: Reading, ends: Iterable[tuple[TerminalState, SuffixNode]], found: Gathered
@@ -319,6 +346,32 @@ class Summaries:
                 found.ends.append(root)
             elif not (isinstance(thread.place, Reading) and thread.place.terminal is place.terminal):
                 self._walk(thread, root, found)
+
+
+def _has_no_text(thread: Thread) -> bool:
+    return thread.text is None
+
+
+def _covers(one: Thread, other: Thread) -> bool:
+    """Say whether all keys of another thread may come of this one, which stands below a key, too."""
+    under, below = one.below, other.below
+    if under is None or below is None or other.text is not None or not under.place.covers(below.place):
+        return False
+    return under.below == below.below
+
+
+def _above(thread: Thread) -> int:
+    """Give bytes that are enough to come to the object or array that stands above the hole, or to its key."""
+    found, last = 0, 0
+    while not isinstance(thread.place, Hole):
+        below = thread.below or BELOW
+        ends = isinstance(below.place, Hole)
+        if ends and thread.place.curious:
+            return found - last
+        last = 0 if ends and isinstance(thread.place, Between) else thread.place.ceiling()
+        found += last
+        thread = below
+    return found
 
 
 def split(thread: Thread, whole: bool = False) -> tuple[Thread, Thread]:

@@ -16,12 +16,13 @@ import numpy as np
 from decodekit.types import PackedMask
 from decodekit.vocabulary import Vocabulary
 from decodekit_json import trie_files
-from decodekit_json.caching import BoundedCache
+from decodekit_json.caching import BoundedCache, Numbers
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 _TRIES_BYTES = 512 << 20
 _VIEWS_BYTES, _INSIDE_BYTES, _TARGETS_BYTES = 32 << 20, 64 << 20, 32 << 20
+_OUTLOOKS = 20_000
 _FEW = 48
 _TEXT_BYTES = [byte for byte in range(0xF5) if byte not in (0xC0, 0xC1)]
 
@@ -48,6 +49,7 @@ class VocabularyTrie:
         kept_views: The same about the tokens below a node.
         kept_inside: What `inside` found.
         kept_targets: Where those tokens lead.
+        outlooks: Numbers of what tokens can tell of places.
     """
 
     def __init__(self, tokens: Sequence[bytes | None], width: int, arrays: dict[str, Array]) -> None:
@@ -76,6 +78,7 @@ class VocabularyTrie:
         self.kept_views: BoundedCache[Any] = BoundedCache(_VIEWS_BYTES)
         self.kept_inside: BoundedCache[Any] = BoundedCache(_INSIDE_BYTES)
         self.kept_targets: BoundedCache[Any] = BoundedCache(_TARGETS_BYTES)
+        self.outlooks = Numbers(_OUTLOOKS)
 
     @property
     def nbytes(self) -> int:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from decodekit_json.caching import BoundedCache
+from decodekit_json.closers import quoted
 from decodekit_json.loops import CharacterSets, loops
 from decodekit_json.plain import BETWEEN, Plain, plain_of
 from decodekit_json.terminal import Terminal, TerminalState
@@ -118,6 +119,16 @@ def free(terminal: Any, state: TerminalState) -> tuple[int, int] | None:
         return found if terminal.step(state, _QUOTE) is not None else None
     after = terminal.step(state, _BACKSLASH)  # without quotes, a backslash is a character
     return found if after is not None and terminal.plain(after) is None else None
+
+
+def prepare(trie: VocabularyTrie) -> None:
+    """Work out what all schemas share of a vocabulary, so that no mask has to wait for it.
+
+    *Cost:* for 131,000 tokens 0.1 s, once.
+    """
+    plain_of(trie, 0)
+    sets_of(trie)
+    quoted(trie)
 
 
 def sets_of(trie: VocabularyTrie) -> CharacterSets:
@@ -348,12 +359,9 @@ class Walk:
                 ids = self.trie.order[at[shapes == shape]].tolist()
                 groups.setdefault(reach(self.trie, self.terminal, back, ids[0], 0), []).extend(ids)
         for state, view, nodes, need, room in self._free_parts():
-            for at in nodes.tolist():
-                skip = self.trie.depth(at)
-                for ids in view.groups_below(at, need, room):
-                    groups.setdefault(reach(self.trie, self.terminal, state, int(ids[0]), skip), []).extend(
-                        ids.tolist()
-                    )
+            for node, ids in view.groups_below(nodes, need, room):
+                reached = reach(self.trie, self.terminal, state, int(ids[0]), self.trie.depth(node))
+                groups.setdefault(reached, []).extend(ids.tolist())
         return [(state, np.array(ids, np.int32)) for state, ids in groups.items()]
 
 
@@ -364,4 +372,4 @@ def reach(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, token:
     return state
 
 
-__all__ = ["Automaton", "Walk", "free", "reach"]
+__all__ = ["Automaton", "Walk", "free", "prepare", "reach"]
