@@ -276,3 +276,42 @@ def test_objects_that_must_differ_are_indented(items: Any, whitespace: int) -> N
     for seed in range(3):
         tokens = walk(compiled, least + 10 * seed, seed)
         assert validator(schema).is_valid(read(text_of("bytes", tokens)))
+
+
+@pytest.mark.parametrize(
+    ("schema", "enough"),
+    [({"minLength": 16}, 4), ({"pattern": "^[a-z]{12}$"}, 5), ({"pattern": "^[a-y]{4}$"}, 6), ({"minLength": 20}, 8)],
+    ids=str,
+)
+def test_long_strings_are_counted_along_long_tokens(schema: Any, enough: int) -> None:
+    pieces = (*(bytes([byte]) for byte in range(256)), b"~" * 8, b"z" * 4)
+    compiled = decodekit_json.compile({"type": "string", **schema}, Vocabulary((*pieces, None), (258,)))
+    for seed in range(5):
+        rng, state, left = np.random.default_rng(seed), compiled.start(), compiled.min_tokens(compiled.start())
+        assert left == enough
+        while not compiled.is_complete(state):
+            chosen = np.flatnonzero(np.unpackbits(compiled.mask(state, left).view(np.uint8), bitorder="little"))
+            state, left = compiled.advance(state, int(rng.choice(chosen))), left - 1
+
+
+FAR_APART = {"type": "string", "pattern": "^(.{1000})*$"}
+THIN = {"type": "array", "uniqueItems": True, "minItems": 2, "items": FAR_APART}
+SPARSE = [
+    {"anyOf": [{"type": "null"}, THIN]},
+    {"type": "array", "items": {"anyOf": [{"type": "null"}, {"type": "array", "minItems": 1, "items": THIN}]}},
+    {"properties": {"a": THIN, "b": {"type": "null"}}, "additionalProperties": False, "type": "object"},
+    {"anyOf": [{"type": "null"}, {"type": "object", "minProperties": 2, "propertyNames": FAR_APART}]},
+]
+
+
+@pytest.mark.parametrize("schema", SPARSE, ids=str)
+def test_values_that_differ_only_far_on_are_not_begun_near_the_end(schema: Any) -> None:
+    compiled = decodekit_json.compile(schema, Vocabulary.from_bytes())
+    likely = list(b'[]{}":,abn ')
+    for seed, more in enumerate((3, 50, 200, 300, 400, 600)):
+        rng, state, left = np.random.default_rng(seed), compiled.start(), compiled.min_tokens(compiled.start()) + more
+        while not compiled.is_complete(state):
+            chosen = np.flatnonzero(np.unpackbits(compiled.mask(state, left).view(np.uint8), bitorder="little"))
+            usual = np.intersect1d(chosen, likely)
+            state = compiled.advance(state, int(rng.choice(usual if len(usual) else chosen)))
+            left -= 1

@@ -88,6 +88,11 @@ class Apart:
         return not self.few and all(distinct.endless(node) for node in self.plan.inside())
 
     @cached_property
+    def near(self) -> bool:
+        """Say whether few bytes get around the values that are taken."""
+        return self.endless and all(distinct.near(node) for node in self.plan.inside())
+
+    @cached_property
     def nested(self) -> bool:
         """Say whether an item may be an object or array that cannot always go on until it is another one."""
         plans = [plan for node in self.plan.inside() if node.distance < INFINITE for plan in node.plans]

@@ -231,6 +231,16 @@ class ArrayPlan:
                 if node.distance < INFINITE and not self._plain_remaining(after):
                     yield node
 
+    def far(self) -> bool:
+        """Say whether no number of bytes is known to be enough, because items, or what is in them, must differ."""
+        several = self.group.low > 1 or bool(self.group.contains)
+        return (self.group.unique and several and not self.apart.near) or self.far_inside
+
+    @cached_property
+    def far_inside(self) -> bool:
+        """Say the same of what is in the items that must come."""
+        return any(map(distinct.far, self.mandatory()))
+
     def endless(self) -> bool:
         """Say whether there are more such arrays than any text has; False where that is not known."""
         return self.endless_from(self.start)
@@ -371,7 +381,7 @@ class ArrayPlace(Between):
         return rest + 1 if self.stage == AFTER else max(rest - 1, 0) + 1
 
     def ceiling(self) -> int:
-        return self.distance() + self._farther() + self.whitespace.slack
+        return self.distance() + self._farther() + self.plan.far_inside * distinct.FAR + self.whitespace.slack
 
     def _farther(self) -> int:
         """Give how many bytes more are enough, because items must differ."""
@@ -380,9 +390,10 @@ class ArrayPlace(Between):
             return 0
         if self.stage != COMMA and not plan.remaining(counts):
             return 0
-        if plan.apart.endless:
+        if plan.apart.near:
             return distinct.AVOIDING * max(plan.group.low - counts.items, 1)
-        return 0 if plan.apart.bans(counts) == 0 else distinct.FAR
+        alone = plan.group.low - counts.items < 2 and not plan.group.contains
+        return 0 if alone and plan.apart.bans(counts) == 0 else distinct.FAR
 
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         look = None if self.whitespace.indent is not None else self.plan.outlook(self.whitespace, self.depth, ())

@@ -34,7 +34,7 @@ _UNKNOWN = b"\xff"
 _SMALL = 128
 """Tokens of a vocabulary that is searched, which takes seconds with more."""
 _ORDER = tuple(dict.fromkeys([*b'"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_ .:/@', *range(256)]))
-"""Bytes by how likely they are to be on a shortest way."""
+"""Bytes by how likely they are to be on a shortest way; those come first of which tokens are long runs."""
 
 
 class Way(NamedTuple):
@@ -79,6 +79,7 @@ class Budget:
         self._spelled: dict[Thread, Spelled | None] = {}
         self._unknown: dict[Thread, Spelling | None] = {}
         self._tried: dict[tuple[Reading, bool], list[int]] = {}
+        self._order = sorted(_ORDER, key=trie.longest_run, reverse=True)
         self.searches = len(trie.order) <= _SMALL
 
     def enough(self, state: State) -> int:
@@ -336,7 +337,8 @@ class Budget:
     def _letters_apart(self, place: Reading, alike: int) -> list[int]:
         """Do so for a terminal; where few values are left, each may be the one that is not taken."""
         terminal, found, led = place.terminal, list[int](), dict[TerminalState, int]()
-        for byte in terminal.allowed(place.state) or _ORDER:
+        allowed = terminal.allowed(place.state)
+        for byte in self._order if not allowed else [byte for byte in self._order if byte in allowed]:
             state = terminal.step(place.state, byte) if byte in self.trie.singles else None
             if state is not None:
                 led[state] = led.get(state, 0) + 1

@@ -11,11 +11,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
 from heapq import heapify, heappop, heappush
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json.machine import AFTER, Place, Reading, Stop, Thread, Threads, Value, finished
+from decodekit_json.strings import StringTerminal
 from decodekit_json.terminal import INFINITE
 from decodekit_json.whitespace import Whitespace
 
@@ -35,7 +36,9 @@ _KEPT = 5_000
 FAR = INFINITE >> 8
 """More bytes than a budget has: the shortest ways to go on may be taken."""
 AVOIDING = 64
-"""Bytes that are enough to get around values that are taken."""
+"""Bytes that are enough to get around values that are taken, where `near` says so."""
+_SOME = 256
+"""How many values have to be there within half of these bytes."""
 PLENTY = object()
 """More values than are taken."""
 UNKNOWN, ANOTHER = "\udc00", "\udc01"
@@ -88,7 +91,7 @@ class Item(Place):
 
     def ceiling(self) -> int:
         plan, counts = self.after.plan, self.after.counts
-        return self.after.ceiling() + (FAR if plan.group.unique and not plan.apart.endless and counts.seen else 0)
+        return self.after.ceiling() + (FAR if plan.group.unique and not plan.apart.near and counts.seen else 0)
 
     @property
     def bans(self) -> int:
@@ -458,6 +461,34 @@ def many(place: Reading) -> bool:
     if (plain is not None and plain[1] > 2) or place.terminal.endless(place.state):
         return True
     return place.terminal.count(place.state, _MANY) >= _MANY
+
+
+def far(node: Node) -> bool:
+    """Say whether no number of bytes is known to be enough for a value, because what is in it must differ."""
+    found = node.__dict__.get("far")
+    if found is None:
+        node.__dict__["far"] = False  # a schema that contains itself
+        found = node.__dict__["far"] = any(plan.far() for plan in node.plans)
+    return bool(found)
+
+
+def near(node: Node) -> bool:
+    """Say whether few bytes get around values of a node that are taken: its strings have no gaps between lengths."""
+    found = node.__dict__.get("near")
+    if found is None:
+        found = node.__dict__["near"] = all(near_from(one) for one in node.readings)
+    return bool(found)
+
+
+@lru_cache(maxsize=4096)
+def near_from(place: Reading) -> bool:
+    """Say the same of a terminal."""
+    terminal, state = place.terminal, place.state
+    plain = terminal.plain(state)
+    if plain is not None or not isinstance(terminal, StringTerminal):
+        return True
+    rests = list(islice(terminal.completions(state), _SOME))
+    return len(rests) < _SOME or len(rests[-1]) <= len(rests[0]) + AVOIDING // 2
 
 
 @lru_cache(maxsize=8192)

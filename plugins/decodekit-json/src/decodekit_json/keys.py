@@ -17,6 +17,7 @@ from decodekit_json.expressions import Node as Expression
 from decodekit_json.groups import KeySet, Literal, Literals, ObjectGroup, StringGroup
 from decodekit_json.languages import is_empty
 from decodekit_json.located import Schema
+from decodekit_json.machine import Reading
 from decodekit_json.strings import string_terminal
 from decodekit_json.subsets import bits, subsets
 from decodekit_json.terminal import INFINITE, Terminal
@@ -58,6 +59,11 @@ class KeyClass:
         state = self.terminal.step(self.terminal.start(), _QUOTE)
         plain = None if state is None else self.terminal.plain(state)
         return plain is not None and plain[1] >= INFINITE >> 1
+
+    @cached_property
+    def near(self) -> bool:
+        """Say whether few bytes get around keys that are taken."""
+        return distinct.near_from(Reading(self.terminal, self.terminal.start()))
 
     def has(self, key: str) -> bool:
         """Say whether a key is one of them."""

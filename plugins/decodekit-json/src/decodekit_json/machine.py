@@ -327,7 +327,9 @@ class Value(Place):
         return self.node.distance
 
     def ceiling(self) -> int:
-        return self.node.distance + self.whitespace.slack
+        from decodekit_json.distinct import FAR, far
+
+        return self.node.distance + far(self.node) * FAR + self.whitespace.slack
 
     def due(self) -> int:
         return self.whitespace.due(self.gap, 0, False) if self.depth else -1

@@ -67,6 +67,10 @@ class TerminalPlan:
         """Give the nodes any value of which makes such a value longer: it has no parts."""
         return ()
 
+    def far(self) -> bool:
+        """Say whether no number of bytes is known to be enough, because parts must differ: it has none."""
+        return False
+
     def begin(self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace) -> Threads:
         """Give the threads after the first byte."""
         return begin_terminal(self.terminal, byte, below, text)

@@ -265,7 +265,24 @@ class ObjectPlan:
 
     def avoiding(self, progress: Progress) -> int:
         """Give how many bytes more are enough, because keys that must still come may be taken."""
-        return distinct.AVOIDING * max(self.group.low - progress.members, 0) if self.classes else 0
+        missing = max(self.group.low - progress.members, 0)
+        if self.far_inside or (not self._near and (missing or progress.free)):
+            return distinct.FAR
+        return distinct.AVOIDING * missing if self.classes else 0
+
+    def far(self) -> bool:
+        """Say whether no number of bytes is known to be enough, because keys, or what is in members, must differ."""
+        return (self.group.low > 0 and not self._near) or any(map(distinct.far, self.mandatory()))
+
+    @cached_property
+    def far_inside(self) -> bool:
+        """Say the same of what is in members that may come."""
+        values = [self.child(i) for i in range(len(self.names))] + [self.value_of(c) for c in self.classes]
+        return any(node.distance < INFINITE and distinct.far(node) for node in values)
+
+    @cached_property
+    def _near(self) -> bool:
+        return all(c.near for c in self.classes)
 
     def _needed(self, progress: Progress) -> int:
         """Give the named keys that must still come: the required ones, and what the written ones depend on."""

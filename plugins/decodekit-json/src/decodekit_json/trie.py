@@ -133,6 +133,14 @@ class VocabularyTrie:
             found = self._tokens_at[node] = tuple(self.order[start:end].tolist())
         return found
 
+    def longest_run(self, byte: int) -> int:
+        """Give the length of the longest token that is nothing but one byte, over and over."""
+        node, depth, found = 0, 0, 0
+        while byte in (children := self.children(node)):
+            node, depth = children[byte], depth + 1
+            found = depth if len(self.tokens_at(node)) else found
+        return found
+
     def after(self, nodes: Sequence[int] | Array, byte: int) -> Array:
         """Give the children of many nodes by one byte, shape [at most node]."""
         found = self._by_letter.get(byte)
