@@ -433,6 +433,15 @@ def test_lengths_put_limits_on_what_a_pattern_reads(pattern, seed, way):
             check(trie, terminal, state, b"a", exact_most=False, same_states=False)
 
 
+def test_a_string_with_limits_that_no_token_goes_on_in_leads_nowhere(way):
+    trie = trie_of(29, 60, pieces=(b"a", b"b"), longest=3)
+    terminal = string_terminal(patterns.search("^[a-zé]*-[0-9]*$"), 3, 9)
+    state = run(terminal, terminal.start(), b'"a-1')
+    assert terminal.limits(state) is not None
+    found = check(trie, terminal, state, b"a", exact_most=False, same_states=False)
+    assert list(found.targets()) == []
+
+
 def test_free_strings_of_different_terminals_share_a_mask():
     trie = trie_of(19, 800)
     one, two = string_terminal(ANYTHING, 0, 500), string_terminal(ANYTHING, 0, 400)

@@ -89,6 +89,8 @@ class Limited(Inside):
 
     def _targets(self) -> Targets:
         free, states, _ = self._cases
+        if not states:
+            return []
         order = np.argsort(free.case_of, kind="stable")
         groups = np.split(free.ids[order], np.cumsum(np.bincount(free.case_of))[:-1])
         return [(state, ids) for state, ids in zip(states, groups, strict=True) if state is not None]
