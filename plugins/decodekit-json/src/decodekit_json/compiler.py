@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from decodekit.errors import SchemaError, UnsupportedSchemaError
+from decodekit.schemas import SchemaLike, load_schema
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
 from decodekit_json.dialects import DRAFTS
@@ -126,7 +127,7 @@ KEPT = _Kept()
 
 
 def compile(
-    schema: Any,
+    schema: SchemaLike,
     vocabulary: Vocabulary,
     *,
     width: int | None = None,
@@ -142,7 +143,7 @@ def compile(
     """Compile a schema for a vocabulary; the same schema again gives what was compiled before.
 
     Args:
-        schema: A dict, true or false.
+        schema: What `json_schema` takes: a dict, true or false; JSON text; a path; a type that pydantic understands.
         vocabulary: The tokens.
         width: Width of the model's logits; by default the vocabulary's size.
         documents: Other schemas by URI, for `$ref`.
@@ -152,7 +153,7 @@ def compile(
         unsupported: "refuse" or "check".
         draft: The draft where the schema has no `$schema`, or one of which nothing is known.
         name: What to call it in messages.
-        parse: Turns a complete text into the result; by default `json.loads`.
+        parse: Turns a complete text into the result; by default the type does, or `json.loads`.
 
     Raises:
         SchemaError: For a schema that is not valid.
@@ -163,7 +164,10 @@ def compile(
         SchemaWarning: Of what the schema says and is not followed; once for each schema.
     """
     chosen = Options(key_order, whitespace, formats, unsupported, draft)
-    return compiled(schema, chosen, documents, vocabulary, vocabulary.size if width is None else width, name, parse)
+    loaded, read = load_schema(schema, name)
+    width = vocabulary.size if width is None else width
+    parse = parse or (None if read is json.loads else read)
+    return compiled(loaded, chosen, documents, vocabulary, width, name, parse)
 
 
 def compiled(
