@@ -1,9 +1,12 @@
 """What a user meets when a constraint is written wrongly: the place, the value, and what to write instead."""
 
+import json
 import re
 
 import pytest
+from pydantic import BaseModel
 
+import decodekit_json
 from decodekit import (
     Decoder,
     IncompatibleTechniquesError,
@@ -270,3 +273,22 @@ def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch):
     monkeypatch.setattr("huggingface_hub.get_session", Session)
     assert not commands._reaches_hub()
     assert Session.asked == 1
+
+
+def test_an_unsatisfiable_schema_is_one_json_object_too(capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(["explain-schema", '{"enum": []}', "--json"])
+    assert ended.value.code == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["refused"][0].startswith("unsatisfiable: ")
+    assert "enum" in told["refused"][0]
+    assert told["allowed"] == []
+
+
+def test_a_model_handed_to_compile_is_told_to_give_its_schema():
+    class Bear(BaseModel):
+        age: int
+
+    with pytest.raises(SchemaError, match="the schema is not JSON") as raised:
+        decodekit_json.compile(Bear, Vocabulary((b"1",)))
+    assert "model_json_schema()" in raised.value.hint

@@ -33,7 +33,7 @@ def explain_schema(
 
     from decodekit.errors import UnsatisfiableSchemaError
     from decodekit.schemas import load_schema
-    from decodekit_json.explain import explain
+    from decodekit_json.explain import Explanation, explain
     from decodekit_json.techniques import JSONSchema
 
     console = Console(highlight=False, markup=False)
@@ -49,7 +49,11 @@ def explain_schema(
     try:
         found = explain(technique.schema_, technique.options, technique.loaded_documents(), vocabulary)
     except UnsatisfiableSchemaError as error:
-        console.print(f"unsatisfiable: {error}", style="red", soft_wrap=True)
+        if as_json:
+            lines = _lines(Explanation(), "") | {"refused": [f"unsatisfiable: {error}"]}
+            print(json.dumps(lines, ensure_ascii=False))
+        else:
+            console.print(f"unsatisfiable: {error}", style="red", soft_wrap=True)
         raise typer.Exit(REFUSED) from None
     lines = _lines(found, "tokens" if tokenizer else "bytes")
     if as_json:
