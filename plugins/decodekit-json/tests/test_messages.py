@@ -4,9 +4,7 @@ import json
 import re
 
 import pytest
-from pydantic import BaseModel
 
-import decodekit_json
 from decodekit import (
     Decoder,
     IncompatibleTechniquesError,
@@ -283,12 +281,3 @@ def test_an_unsatisfiable_schema_is_one_json_object_too(capsys):
     assert told["refused"][0].startswith("unsatisfiable: ")
     assert "enum" in told["refused"][0]
     assert told["allowed"] == []
-
-
-def test_a_model_handed_to_compile_is_told_to_give_its_schema():
-    class Bear(BaseModel):
-        age: int
-
-    with pytest.raises(SchemaError, match="the schema is not JSON") as raised:
-        decodekit_json.compile(Bear, Vocabulary((b"1",)))
-    assert "model_json_schema()" in raised.value.hint

@@ -213,10 +213,7 @@ def _text(schema: Any, documents: Mapping[str, Any] | None, name: str) -> str:
             f"{name}: the schema nests too deeply", hint="fewer than about 100 schemas inside one another can be read"
         ) from None
     except (TypeError, ValueError) as error:
-        raise SchemaError(
-            f"{name}: the schema is not JSON: {error}",
-            hint="give a dict, True or False; a pydantic model's is Model.model_json_schema()",
-        ) from error
+        raise SchemaError(f"{name}: the schema is not JSON: {error}") from error
 
 
 __all__ = ["KEPT", "CompiledSchema", "KeyOrder", "Options", "compile", "compiled", "lower", "lowered"]
