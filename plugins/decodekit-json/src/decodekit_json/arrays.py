@@ -225,11 +225,23 @@ class ArrayPlan:
         return not closed and all(self.item(i).distance < INFINITE for i in range(self.fixed + 1))
 
     def holds(self) -> Iterator[Node]:
-        """Give the nodes any value of which may be the only item."""
+        """Give the nodes any value of which may be an item."""
         if self.group.high != 0:
             for node, after in self.choices(self.start):
-                if node.distance < INFINITE and not self._plain_remaining(after):
+                rest = self._plain_remaining(after)
+                if node.distance < INFINITE and (not rest or (rest < INFINITE and self._finds_others(node))):
                     yield node
+
+    def _finds_others(self, node: Node) -> bool:
+        """Say whether the items that must still come can be found, whatever the first one is."""
+        if self.group.contains:
+            return False
+        alike = all(self.item(i).canonical is node.canonical for i in range(min(self.group.low, self.fixed + 1)))
+        return not self.group.unique or (alike and distinct.some_values(node) >= self.group.low)
+
+    def some_values(self) -> int:
+        """Give a number of such arrays that there are at least."""
+        return 1
 
     def far(self) -> bool:
         """Say whether no number of bytes is known to be enough, because items, or what is in them, must differ."""

@@ -439,6 +439,15 @@ def endless(node: Node) -> bool:
     return bool(found)
 
 
+def some_values(node: Node) -> int:
+    """Give a number of values that a node has at least."""
+    return max((plan.some_values() for plan in node.plans if plan.least(_distance) < INFINITE), default=0)
+
+
+def _distance(node: Node) -> int:
+    return node.distance
+
+
 def _holds_itself(node: Node) -> bool:
     """Say whether values of a node can stand in longer ones, whichever they are; False past a bound."""
     pending: list[Node] = [node]

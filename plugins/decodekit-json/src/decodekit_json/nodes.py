@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Distances: TypeAlias = "Callable[[Node], int]"
 
+_SOME = 64
 MAX_NODES = 200_000
 """Most nodes that one schema may come to."""
 
@@ -66,6 +67,11 @@ class TerminalPlan:
     def holds(self) -> Iterable[Node]:
         """Give the nodes any value of which makes such a value longer: it has no parts."""
         return ()
+
+    def some_values(self) -> int:
+        """Give a number of such values that there are at least."""
+        start = self.terminal.start()
+        return 0 if start is None else self.terminal.count(start, _SOME)
 
     def far(self) -> bool:
         """Say whether no number of bytes is known to be enough, because parts must differ: it has none."""

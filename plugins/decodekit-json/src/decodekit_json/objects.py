@@ -270,6 +270,13 @@ class ObjectPlan:
             return distinct.FAR
         return distinct.AVOIDING * missing if self.classes else 0
 
+    def some_values(self) -> int:
+        """Give a number of such objects that there are at least: with each key that they may have or not."""
+        if not self.simple:
+            return 1
+        open_keys = [i for i in bits(self.open_keys(self.start) & ~self.required) if self.child(i).readings]
+        return 1 + sum(1 for i in open_keys if any(True for _ in self.going_on(self.start, i)))
+
     def far(self) -> bool:
         """Say whether no number of bytes is known to be enough, because keys, or what is in members, must differ."""
         return (self.group.low > 0 and not self._near) or any(map(distinct.far, self.mandatory()))
