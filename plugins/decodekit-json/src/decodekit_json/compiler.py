@@ -164,7 +164,7 @@ def compile(
         SchemaWarning: Of what the schema says and is not followed; once for each schema.
     """
     chosen = Options(key_order, whitespace, formats, unsupported, draft)
-    loaded, read = load_schema(schema, name)
+    loaded, read = (schema, json.loads) if isinstance(schema, list) else load_schema(schema, name)  # refused below
     width = vocabulary.size if width is None else width
     parse = parse or (None if read is json.loads else read)
     return compiled(loaded, chosen, documents, vocabulary, width, name, parse)

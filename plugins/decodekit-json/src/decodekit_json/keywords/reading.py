@@ -55,7 +55,9 @@ def exact(value: Any) -> Fraction:
     """Give a number of a document or schema exactly: a float means what it is written as."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise SchemaError(f"{value!r:.80} is not a number")
-    return number_range.exact(value)
+    if isinstance(value, int):
+        return Fraction(value)
+    return Fraction(Decimal(repr(value) if isinstance(value, float) else value))
 
 
 def number(schema: Schema, name: str) -> Fraction:
