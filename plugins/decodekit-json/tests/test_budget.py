@@ -301,6 +301,18 @@ SPARSE = [
     {"type": "array", "items": {"anyOf": [{"type": "null"}, {"type": "array", "minItems": 1, "items": THIN}]}},
     {"properties": {"a": THIN, "b": {"type": "null"}}, "additionalProperties": False, "type": "object"},
     {"anyOf": [{"type": "null"}, {"type": "object", "minProperties": 2, "propertyNames": FAR_APART}]},
+    {
+        "anyOf": [
+            {"type": "null"},
+            {
+                "type": "object",
+                "properties": {"b": {"items": {"$ref": "#"}, "minItems": 1, "type": "array"}},
+                "required": ["b"],
+                "additionalProperties": False,
+            },
+            {"type": "object", "properties": {"a": THIN}, "required": ["a"], "additionalProperties": False},
+        ]
+    },
 ]
 
 

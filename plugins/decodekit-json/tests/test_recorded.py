@@ -5,9 +5,10 @@ import random
 import numpy as np
 import pytest
 
-from decodekit.vocabulary import Vocabulary
 from decodekit_json import compile
 from decodekit_json.states import stepped
+
+from .pieces import vocabulary_of
 
 _PIECES = [
     '"',
@@ -53,16 +54,7 @@ _PIECES += [
     "{}",
 ]
 
-
-def _vocabulary() -> Vocabulary:
-    """Make tokens of several pieces, so that one token may write two items."""
-    rng = random.Random(0)
-    made = {"".join(rng.choices(_PIECES, k=rng.randint(1, 4))).encode() for _ in range(3000)}
-    singles = [bytes((byte,)) for byte in range(256)]
-    return Vocabulary([*singles, *sorted(made - set(singles)), None], (len(made | set(singles)),))
-
-
-VOCABULARY = _vocabulary()
+VOCABULARY = vocabulary_of(_PIECES, 3000, 0)
 UNIQUE = {"type": "array", "uniqueItems": True}
 CLOSED = {
     "type": "object",

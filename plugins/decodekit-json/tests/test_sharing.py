@@ -12,6 +12,8 @@ from decodekit_json.closers import endings, quoted
 from decodekit_json.states import stepped
 from decodekit_json.trie import VocabularyTrie
 
+from .pieces import vocabulary_of
+
 _CROSSING = re.compile(rb'[,{][ \n\t]*".', re.DOTALL)
 _PIECES = [
     '"',
@@ -55,17 +57,8 @@ _PIECES += [
     "{}",
 ]
 
-
-def _vocabulary() -> Vocabulary:
-    """Make tokens of several pieces, none of which goes on inside of a string behind a comma or an opening brace."""
-    rng = random.Random(1)
-    made = {"".join(rng.choices(_PIECES, k=rng.randint(1, 4))).encode() for _ in range(2500)}
-    singles = [bytes((byte,)) for byte in range(256)]
-    kept = sorted(raw for raw in made - set(singles) if not _CROSSING.search(raw))
-    return Vocabulary([*singles, *kept, None], (256 + len(kept),))
-
-
-VOCABULARY = _vocabulary()
+# None goes on inside of a string behind a comma or an opening brace.
+VOCABULARY = vocabulary_of(_PIECES, 2500, 1, without=_CROSSING.search)
 STRINGS = {"type": "array", "items": {"type": "string"}}
 SCHEMAS = {
     "anything": True,

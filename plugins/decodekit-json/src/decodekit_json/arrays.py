@@ -244,13 +244,13 @@ class ArrayPlan:
         return 1
 
     def far(self) -> bool:
-        """Say whether no number of bytes is known to be enough, because items, or what is in them, must differ."""
+        """Say whether no number of bytes is known to be enough, because items must differ; see `distinct.far`."""
         several = self.group.low > 1 or bool(self.group.contains)
-        return (self.group.unique and several and not self.apart.near) or self.far_inside
+        return self.group.unique and several and not self.apart.near
 
     @cached_property
     def far_inside(self) -> bool:
-        """Say the same of what is in the items that must come."""
+        """Say whether that is so of what must be in an item that must come."""
         return any(map(distinct.far, self.mandatory()))
 
     def endless(self) -> bool:

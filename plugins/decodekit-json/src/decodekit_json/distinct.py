@@ -473,11 +473,20 @@ def many(place: Reading) -> bool:
 
 
 def far(node: Node) -> bool:
-    """Say whether no number of bytes is known to be enough for a value, because what is in it must differ."""
+    """Say whether no number of bytes is known to be enough for a value, because what must be in it must differ."""
     found = node.__dict__.get("far")
     if found is None:
-        node.__dict__["far"] = False  # a schema that contains itself
-        found = node.__dict__["far"] = any(plan.far() for plan in node.plans)
+        pending: list[Node] = [node]
+        seen: set[Node] = {node}
+        found = False
+        while pending and not found:
+            for plan in pending.pop().plans:
+                found = found or plan.far()
+                fresh = {inner for inner in plan.mandatory() if inner.__dict__.get("far") is not False} - seen
+                seen.update(fresh)
+                pending += fresh
+        for one in [node] if found else seen:  # what is in a node without such parts has none either
+            one.__dict__["far"] = found
     return bool(found)
 
 

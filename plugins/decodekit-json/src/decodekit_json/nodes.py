@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 Distances: TypeAlias = "Callable[[Node], int]"
 
-_SOME = 64
+_MOST_COUNTED = 64
+"""Most values that are counted: arrays that must have more items that differ are not looked into."""
 MAX_NODES = 200_000
 """Most nodes that one schema may come to."""
 
@@ -71,7 +72,7 @@ class TerminalPlan:
     def some_values(self) -> int:
         """Give a number of such values that there are at least."""
         start = self.terminal.start()
-        return 0 if start is None else self.terminal.count(start, _SOME)
+        return 0 if start is None else self.terminal.count(start, _MOST_COUNTED)
 
     def far(self) -> bool:
         """Say whether no number of bytes is known to be enough, because parts must differ: it has none."""

@@ -278,12 +278,12 @@ class ObjectPlan:
         return 1 + sum(1 for i in open_keys if any(True for _ in self.going_on(self.start, i)))
 
     def far(self) -> bool:
-        """Say whether no number of bytes is known to be enough, because keys, or what is in members, must differ."""
-        return (self.group.low > 0 and not self._near) or any(map(distinct.far, self.mandatory()))
+        """Say whether no number of bytes is known to be enough, because keys must differ; see `distinct.far`."""
+        return self.group.low > 0 and not self._near
 
     @cached_property
     def far_inside(self) -> bool:
-        """Say the same of what is in members that may come."""
+        """Say whether that is so of what must be in a member that may come."""
         values = [self.child(i) for i in range(len(self.names))] + [self.value_of(c) for c in self.classes]
         return any(node.distance < INFINITE and distinct.far(node) for node in values)
 

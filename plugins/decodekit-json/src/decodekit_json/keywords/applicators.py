@@ -5,19 +5,9 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from decodekit_json.groups import (
-    Literal,
-)
-from decodekit_json.keywords.reading import (
-    subschema,
-    subschemas,
-)
-from decodekit_json.keywords.table import (
-    ALWAYS,
-    Alternatives,
-    Handler,
-    keyword,
-)
+from decodekit_json.groups import Literal
+from decodekit_json.keywords.reading import subschema, subschemas
+from decodekit_json.keywords.table import ALWAYS, Alternatives, Handler, keyword
 from decodekit_json.located import Schema
 
 if TYPE_CHECKING:

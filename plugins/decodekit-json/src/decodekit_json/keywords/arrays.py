@@ -5,22 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from decodekit.errors import SchemaError
-from decodekit_json.groups import (
-    ArrayGroup,
-    Contains,
-    Items,
-    Literals,
-)
-from decodekit_json.keywords.reading import (
-    subschema,
-    whole,
-)
-from decodekit_json.keywords.table import (
-    ALWAYS,
-    NEVER,
-    Alternatives,
-    keyword,
-)
+from decodekit_json.groups import ArrayGroup, Contains, Items, Literals
+from decodekit_json.keywords.reading import subschema, whole
+from decodekit_json.keywords.table import ALWAYS, NEVER, Alternatives, keyword
 from decodekit_json.located import Schema
 
 if TYPE_CHECKING:

@@ -6,28 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import patterns
-from decodekit_json.groups import (
-    KeySet,
-    Literal,
-    Literals,
-    ObjectGroup,
-    Rule,
-    Some,
-)
-from decodekit_json.keywords.reading import (
-    mapping,
-    strings,
-    subschema,
-)
-from decodekit_json.keywords.table import (
-    ALWAYS,
-    FALSE,
-    MAX_ALTERNATIVES,
-    MAX_DEPENDENT,
-    NEVER,
-    Alternatives,
-    keyword,
-)
+from decodekit_json.groups import KeySet, Literal, Literals, ObjectGroup, Rule, Some
+from decodekit_json.keywords.reading import mapping, strings, subschema
+from decodekit_json.keywords.table import ALWAYS, FALSE, MAX_ALTERNATIVES, MAX_DEPENDENT, NEVER, Alternatives, keyword
 from decodekit_json.located import Schema
 from decodekit_json.texts import found as matching
 

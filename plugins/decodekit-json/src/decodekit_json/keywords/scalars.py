@@ -9,22 +9,9 @@ from typing import TYPE_CHECKING, Any
 from decodekit.errors import SchemaError
 from decodekit_json import patterns
 from decodekit_json.formats import FORMATS
-from decodekit_json.groups import (
-    ArrayGroup,
-    ObjectGroup,
-    Pattern,
-    StringGroup,
-)
-from decodekit_json.keywords.reading import (
-    number,
-    whole,
-)
-from decodekit_json.keywords.table import (
-    ALWAYS,
-    NEVER,
-    Alternatives,
-    keyword,
-)
+from decodekit_json.groups import ArrayGroup, ObjectGroup, Pattern, StringGroup
+from decodekit_json.keywords.reading import number, whole
+from decodekit_json.keywords.table import ALWAYS, NEVER, Alternatives, keyword
 from decodekit_json.located import Schema
 from decodekit_json.number_range import NumberRange
 

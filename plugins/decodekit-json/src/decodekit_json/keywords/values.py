@@ -7,29 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import SchemaError
 from decodekit_json import number_range
-from decodekit_json.groups import (
-    ArrayGroup,
-    Items,
-    KeySet,
-    ObjectGroup,
-    PlainGroup,
-    Rule,
-    Some,
-    StringGroup,
-)
+from decodekit_json.groups import ArrayGroup, Items, KeySet, ObjectGroup, PlainGroup, Rule, Some, StringGroup
 from decodekit_json.keywords.objects import absent
-from decodekit_json.keywords.reading import (
-    names_type,
-    type_of,
-    types_of,
-)
-from decodekit_json.keywords.table import (
-    ALWAYS,
-    FALSE,
-    NEVER,
-    Alternatives,
-    keyword,
-)
+from decodekit_json.keywords.reading import names_type, type_of, types_of
+from decodekit_json.keywords.table import ALWAYS, FALSE, NEVER, Alternatives, keyword
 from decodekit_json.located import Schema
 from decodekit_json.number_range import NumberRange
 
