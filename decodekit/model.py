@@ -27,6 +27,9 @@ from decodekit.memory.uncached import UncachedMemory
 PATHS = ("slots", "hybrid", "level", "replay", "uncached")
 """From fast to slow; each model gets the first one that is right for it."""
 
+WITHOUT_SLOTS = ("replay", "uncached")
+"""Paths on which no layer is in slots, so that no KV cache backend is asked."""
+
 _Slots = TypeVar("_Slots", bound=SlotMemory)
 _LIMITS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
 
@@ -205,7 +208,9 @@ class CausalModel:
         if bounded:
             self.boundary = boundary_of(self.model)
         story: list[str] = []
-        makers = self._makers(stretched=check.view_length(self.config))
+        # Which path is right is asked of the model; what an approximate backend changes is measured afterwards.
+        backend = self.factory if self.exact else Slots()
+        makers = self._makers(check.stretching(backend), check.view_length(self.config))
         for path in [asked] if asked else self._candidates(bounded):
             rewinding = path in ("hybrid", "replay") or (path == "level" and bool(self.kinds.recurrent))
             found: dict[Feeding, float] = {}
@@ -221,12 +226,28 @@ class CausalModel:
             if found[self.feeding] <= (max(probe.tolerance, check.SCAN_TOLERANCE) if scans else probe.tolerance):
                 taken = story.pop(list(found).index(self.feeding) - len(found))
                 self.path, self.reason = path, self._because(taken, story, coupling)
+                self._hold_backend(probe)
                 return
         raise ModelError(
             f"no way to decode with {type(self.model).__name__} agrees with its own uncached forward pass "
             f"(tolerance {probe.tolerance}): {'; '.join(story)}",
             hint="choose another path" if asked else "a model adapter may be needed",
         )
+
+    def _hold_backend(self, probe: check.Probe) -> None:
+        """Refuse a backend that the path would leave unused, and say how far an approximate one is off."""
+        name = type(self.factory).__name__
+        if self.path in WITHOUT_SLOTS and not isinstance(self.factory, Slots):
+            raise ModelError(
+                f"{name} cannot hold what {type(self.model).__name__} remembers, which goes by {self.path!r}: "
+                f"{self.reason}",
+                hint="leave the KV cache option out for this model",
+            )
+        if not self.exact:
+            off, error = check.try_path(self._makers()[self.path], probe, self.device, limit=float("inf"))
+            if error or off == float("inf"):
+                raise ModelError(f"{name} does not run with {type(self.model).__name__}: {error or 'not a number'}")
+            self.notes.append(f"{name} keeps approximately what it is given: logits off by {off:.1e} of their spread")
 
     def _because(self, taken: str, others: list[str], coupling: float) -> str:
         parts = [f"agrees with the uncached forward pass ({taken})"]
@@ -255,10 +276,10 @@ class CausalModel:
             return ["replay", "uncached"]
         return ["hybrid" if self.kinds.recurrent else "slots", "level", "replay", "uncached"]
 
-    def _makers(self, stretched: int = 0) -> dict[str, Callable[[], Memory]]:
+    def _makers(self, factory: CacheFactory | None = None, stretched: int = 0) -> dict[str, Callable[[], Memory]]:
         """Give a way to make each kind of memory; for the check, with views of at least `stretched` keys."""
         kinds, caller, limit = self.kinds, self.caller, self.max_length
-        factory = check.stretching(self.factory) if stretched else self.factory
+        factory = factory or self.factory
 
         def slots(kind: type[_Slots]) -> _Slots:
             made = kind(caller, factory, layers=kinds.objects(), count=kinds.count, limit=limit)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int64
+from jaxtyping import Bool, Float, Int, Int8, Int64
 from torch import Tensor
 
-__all__ = ["Bool", "Float", "Int", "Int64", "PackedMask", "State", "Tensor", "TokenIds"]
+__all__ = ["Bool", "Float", "Int", "Int8", "Int64", "PackedMask", "State", "Tensor", "TokenIds"]
 
 State: TypeAlias = Any
 """What a plugin remembers about one row: an immutable value.

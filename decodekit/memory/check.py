@@ -148,13 +148,13 @@ def _off_at(caller: Caller, probe: Probe, rows: list[list[int]], positions: Tens
     return probe.off(logits, probe.truth[1])
 
 
-def trial(memory: Memory, probe: Probe, device: torch.device) -> float:
+def trial(memory: Memory, probe: Probe, device: torch.device, limit: float | None = None) -> float:
     """Take a memory through prompts, steps, drafts, a rewind and a fork, all ragged; give its worst deviation.
 
-    It ends at the first one that no rounding explains.
+    It ends at the first one beyond the limit, by default at the first that no rounding explains.
     """
     rows = [0, 1]
-    worst, limit = 0.0, max(probe.tolerance, SCAN_TOLERANCE)
+    worst, limit = 0.0, max(probe.tolerance, SCAN_TOLERANCE) if limit is None else limit
 
     def run(counts: list[int]) -> None:
         nonlocal worst
@@ -181,10 +181,12 @@ def trial(memory: Memory, probe: Probe, device: torch.device) -> float:
     return worst
 
 
-def try_path(make: Callable[[], Memory], probe: Probe, device: torch.device) -> tuple[float, str]:
+def try_path(
+    make: Callable[[], Memory], probe: Probe, device: torch.device, limit: float | None = None
+) -> tuple[float, str]:
     """Try a memory; give its deviation and, where it does not run at all, why."""
     try:
-        return trial(make(), probe, device), ""
+        return trial(make(), probe, device, limit), ""
     except Exception as error:  # whatever a foreign model raises means: not this path
         text = str(error).splitlines()[0][:100] if str(error) else ""
         return float("inf"), f"{type(error).__name__}: {text}"
