@@ -16,6 +16,7 @@ _OFFERS = {
     "decodekit-beam": "beam_search diverse_beam stochastic_beam beam_sample",
     "decodekit-consensus": "self_consistency best_of",
     "decodekit-guidance": "guidance contrastive dola contrastive_search",
+    "decodekit-kv-caches": "quantized_cache",
     "decodekit-lora": "lora",
     "decodekit-moe": "router_trace",
     "decodekit-observers": "record progress",

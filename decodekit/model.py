@@ -237,7 +237,8 @@ class CausalModel:
     def _hold_backend(self, probe: check.Probe) -> None:
         """Refuse a backend that the path would leave unused, and say how far an approximate one is off."""
         name = type(self.factory).__name__
-        if self.path in WITHOUT_SLOTS and not isinstance(self.factory, Slots):
+        left_out = self.path in WITHOUT_SLOTS and self.path != getattr(self.factory, "path", None)
+        if left_out and type(self.factory) is not Slots:
             raise ModelError(
                 f"{name} cannot hold what {type(self.model).__name__} remembers, which goes by {self.path!r}: "
                 f"{self.reason}",

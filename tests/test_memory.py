@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from typing import Any
 
 import pytest
@@ -111,6 +112,42 @@ def test_a_backend_decides_how_a_layer_is_stored_and_says_whether_it_is_exact():
     given = feed(memory, [[8], [9]])
     expected = torch.cat([truth(model.model, [*row, last])[-1:] for row, last in zip(rows, (8, 9), strict=True)])
     assert 0 < float((given - expected).abs().max()) < 0.05
+
+
+class CoarseLayer(SlotLayer):
+    exact = False
+
+    def write(self, keys, values, place):
+        super().write((keys * 8).round() / 8, values, place)
+
+
+class CoarseSlots:
+    exact = False
+
+    def __call__(self, layer):
+        return CoarseLayer()
+
+
+def test_an_approximate_backend_does_not_decide_the_path_and_its_deviation_is_told():
+    model = CausalModel.wrap(llama(), cache=CoarseSlots())
+    assert model.path == "slots"
+    (note,) = model.notes
+    assert re.fullmatch(r"CoarseSlots keeps approximately .*: logits off by \d\.\de[-+]\d+ of their spread", note)
+
+
+@pytest.mark.parametrize("path", ["replay", "uncached"])
+def test_a_backend_that_the_path_leaves_unused_is_refused(path):
+    with pytest.raises(ModelError, match=f"CoarseSlots cannot hold what LlamaForCausalLM remembers.*'{path}'"):
+        CausalModel.wrap(llama(), cache=CoarseSlots(), path=path)
+
+
+def test_a_backend_that_does_not_run_is_refused():
+    class Broken(CoarseSlots):
+        def __call__(self, layer):
+            raise RuntimeError("no room")
+
+    with pytest.raises(ModelError, match=r"Broken does not run with LlamaForCausalLM: RuntimeError: no room"):
+        CausalModel.wrap(llama(), cache=Broken())
 
 
 def test_a_runner_runs_every_forward_pass():
