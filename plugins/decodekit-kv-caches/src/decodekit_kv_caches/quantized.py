@@ -16,8 +16,8 @@ from decodekit.types import Float, Int8, Tensor
 class QuantizedCache(KVCache, name="quantized_cache", exact=False, source="KIVI, arXiv:2402.02750, per token"):
     """Keep keys and values in 8 or 4 bits: a quarter or an eighth of what float32 takes, plus the scales.
 
-    Each group of numbers of one token and head is kept as `round(x / scale)`, where the scale is max|x| / 127 or / 7; so
-    no number is off by more than half a scale. Rounding sees one token at a time (KIVI rounds keys over groups of
+    Each group of numbers of one token and head is kept as `round(x / scale)`, where the scale is max|x| / 127 or / 7,
+    so no number is off by more than half a scale. Rounding sees one token at a time (KIVI rounds keys over groups of
     tokens), and attention never sees a number that is not rounded, those of a new prompt included. So a row writes the
     text of a model with such keys and values, whatever batch, draft, beam or prefix its tokens came in by.
 
