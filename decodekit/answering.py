@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from operator import index
 
+from decodekit.completing import complete
 from decodekit.errors import GenerationError, blamed_on
 from decodekit.plan import name_of
 from decodekit.results import Completion, Result
@@ -95,6 +96,6 @@ def answered(groups: Sequence[Group], results: list[Result]) -> list[Result]:
 
 
 def _result(group: Group, rows: Sequence[Row]) -> Result:
-    samples = [row.completion() for row in rows]
+    samples = [complete(row) for row in rows]
     answer = samples[0] if samples else Completion("", [], [], [], [], "interrupted")
     return Result(answer, samples, group.plan.prompt, group.prompt_logprobs, group.plan.seed, group.stats)

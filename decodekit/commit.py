@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from decodekit.completing import complete, satisfies
 from decodekit.errors import blamed_on
 from decodekit.law import Law
 from decodekit.likelihood import Likelihood
@@ -141,7 +142,7 @@ def next_piece(row: Row) -> Piece:
     row.streamed, row.streamed_tokens = safe, len(row.tokens)
     tokens, reason = row.tokens[first:], row.finish_reason
     partial = _read_on(row, text[start:safe])
-    completion = row.completion() if reason else None
+    completion = complete(row) if reason else None
     return Piece(text[start:safe], tokens, row.group.index, row.sample, reason, partial, completion)
 
 
@@ -152,7 +153,7 @@ def _read_on(row: Row, text: str) -> Any:
         return None
     with blamed_on(plan.constraint_name):
         row.partial = row.partial.push(text) if text else row.partial
-        if row.finish_reason and row.cut is None and plan.constraint.is_complete(row.constraint):
+        if row.finish_reason and satisfies(row):
             row.partial = row.partial.end()
         return row.partial.value
 

@@ -18,6 +18,7 @@ from decodekit.admission import Admission
 from decodekit.answering import answered, ranked, results_of
 from decodekit.commit import Move, commit, next_piece
 from decodekit.companions import Companions, wide
+from decodekit.completing import complete
 from decodekit.deciding import decide
 from decodekit.drafting import Drafting
 from decodekit.errors import GenerationError, blamed_on
@@ -272,4 +273,4 @@ class Loop:
                 observer.on_step(step)
                 for row in rows:
                     if row.finish_reason:
-                        observer.on_finish(row.completion())
+                        observer.on_finish(complete(row))

@@ -218,6 +218,14 @@ class RequestPlan:
         with blamed_on(self.constraint_name):
             return self.constraint.advance(state, token)
 
+    def allows(self, state: State, remaining: int, token: int) -> bool:
+        """Say whether the constraint lets a token follow that ends no text; every token where there is none."""
+        if self.constraint is None:
+            return True
+        with blamed_on(self.constraint_name):
+            mask = self.constraint.mask(state, remaining)
+        return bool(int(mask[token >> 5]) >> (token & 31) & 1)
+
     @property
     def keeps_prefix(self) -> bool:
         """Whether samples bring what the model remembers; not where a hook changed what it computes."""

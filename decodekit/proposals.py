@@ -10,11 +10,8 @@ import torch
 
 from decodekit.errors import GenerationError
 from decodekit.law import Law, concat
-from decodekit.pipeline import with_end_tokens
-from decodekit.plan import RequestPlan
 from decodekit.rows import Row
 from decodekit.techniques import Draft
-from decodekit.types import State
 
 
 def trim(row: Row, before: Draft, proposal: Draft, limit: int, vocab_size: int, device: torch.device) -> Draft:
@@ -41,7 +38,7 @@ def trim(row: Row, before: Draft, proposal: Draft, limit: int, vocab_size: int, 
         if not 0 <= token < vocab_size:
             break
         remaining = row.remaining - len(before.tokens) - len(kept)
-        barred = token in plan.end_tokens or not _allows(plan, state, remaining, token)
+        barred = token in plan.end_tokens or not plan.allows(state, remaining, token)
         after = state if barred else plan.advance_constraint(state, token)
         stuck = barred or plan.only_ends(after, remaining - 1)
         if stuck and (proposal.law is None or plan.search is not None):
@@ -82,13 +79,6 @@ def _check(law: Law, count: int, tokens: Sequence[int], device: torch.device) ->
     weights = law.logits_at(range(len(tokens)), tokens)
     if not all(-math.inf < weight < math.inf for weight in weights):
         raise GenerationError(f"drafted {list(tokens)}, whose weights in their own law are {weights}")
-
-
-def _allows(plan: RequestPlan, state: State, remaining: int, token: int) -> bool:
-    if plan.constraint is None:
-        return True
-    mask = with_end_tokens(plan, state, remaining)
-    return bool(int(mask[token >> 5]) >> (token & 31) & 1)
 
 
 def join(first: Draft, second: Draft, vocab_size: int) -> Draft:

@@ -240,6 +240,8 @@ def _are_fields(value: Mapping[Any, Any], names: set[str], required: set[str]) -
 
 def _are_misspelt(value: Mapping[Any, Any], fields: set[str]) -> bool:
     """Say whether keys were meant as fields: some of them are, or all are near one."""
+    if not value:
+        return False
     unknown = [str(key) for key in value if key not in fields]
     return len(unknown) < len(value) or all(difflib.get_close_matches(key, fields, n=1) for key in unknown)
 

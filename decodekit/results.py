@@ -24,8 +24,8 @@ class Completion:
         finish_reason: "eos", "stop" (stop string, token or callable), "length", "constraint" (the constraint is
             complete and allows nothing more), "time", "interrupted", "error", or the name of a stop condition.
         parsed: The typed result of a constraint, or None.
-        parse_error: Why there is none although there is a constraint: the text was cut before it was complete, or a
-            validator refused it.
+        parse_error: Why there is none although there is a constraint: the text ended, or was cut by a stop string,
+            before it was complete, or a validator refused it.
         score: Score of a search, or None.
         sample: Index of the sample in its request.
         details: What an aggregator adds.

@@ -14,15 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
 from decodekit.errors import GenerationError, PluginWarning, blamed_on
-from decodekit.faults import explain
 from decodekit.memory.watch import Block, cut
 from decodekit.plan import RequestPlan, name_of
 from decodekit.positions import Positions
 from decodekit.prefix import Prefix
-from decodekit.results import Completion, Stats
+from decodekit.results import Stats
 from decodekit.rng import Draws
 from decodekit.techniques import PartialParser
 from decodekit.types import Int64, State, Tensor
@@ -206,34 +204,6 @@ class Row:
         if self.text is None:
             return ""
         return self.text.text[: self.cut] if self.cut is not None else self.text.flush().text
-
-    def completion(self) -> Completion:
-        """Give the row as a result."""
-        plan = self.group.plan
-        text = self.visible_text()
-        parsed, parse_error = None, None
-        if plan.constraint is not None and plan.constraint.is_complete(self.constraint):
-            try:
-                parsed = plan.constraint.parse(text)
-            except ValidationError as error:
-                parse_error = explain(error, plan.constraint_name)
-            except Exception as error:  # a validator written in Python may want more than the schema says
-                parse_error = f"{type(error).__name__}: {error}"
-        elif plan.constraint is not None:
-            parse_error = f"the text ended before {plan.constraint_name} was complete"
-        return Completion(
-            text,
-            self.tokens[len(plan.prompt) :],
-            self.logprobs,
-            self.target_logprobs,
-            self.top_logprobs,
-            self.finish_reason or "interrupted",
-            parsed,
-            parse_error,
-            self.score if plan.search is not None else None,
-            self.sample,
-            prefix=self.kept,
-        )
 
 
 def place_of(rows: Sequence[Row]) -> str:

@@ -111,7 +111,7 @@ class Vocabulary:
         """Give the empty text, to be pushed tokens."""
         return TextState(self)
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str | bytes) -> list[int]:
         """Turn text into one token per UTF-8 byte.
 
         Raises:
@@ -119,7 +119,7 @@ class Vocabulary:
         """
         singles = self._singles
         try:
-            return [singles[byte] for byte in text.encode()]
+            return [singles[byte] for byte in (text.encode() if isinstance(text, str) else text)]
         except KeyError as error:
             raise PromptError(
                 f"the vocabulary has no token for the single byte {error.args[0]:#04x}",
