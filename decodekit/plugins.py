@@ -6,7 +6,6 @@ One broken plugin warns and stops nobody else. `DECODEKIT_DISABLE=a,b` blocks pl
 
 from __future__ import annotations
 
-import difflib
 import os
 import warnings
 from collections.abc import Iterable, Iterator
@@ -21,6 +20,7 @@ import pluggy
 from decodekit import hookspecs
 from decodekit.catalogue import FIRST_PARTY
 from decodekit.errors import PluginError, PluginWarning, UnknownTechniqueError
+from decodekit.suggesting import suggest
 from decodekit.techniques import ROLES, Command, Technique
 
 GROUP = "decodekit"
@@ -47,24 +47,6 @@ HOOK_ROLES: dict[str, type[Technique]] = {
         ROLES,
         strict=True,
     )
-}
-
-
-_OF_THE_DECODER = ("max_rows",)
-"""What people look for beside a prompt, and what is said once per decoder."""
-
-_THEIR_NAMES = {
-    "do_sample": "multinomial=True, or any of temperature, top_k, top_p, …",
-    "num_beams": "beam_search",
-    "num_return_sequences": "n",
-    "max_length": "max_new_tokens, which does not count the prompt,",
-    "min_length": "min_new_tokens, which does not count the prompt,",
-    "stop_strings": "stop",
-    "eos_token_id": "stop_tokens",
-    "streamer": "Decoder.stream",
-    "guidance_scale": "guidance",
-    "prompt_lookup_num_tokens": "prompt_lookup",
-    "assistant_model": "draft_model",
 }
 
 
@@ -169,7 +151,10 @@ class Plugins:
                 hint=f"pip install {distribution}"
                 + (f" (or lift DECODEKIT_DISABLE={','.join(sorted(self.disabled))})" if self.disabled else ""),
             )
-        raise UnknownTechniqueError(f"unknown technique or option {name!r}", hint=self._nearest(name))
+        from decodekit.request import OPTION_NAMES
+
+        kinds = {known: offer.item for known, offer in self.techniques.items()}
+        raise UnknownTechniqueError(f"unknown technique or option {name!r}", hint=suggest(name, kinds, OPTION_NAMES))
 
     def of_role(self, role: type[Technique]) -> list[Offer]:
         """List the offers of one role, by name."""
@@ -208,23 +193,6 @@ class Plugins:
                     hint=f"uninstall one, or set DECODEKIT_DISABLE={other.origin.plugin} or {offer.origin.plugin}",
                 )
             seen[command, offer.name] = offer
-
-    def _nearest(self, name: str) -> str:
-        from decodekit.request import OPTION_NAMES
-
-        if name in _THEIR_NAMES:
-            ours = _THEIR_NAMES[name]
-            missing = ours not in self.techniques and ours in FIRST_PARTY
-            install = f" (pip install {FIRST_PARTY[ours]})" if missing else ""
-            return f"what transformers calls {name} is {ours} here{install}"
-        known = [*self.techniques, *FIRST_PARTY, *OPTION_NAMES, *_OF_THE_DECODER]
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        if not close:
-            return "`decodekit plugins` lists what is installed"
-        if close[0] in _OF_THE_DECODER:
-            return f"did you mean {close[0]!r}, which belongs to the decoder: Decoder(…, {close[0]}=…)?"
-        missing = close[0] not in self.techniques and close[0] in FIRST_PARTY
-        return f"did you mean {close[0]!r}?" + (f" (pip install {FIRST_PARTY[close[0]]})" if missing else "")
 
 
 @cache

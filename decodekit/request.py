@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from decodekit.catalogue import FIRST_PARTY
 from decodekit.checked import Checked
 from decodekit.errors import PromptError, RequestError
 from decodekit.techniques import ROLES, Technique
@@ -57,6 +58,22 @@ class Request(Checked):
     prompt_logprobs: bool = False
     prefix: Any = None
     keep_prefix: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_flat_names(cls, given: Any) -> Any:
+        flat = [name for name in given if name in FIRST_PARTY] if isinstance(given, Mapping) else []
+        if flat:
+            raise RequestError(
+                f"request: {flat[0]!r} is a technique, which a Request takes as an object, not by its name",
+                hint=f"Request(prompt, [TopP(0.9)]), or decoder.request(prompt, {flat[0]}=…), which takes names too",
+            )
+        return given
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _prompt(cls, value: Any) -> Any:
+        return as_prompt(value)
 
     @field_validator("stop", "stop_tokens", mode="before")
     @classmethod
@@ -145,7 +162,7 @@ def make_request(
         kind = registry.technique(name)
         if value is not None and value is not False:
             chosen.append(_from_flat(kind, value))
-    return Request(prompt=as_prompt(prompt), techniques=tuple(chosen), **plain)
+    return Request(prompt=prompt, techniques=tuple(chosen), **plain)
 
 
 def check_techniques(techniques: Any) -> list[Technique]:
@@ -246,7 +263,7 @@ def _are_misspelt(value: Mapping[Any, Any], fields: set[str]) -> bool:
     return len(unknown) < len(value) or all(difflib.get_close_matches(key, fields, n=1) for key in unknown)
 
 
-def _make(cls: type[Technique], call: Callable[[type[Technique]], Technique]) -> Technique:
+def _make(cls: type[Technique], call: Callable[[Any], Technique]) -> Technique:
     try:
         return call(cls)
     except TypeError as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_origin
 
-from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, PlainSerializer, TypeAdapter
 
 from decodekit.errors import SchemaError
 
@@ -20,9 +21,20 @@ _BEGINNINGS, _WORDS = ("{", "[", '"'), ("true", "false", "null")
 
 
 def _something(value: Any) -> Any:
+    if isinstance(value, list | tuple) and value and all(_is_type(each) for each in value):
+        names = [getattr(each, "__name__", "") or str(each) for each in value]
+        raise SchemaError(
+            f"a list of types is no schema: {', '.join(names)}",
+            hint=f"{' | '.join(names)} is one of them, list[{names[0]}] a list of them; "
+            f"tool_calls=[{', '.join(names)}] are calls of functions",
+        )
     if value is None or (isinstance(value, int | float | list | tuple | set) and not isinstance(value, bool)):
         raise ValueError("a schema is a dict, JSON text, a path, or a type that pydantic understands")
     return value
+
+
+def _is_type(value: Any) -> bool:
+    return isinstance(value, type) or get_origin(value) is not None
 
 
 def _as_json(value: Any) -> Any:
@@ -82,7 +94,7 @@ def _lower(message: str) -> str:
 
 def _first_line(error: Exception) -> str:
     """Give what pydantic says, without its advice to authors of types."""
-    return str(error).partition("\n")[0][:200]
+    return _lower(str(error).partition("\n")[0].partition(". Set `")[0][:200])
 
 
 def _adapter(source: Any, what: str) -> TypeAdapter[Any]:
@@ -92,6 +104,9 @@ def _adapter(source: Any, what: str) -> TypeAdapter[Any]:
         except TypeError:  # a type that has no hash
             return TypeAdapter(source)
     except Exception as error:
+        if isinstance(source, BaseModel) or is_dataclass(source):
+            hint = f"give its type: {type(source).__name__}"
+            raise SchemaError(f"{what}: {source!r:.80} is a value, not a schema", hint=hint) from error
         raise SchemaError(f"{what}: {source!r:.80} is not a schema: {_first_line(error)}", hint=_HINT) from error
 
 

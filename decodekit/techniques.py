@@ -11,11 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, PrivateAttr
-
-from decodekit.checked import Checked, CheckedMeta
+from decodekit.checked import Checked
 from decodekit.types import Int64, PackedMask, State, Tensor, TokenIds
 
 if TYPE_CHECKING:
@@ -70,12 +68,7 @@ class BuildContext:
         return encode_prompt(prompt, self.tokenizer or self.vocabulary, self.vocab_size, what)
 
 
-@dataclass_transform(kw_only_default=False, frozen_default=True, field_specifiers=(Field, PrivateAttr))
-class TechniqueMeta(CheckedMeta):
-    """Tells type checkers that fields may be given in order: `TopP(0.9)`."""
-
-
-class Technique(Checked, metaclass=TechniqueMeta):
+class Technique(Checked):
     """Base of all techniques: parameters as fields, declarations as class keywords.
 
     Declarations (`class MinP(LogitsProcessor, name="min_p", stage=Stage.TRUNCATION)`) are class attributes that
@@ -109,12 +102,6 @@ class Technique(Checked, metaclass=TechniqueMeta):
     @classmethod
     def __pydantic_init_subclass__(cls, **declarations: Any) -> None:
         super().__pydantic_init_subclass__()
-
-    def __init__(self, *args: Any, **fields: Any) -> None:
-        names = list(type(self).model_fields)
-        if len(args) > len(names):
-            raise TypeError(f"{type(self).__name__} takes at most {len(names)} arguments, got {len(args)}")
-        super().__init__(**dict(zip(names, args, strict=False)), **fields)
 
     def build(self, context: BuildContext) -> Any:
         """Make the working piece for one request; by default the technique itself."""

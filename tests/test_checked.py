@@ -2,7 +2,7 @@
 
 import pytest
 
-from decodekit import Request, RequestError
+from decodekit import PromptError, Request, RequestError
 from decodekit.plugins import plugins
 
 TECHNIQUES = sorted(plugins().techniques)
@@ -31,3 +31,34 @@ def test_a_request_says_it_as_techniques_do():
     assert "did you mean 'max_new_tokens'" in refused.value.hint
     with pytest.raises(RequestError, match=r"^request: n: 0 is not greater than or equal to 1"):
         Request(prompt="a", n=0)
+
+
+def test_fields_are_given_in_order_or_by_name_and_once():
+    top_p = plugins().techniques["top_p"].item
+    assert Request("a", [top_p(0.9)]) == Request(prompt="a", techniques=(top_p(p=0.9),))
+    assert Request([1, 2]).prompt == (1, 2)
+    with pytest.raises(RequestError, match=r"^request: prompt given in order and by name as well"):
+        Request("a", prompt="b")
+    schema = plugins().techniques["json_schema"].item
+    with pytest.raises(RequestError, match=r"^json_schema: schema given in order and by name as well"):
+        schema({}, schema_={})
+    with pytest.raises(RequestError, match=r"^top_p: 2 values, and there are 1 fields") as refused:
+        top_p(0.9, 1)
+    assert refused.value.hint == "its fields are p"
+
+
+def test_a_request_takes_the_prompts_that_a_decoder_takes():
+    with pytest.raises(PromptError, match=r"^a prompt is text, got bytes") as refused:
+        Request(b"a")
+    assert refused.value.hint == "decode it first"
+    with pytest.raises(RequestError, match=r"^'top_p' is not a technique") as refused:
+        Request("a", ["top_p"])
+    assert refused.value.hint
+
+
+def test_a_request_says_how_techniques_are_given_to_it():
+    with pytest.raises(
+        RequestError, match=r"^request: 'top_p' is a technique, which a Request takes as an object"
+    ) as no:
+        Request("a", top_p=0.9)
+    assert "decoder.request(prompt, top_p=…)" in no.value.hint

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from pydantic import BaseModel
 
 from decodekit import (
     Decoder,
@@ -43,8 +44,8 @@ from decodekit_json.compiler import Options, lower
         ({"grammar": {"grammar": 'start: "a"', "start": 5}}, "grammar: start: 5 is not text", None),
         ({"regex": 5}, "regex: pattern: 5 is not text", 'regex="[0-9]+"'),
         ({"json_schema": 5}, r"json_schema: schema: a schema is a dict.*\(got 5\)", 'json_schema={"type": "object"}'),
-        ({"json": {"x": 1}}, r"json: whitespace: \{'x': 1\} is not 'flexible' or 'compact' and", "json=True; a schema"),
-        ({"json": {"whitespace": 9}}, "whitespace: 9 is not .*and is not less than or equal to 8", "json=True"),
+        ({"json": {"x": 1}}, r"json: whitespace: it is .* \(got \{'x': 1\}\)", "json=True; a schema"),
+        ({"json": {"whitespace": 9}}, r"whitespace: it is .* or a whole number from 0 to 8 \(got 9\)", "json=True"),
         ({"json_schema": {"schema": {}, "key_order": "x"}}, "key_order: 'x' is not 'schema' or 'any'", None),
         ({"tool_calls": 5}, "tool_calls: tools: 5 is not a list", "tool_calls=[{"),
         ({"tool_calls": [5]}, "tool_calls: tools.0: 5 is not a dict", "tool_calls=[{"),
@@ -72,7 +73,11 @@ def test_a_field_that_does_not_fit_is_named_with_its_value_and_an_example(asked,
             "did you mean 'whitespace'",
         ),
         (lambda: JSONSchema(shcema={}), "json_schema: there is no field 'shcema'; schema is", "did you mean 'schema'"),
-        (lambda: JSONSchema({}, whitespace="compct"), "whitespace: 'compct' is not 'flexible' or 'compact'", None),
+        (
+            lambda: JSONSchema({}, whitespace="compct"),
+            r"whitespace: it is 'flexible', 'compact' or .* \(got 'compct'\)",
+            None,
+        ),
         (lambda: JSONSchema({}, draft="3"), "json_schema: draft: '3' is not '4', '6', '7', '2019-09' or", None),
         (lambda: JSONSchema({}, after=""), "json_schema: after: '' is empty", None),
         (lambda: AnyJSON(partial_string=True), "json: there is no field 'partial_string'", "did you mean 'partial_str"),
@@ -281,3 +286,44 @@ def test_an_unsatisfiable_schema_is_one_json_object_too(capsys):
     assert told["refused"][0].startswith("unsatisfiable: ")
     assert "enum" in told["refused"][0]
     assert told["allowed"] == []
+
+
+class Cat(BaseModel):
+    lives: int
+
+
+class Dog(BaseModel):
+    bones: int
+
+
+def test_a_list_of_types_is_told_what_stands_for_several():
+    with pytest.raises(SchemaError, match=r"^a list of types is no schema: Cat, Dog") as refused:
+        JSONSchema([Cat, Dog])
+    assert (
+        refused.value.hint
+        == "Cat | Dog is one of them, list[Cat] a list of them; tool_calls=[Cat, Dog] are calls of functions"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (Cat | Dog, '{"bones": 3}', Dog(bones=3)),
+        (Cat | Dog, '{"lives": 7}', Cat(lives=7)),
+        (list[Cat], '[{"lives": 7}, {"lives": 9}]', [Cat(lives=7), Cat(lives=9)]),
+    ],
+)
+def test_unions_and_lists_of_types_are_schemas(kind, text, value):
+    built = JSONSchema(kind).build(toy_context(vocabulary=Vocabulary.from_bytes(), max_new_tokens=60))
+    state = built.start()
+    for byte in text.encode():
+        assert built.mask(state, 60)[byte >> 5] >> (byte & 31) & 1
+        state = built.advance(state, byte)
+    assert built.is_complete(state)
+    assert built.parse(text) == value
+
+
+def test_a_value_of_a_type_is_told_to_be_none():
+    with pytest.raises(SchemaError, match=r"json_schema: Cat\(lives=7\) is a value, not a schema") as refused:
+        JSONSchema(Cat(lives=7)).build(toy_context(vocabulary=Vocabulary.from_bytes(), max_new_tokens=60))
+    assert refused.value.hint == "give its type: Cat"

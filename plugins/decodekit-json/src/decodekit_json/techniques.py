@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from decodekit.errors import SchemaError
 from decodekit.partial_json import PartialJSON
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from decodekit_json.requested import Requested
     from decodekit_json.sources import SchemaSource, Source
 
-Whitespace = Literal["flexible", "compact"] | Annotated[int, Field(ge=0, le=8, strict=True)]
+_MOST_SPACES = 8
+
+
+def _whitespace(value: Any) -> Any:
+    if value not in ("flexible", "compact") and not (type(value) is int and 0 <= value <= _MOST_SPACES):
+        raise ValueError(f"it is 'flexible', 'compact' or a whole number from 0 to {_MOST_SPACES}")
+    return value
+
+
+Whitespace = Annotated[Literal["flexible", "compact"] | int, BeforeValidator(_whitespace)]
 Trigger = Annotated[str | None, Field(min_length=1)]
 """Up to where a text is free; None where it is not."""
 
