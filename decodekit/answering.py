@@ -13,8 +13,8 @@ from decodekit.results import Completion, Result
 from decodekit.rows import Group, Row
 
 
-def ranked(group: Group, running: Sequence[Row]) -> list[Row]:
-    """Give the rows that answer a request, in the order of its result.
+def rank_rows(group: Group, running: Sequence[Row]) -> list[Row]:
+    """Put the rows that answer a request in the order of its result; those of a search get their places as numbers.
 
     Args:
         group: The request.
@@ -29,18 +29,22 @@ def ranked(group: Group, running: Sequence[Row]) -> list[Row]:
     if group.plan.search is None:
         return sorted([*group.finished, *live], key=lambda row: row.sample)
     rows = group.finished or live
-    if group.error is not None:
-        order = sorted(range(len(rows)), key=lambda i: -rows[i].score)
-    else:
-        with blamed_on(name_of(group.plan.search)):
-            given = group.plan.search.rank([row.score for row in rows], [row.new_tokens for row in rows])
-            order = [index(place) for place in given]
-            if sorted(order) != list(range(len(rows))):
-                raise ValueError(f"it ranked {len(rows)} texts as {order}, and each has one place")
-    best = [rows[i] for i in order]
+    best = [rows[i] for i in _order_of(group, rows)]
     for place, row in enumerate(best):
         row.sample = place
     return best[: group.plan.request.n]
+
+
+def _order_of(group: Group, rows: Sequence[Row]) -> list[int]:
+    """Give the places of a search's rows, the best first."""
+    if group.error is not None:
+        return sorted(range(len(rows)), key=lambda i: -rows[i].score)
+    with blamed_on(name_of(group.plan.search)):
+        given = group.plan.search.rank([row.score for row in rows], [row.new_tokens for row in rows])
+        order = [index(place) for place in given]
+        if sorted(order) != list(range(len(rows))):
+            raise ValueError(f"it ranked {len(rows)} texts as {order}, and each has one place")
+    return order
 
 
 def results_of(groups: Sequence[Group], running: Sequence[Row], unfinished: str) -> list[Result]:
@@ -60,7 +64,7 @@ def results_of(groups: Sequence[Group], running: Sequence[Row], unfinished: str)
     fault: GenerationError | None = None
     for group in groups:
         try:
-            rows = ranked(group, running)
+            rows = rank_rows(group, running)
         except GenerationError as error:
             fault, rows = error, group.finished
         results.append(_result(group, rows))

@@ -142,7 +142,10 @@ class Drafting:
             context = hook.companion.model.max_length
             if context is not None:
                 prompt = row.group.plan.prompt if hook.companion.prompt is None else hook.companion.prompt
-                room = min(room, context - len(prompt) - row.new_tokens - drafted)
+                left = context - len(prompt) - row.new_tokens
+                if left <= 0 < room:
+                    row.group.warn(_too_long(hook.name, context))
+                room = min(room, left - drafted)
         return room
 
     def _view(self, wave: Sequence[int], track: Track) -> DraftView:
@@ -153,6 +156,13 @@ class Drafting:
         row = self.rows.items[r]
         row.drafters = (*row.drafters[:link], BROKEN, *row.drafters[link + 1 :])
         row.group.leave_out(row.group.plan.drafters[link], str(error))
+
+
+def _too_long(name: str, context: int) -> str:
+    return (
+        f"drafter {name!r} has nothing more to propose: its model's context is {context} tokens, the text is longer "
+        "(the text is the same without it)"
+    )
 
 
 class DraftView:

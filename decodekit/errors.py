@@ -152,7 +152,7 @@ class GenerationInterrupted(KeyboardInterrupt):
 
 
 class PluginWarning(UserWarning):
-    """A plugin was left out because it does not load."""
+    """A plugin was left out because it does not load, or a drafter because it failed or reads no further."""
 
 
 class SchemaWarning(UserWarning):

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from decodekit.admission import Admission
-from decodekit.answering import answered, ranked, results_of
+from decodekit.answering import answered, rank_rows, results_of
 from decodekit.commit import Move, commit, next_piece
 from decodekit.companions import Companions, wide
 from decodekit.completing import complete
@@ -245,11 +245,11 @@ class Loop:
             if number not in running and not group.waiting:
                 group.close()
             if group.plan.observers:
-                self._observe(group, rows if group.error is None else ranked(group, self.rows.items))
+                self._observe(group, rows if group.error is None else rank_rows(group, self.rows.items))
             if self.streaming and group.plan.search is None:
                 self.pieces += [next_piece(row) for row in rows]
             elif self.streaming and group.done:
-                self.pieces += [next_piece(row) for row in ranked(group, self.rows.items)]
+                self.pieces += [next_piece(row) for row in rank_rows(group, self.rows.items)]
 
     def _stop_late(self) -> None:
         if not self.timed:

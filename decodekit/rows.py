@@ -109,10 +109,13 @@ class Group:
     def leave_out(self, drafter: Any, what: str) -> None:
         """Count a drafter that failed in a row, and warn where no other row has done so in the same words."""
         self.stats.failed_drafters += 1
-        message = f"drafter {name_of(drafter)!r} is left out from here on, the text is the same without it ({what})"
+        self.warn(f"drafter {name_of(drafter)!r} is left out from here on, the text is the same without it ({what})")
+
+    def warn(self, message: str) -> None:
+        """Warn where nothing in the run was warned about in the same words."""
         if message not in self.warned:
             self.warned.add(message)
-            warnings.warn(message, PluginWarning, stacklevel=3)
+            warnings.warn(message, PluginWarning, stacklevel=4)
 
     @property
     def deadline(self) -> float:

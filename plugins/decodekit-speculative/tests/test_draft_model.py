@@ -4,7 +4,7 @@ import pytest
 import torch
 import transformers as hf
 
-from decodekit import Decoder, RequestError, Vocabulary
+from decodekit import Decoder, PluginWarning, RequestError, Vocabulary
 from decodekit.assembly import assemble
 from decodekit.errors import IncompatibleTechniquesError
 from decodekit.testing import ModelHookLaws, tiny_llama
@@ -177,11 +177,15 @@ def test_nothing_is_drafted_behind_a_text_that_can_only_end(constraint, choice):
 def test_a_draft_model_with_a_shorter_context_helps_as_far_as_it_goes(decoder):
     short = tiny_llama(VOCAB, seed=5, initializer_range=0.5, max_position_embeddings=12)
     plain = decoder.generate(PROMPTS, max_new_tokens=LIMIT)
-    drafted = decoder.generate(PROMPTS, max_new_tokens=LIMIT, draft_model=short)
+    told = "^drafter 'draft_model' has nothing more to propose: its model's context is 12 tokens"
+    with pytest.warns(PluginWarning, match=told) as given:
+        drafted = decoder.generate(PROMPTS, max_new_tokens=LIMIT, draft_model=short)
+    assert len(given) == 1
     assert everything(drafted) == everything(plain)
     drafts = [result.stats.drafted_tokens for result in drafted]
     assert drafts[2] > drafts[0] > drafts[1] > 0
-    beyond = decoder.generate([1] * 13, max_new_tokens=4, draft_model=short)
+    with pytest.warns(PluginWarning, match=told):
+        beyond = decoder.generate([1] * 13, max_new_tokens=4, draft_model=short)
     assert beyond.tokens == decoder.generate([1] * 13, max_new_tokens=4).tokens
     assert beyond.stats.drafted_tokens == 0
 
