@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -13,7 +13,7 @@ from decodekit.checked import Checked
 from decodekit.errors import SchemaError
 from decodekit.schemas import Parse, SchemaLike, load_schema
 from decodekit.techniques import BuildContext, CompiledConstraint, Constraint
-from decodekit_json.techniques import Trigger, Whitespace, asserts_formats, build, is_type
+from decodekit_json.techniques import Formats, KeyOrder, Trigger, Whitespace, asserts_formats, build, is_type
 
 if TYPE_CHECKING:
     from decodekit_json.embedded import TagSource
@@ -103,8 +103,8 @@ class StructuralTag(
     max_calls: int | None = Field(default=None, ge=1)
     after: Trigger = None
     whitespace: Whitespace = "flexible"
-    key_order: Literal["schema", "any"] = "schema"
-    formats: Literal["assert", "annotate"] | None = None
+    key_order: KeyOrder = "schema"
+    formats: Formats = None
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -144,8 +144,8 @@ class ToolCalls(
     max_calls: int | None = Field(default=None, ge=1)
     after: Trigger = None
     whitespace: Whitespace = "flexible"
-    key_order: Literal["schema", "any"] = "schema"
-    formats: Literal["assert", "annotate"] | None = None
+    key_order: KeyOrder = "schema"
+    formats: Formats = None
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -172,9 +172,7 @@ class ToolCalls(
         return StructuralTag(tags=tuple(tags), triggers=(trigger,), **shared)
 
 
-def _with_formats(
-    written: dict[str, Any], formats: Literal["assert", "annotate"] | None, schemas: Sequence[Any]
-) -> dict[str, Any]:
+def _with_formats(written: dict[str, Any], formats: Formats, schemas: Sequence[Any]) -> dict[str, Any]:
     """Say in a recipe that formats are asserted: types are written as schemas, of which none is by default."""
     asserted = {asserts_formats(formats, schema) for schema in schemas}
     if len(asserted) == 1 or '"format"' not in json.dumps(written):

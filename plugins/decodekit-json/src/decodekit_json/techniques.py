@@ -30,6 +30,9 @@ def _whitespace(value: Any) -> Any:
 
 
 Whitespace = Annotated[Literal["flexible", "compact"] | int, BeforeValidator(_whitespace)]
+KeyOrder = Literal["schema", "any"]
+Formats = Literal["assert", "annotate"] | None
+"""None asserts formats for types alone."""
 Trigger = Annotated[str | None, Field(min_length=1)]
 """Up to where a text is free; None where it is not."""
 
@@ -60,8 +63,8 @@ class JSONSchema(
 
     schema_: SchemaLike = Field(alias="schema")
     whitespace: Whitespace = "flexible"
-    key_order: Literal["schema", "any"] = "schema"
-    formats: Literal["assert", "annotate"] | None = None
+    key_order: KeyOrder = "schema"
+    formats: Formats = None
     unsupported: Literal["refuse", "check"] = "refuse"
     documents: Mapping[str, SchemaLike] = Field(default_factory=dict)
     draft: Literal["4", "6", "7", "2019-09", "2020-12"] | None = None
@@ -188,7 +191,7 @@ class Choice(Constraint, name="choice", usage='choice=["yes", "no"]'):
         return build(choices_of(self.choices, self.name), self.name, context, self.after, str)
 
 
-def asserts_formats(formats: Literal["assert", "annotate"] | None, schema: Any) -> bool:
+def asserts_formats(formats: Formats, schema: Any) -> bool:
     """Say whether `format` is asserted; by default where the schema is a type."""
     return is_type(schema) if formats is None else formats == "assert"
 
@@ -252,8 +255,10 @@ def _checked(source: SchemaSource, name: str, parse: Parse) -> Parse:
 __all__ = [
     "AnyJSON",
     "Choice",
+    "Formats",
     "Grammar",
     "JSONSchema",
+    "KeyOrder",
     "Regex",
     "Trigger",
     "Whitespace",
