@@ -15,11 +15,11 @@ from decodekit.errors import (
     GenerationError,
     GenerationInterrupted,
     IncompatibleTechniquesError,
-    ModelError,
     PromptError,
     RequestError,
 )
 from decodekit.law import Law
+from decodekit.loading import load_model, load_tokenizer
 from decodekit.loop import Loop
 from decodekit.model import CausalModel
 from decodekit.plan import EnginePlan, RequestPlan
@@ -94,9 +94,6 @@ class Decoder:
             options: Engine options by flat name; everything else goes to `AutoModelForCausalLM.from_pretrained`
                 (`dtype`, `device_map`, `revision`, …).
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        _refuse_missing_folder(str(name))
         registry = plugins()
         engine = {
             key: options.pop(key)
@@ -104,15 +101,8 @@ class Decoder:
             if key in registry.techniques and issubclass(registry.techniques[key].item, ENGINE_ROLES)
         }
         shared = {key: options[key] for key in ("revision", "token", "cache_dir", "local_files_only") if key in options}
-        try:
-            model = AutoModelForCausalLM.from_pretrained(str(name), **options)
-            if tokenizer is None:
-                tokenizer = AutoTokenizer.from_pretrained(str(name), **shared)
-        except (OSError, ValueError) as error:
-            raise ModelError(
-                f"{str(name)!r} cannot be loaded: {str(error).strip().splitlines()[0]}",
-                hint="give a folder with config.json and weights, or a name on the hub while it can be reached",
-            ) from error
+        model = load_model(name, options)
+        tokenizer = load_tokenizer(name, shared) if tokenizer is None else tokenizer
         return cls(model, tokenizer, max_rows=max_rows, registry=registry, **engine)
 
     @property
@@ -242,6 +232,8 @@ class Decoder:
         _refuse_options("rank", options)
         if by not in ("total", "mean"):
             raise RequestError(f"by is 'total' or 'mean', got {by!r}")
+        if isinstance(choices, str):
+            raise RequestError(f"choices are a list of texts, got {choices!r:.80}", hint="rank(prompt, [choice, …])")
         if not choices:
             raise RequestError("rank needs at least one choice")
         start = self._encode(prompt)
@@ -362,17 +354,4 @@ def _refuse_options(method: str, options: Mapping[str, Any]) -> None:
             f"{method} tells the model's own law, which no technique or option changes; "
             f"got {', '.join(sorted(options))}",
             hint="generate(…) gives .target_logprobs under techniques, and .prompt_logprobs of a prompt",
-        )
-
-
-def _refuse_missing_folder(name: str) -> None:
-    """Say that a path leads nowhere in words of paths; transformers would take it for a name on the hub."""
-    looks_like_path = name.startswith((".", "/", "~", "\\")) or name.count("/") > 1 or "\\" in name
-    if looks_like_path and not Path(name).exists():
-        home = Path(name).expanduser()
-        raise ModelError(
-            f"there is no folder {name!r}",
-            hint=f"the whole path is {str(home)!r}"
-            if home.exists()
-            else "a model's folder holds config.json and weights",
         )

@@ -23,6 +23,9 @@ Message = dict[str, Any]
 PromptLike = str | list[Message] | tuple[int, ...]
 
 
+_WRITTEN = '{"prompt": "…", "techniques": [{"name": "top_p", "p": 0.9}], "max_new_tokens": 30}, as `to_dict` writes it'
+
+
 class Request(Checked):
     """One prompt with everything that decides its text.
 
@@ -124,9 +127,18 @@ class Request(Checked):
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any], registry: Plugins) -> Request:
-        """Read what `to_dict` wrote."""
+        """Read what `to_dict` wrote.
+
+        Raises:
+            RequestError: For what it did not.
+        """
+        if not isinstance(plain, Mapping) or "prompt" not in plain:
+            raise RequestError(f"a request as data is a dict with a prompt, got {plain!r:.80}", hint=_WRITTEN)
         techniques: list[Technique] = []
-        for entry in plain.get("techniques", ()):
+        listed = plain.get("techniques", ())
+        for entry in [listed] if isinstance(listed, str | Mapping) else listed:
+            if not isinstance(entry, Mapping) or "name" not in entry:
+                raise RequestError(f"a technique as data is a dict with its name, got {entry!r:.80}", hint=_WRITTEN)
             fields = dict(entry)
             techniques.append(_make(registry.technique(fields.pop("name")), lambda c, f=fields: c(**f)))
         options = {key: value for key, value in plain.items() if key not in ("prompt", "techniques")}
@@ -238,7 +250,8 @@ def _from_flat(cls: type[Technique], value: Any) -> Technique:
             return _make(cls, lambda c: c())
         if next(iter(cls.model_fields.values())).annotation is not bool:
             raise RequestError(
-                f"{cls.name} needs a value, got True", hint=f"its fields are {', '.join(sorted(fields))}"
+                f"{cls.name} needs a value, got True",
+                hint=f"for example {cls.usage}" if cls.usage else f"its fields are {', '.join(sorted(fields))}",
             )
     if isinstance(value, Mapping) and _are_fields(value, names, required):
         return _make(cls, lambda c: c(**value))

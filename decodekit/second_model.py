@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from decodekit.errors import IncompatibleTechniquesError, ModelError, RequestError
+from decodekit.loading import load_model, load_tokenizer
 from decodekit.model import CausalModel
 from decodekit.techniques import BuildContext
 from decodekit.vocabulary import Vocabulary
@@ -64,18 +65,10 @@ def _open(source: Any, model: CausalModel, name: str) -> tuple[CausalModel, Any]
 
 
 def _load(path: str, model: CausalModel, name: str) -> tuple[CausalModel, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
+    loaded = load_model(path, {"dtype": model.dtype}, name)
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(path, dtype=model.dtype)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{name!r}: {path!r} cannot be loaded: {str(error).strip().splitlines()[0]}",
-            hint="give a folder with config.json and weights, or a name on the hub while it can be reached",
-        ) from error
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path)
-    except (OSError, ValueError):
+        tokenizer = load_tokenizer(path, {})
+    except ModelError:
         tokenizer = None
     return CausalModel.wrap(nn.Module.to(loaded, model.device)), tokenizer
 

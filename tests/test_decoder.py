@@ -287,6 +287,46 @@ def test_what_cannot_be_loaded_says_so(tmp_path):
     assert "config.json" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        (__file__, {}, "cannot be loaded: it is a file"),
+        ("", {}, "a model is loaded by its name or path, got ''"),
+        (None, {}, "a model is loaded by its name or path, got None"),
+        (..., {"dtyp": "x"}, r"cannot be loaded with dtyp='x': .*unexpected keyword argument 'dtyp'"),
+        (..., {"dtype": "float99"}, "cannot be loaded with dtype='float99'"),
+    ],
+)
+def test_what_transformers_raises_while_loading_is_told_in_our_words(model, tmp_path, name, options, told):
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=told) as caught:
+        Decoder.from_pretrained(tmp_path if name is ... else name, **options)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("plain", "told"),
+    [
+        (["a"], r"a request as data is a dict with a prompt, got \['a'\]"),
+        ({"techniques": []}, "a request as data is a dict with a prompt"),
+        (
+            {"prompt": "a", "techniques": [{"value": 2}]},
+            r"a technique as data is a dict with its name, got \{'value': 2\}",
+        ),
+        ({"prompt": "a", "techniques": "heat"}, "a technique as data is a dict with its name, got 'heat'"),
+    ],
+)
+def test_data_that_is_no_request_is_told(registry, plain, told):
+    with pytest.raises(RequestError, match=told) as caught:
+        Request.from_dict(plain, registry)
+    assert "as `to_dict` writes it" in caught.value.hint
+
+
+def test_a_text_is_no_list_of_choices(decoder):
+    with pytest.raises(RequestError, match="choices are a list of texts, got 'abc'"):
+        decoder.rank("a", "abc")
+
+
 def test_what_is_not_a_tokenizer_is_refused(model, registry):
     with pytest.raises(RequestError, match="got 'gpt2'"):
         Decoder(model, "gpt2", registry=registry)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from decodekit.errors import (
-    DecodekitError,
     GenerationError,
     GenerationInterrupted,
     ModelError,
@@ -103,15 +102,7 @@ def load_decoder(model: str | None, engine: Mapping[str, Any]) -> Decoder:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    try:
-        return Decoder.from_pretrained(model, **engine)
-    except DecodekitError:
-        raise
-    except (OSError, ValueError) as error:  # what transformers raises for a model that it cannot find or read
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(
-            f"the model {model!r} cannot be loaded: {reason}", hint="give a folder, or a name on the Hugging Face hub"
-        ) from error
+    return Decoder.from_pretrained(model, **engine)
 
 
 def is_engine_option(name: str, registry: Plugins) -> bool:
