@@ -45,7 +45,7 @@ def _read(row: Row, text: str) -> tuple[Any, str | None]:
     if plan.constraint is None:
         return None, None
     if not satisfies(row):
-        return None, f"the text ended before {plan.constraint_name} was complete{_cut_at(row)}"
+        return None, f"the text ended before {plan.constraint_name} was complete: {_why_it_ended(row)}"
     try:
         return plan.constraint.parse(text), None
     except ValidationError as error:
@@ -54,11 +54,11 @@ def _read(row: Row, text: str) -> tuple[Any, str | None]:
         return None, f"{type(error).__name__}: {error}"
 
 
-def _cut_at(row: Row) -> str:
+def _why_it_ended(row: Row) -> str:
     if row.cut is None or row.text is None:
-        return ""
+        return f"finish reason {row.finish_reason!r}"
     stop = next(stop for stop in row.group.plan.stops if row.text.text.startswith(stop, row.cut))
-    return f": the stop string {stop!r} cut it"
+    return f"the stop string {stop!r} cut it"
 
 
 def _satisfies_cut(row: Row) -> bool:

@@ -38,6 +38,8 @@ def _from_text(prompt: str | list[dict[str, Any]], tokenizer: Any, what: str) ->
             f"{what} is text, which needs a tokenizer",
             hint="Decoder(model, tokenizer), or give the prompt as token ids",
         )
+    if isinstance(prompt, str):
+        _refuse_surrogates(prompt, what)
     if isinstance(tokenizer, Vocabulary):
         if not isinstance(prompt, str):
             raise PromptError(f"{what} is chat messages, which need a tokenizer with a chat template, got a Vocabulary")
@@ -55,4 +57,15 @@ def _from_text(prompt: str | list[dict[str, Any]], tokenizer: Any, what: str) ->
         text = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
     except Exception as error:  # templates raise whatever their author wrote
         raise PromptError(f"the chat template refuses {what}: {error}") from error
+    _refuse_surrogates(text, what)
     return list(tokenizer(text, add_special_tokens=False, **quiet)["input_ids"])
+
+
+def _refuse_surrogates(text: str, what: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PromptError(
+            f"{what} has {text[error.start]!r} at character {error.start}, half a character that no text can have",
+            hint="decode its bytes with errors='replace'",
+        ) from None

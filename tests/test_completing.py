@@ -43,6 +43,14 @@ def test_the_stop_string_that_cut_a_document_is_named(decoder):
     assert found.parse_error == "the text ended before json_schema was complete: the stop string '}' cut it"
 
 
+def test_what_else_ended_a_document_is_named(decoder):
+    options = {"json_schema": {"const": "abc"}, "max_new_tokens": 9}
+    found = decoder.generate("x", stop=lambda row: len(row.tokens) == 2, **options)
+    assert found.parse_error == "the text ended before json_schema was complete: finish reason 'stop'"
+    found = decoder.generate("x", stop_regex="a", **options)
+    assert found.parse_error == "the text ended before json_schema was complete: finish reason 'stop_regex'"
+
+
 def test_calls_before_a_stop_string_are_given(decoder):
     none = {"type": "object", "additionalProperties": False}
     asked = {"tool_calls": {"tools": [{"name": "f", "parameters": none}], "begin": "<{name}>", "end": "</f>"}}

@@ -322,6 +322,13 @@ def test_data_that_is_no_request_is_told(registry, plain, told):
     assert "as `to_dict` writes it" in caught.value.hint
 
 
+@pytest.mark.parametrize("prompt", ["ab\ud800", [{"role": "user", "content": "\udc00"}]])
+def test_half_a_character_is_no_prompt(decoder, prompt):
+    with pytest.raises(PromptError, match="half a character") as caught:
+        decoder.generate(prompt)
+    assert caught.value.hint == "decode its bytes with errors='replace'"
+
+
 def test_a_text_is_no_list_of_choices(decoder):
     with pytest.raises(RequestError, match="choices are a list of texts, got 'abc'"):
         decoder.rank("a", "abc")
