@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from decodekit.results import Result as Result
     from decodekit.results import Score as Score
     from decodekit.results import Stats as Stats
-    from decodekit.rows import RowView as RowView
-    from decodekit.rows import StepView as StepView
+    from decodekit.row_views import RowView as RowView
+    from decodekit.row_views import StepView as StepView
     from decodekit.techniques import Aggregator as Aggregator
     from decodekit.techniques import BuildContext as BuildContext
     from decodekit.techniques import Command as Command
@@ -86,7 +86,7 @@ _HOMES = {
     "positions": "Positions",
     "request": "Request",
     "results": "Completion Piece Ranked Result Score Stats",
-    "rows": "RowView StepView",
+    "row_views": "RowView StepView",
     "techniques": (
         "Aggregator BuildContext Command Companion CompiledConstraint Constraint Draft Drafter Expansion GroupView "
         "KVCache LogitsProcessor ModelAdapter ModelHook ModelRunner Observer PartialParser Prompt Scheduler Search "

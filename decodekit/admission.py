@@ -13,7 +13,8 @@ from decodekit.hooking import Hooking
 from decodekit.law import Law
 from decodekit.memory.base import Memory
 from decodekit.plan import EnginePlan, name_of
-from decodekit.rows import Group, Row, Rows, RowView
+from decodekit.row_views import RowView
+from decodekit.rows import Group, Row, Rows
 
 _PROMPT_CHUNK = 256
 """Prompt positions whose logits are held at once where log-probabilities of the prompt are asked for."""

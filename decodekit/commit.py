@@ -15,7 +15,8 @@ from decodekit.law import Law
 from decodekit.likelihood import Likelihood
 from decodekit.positions import Positions
 from decodekit.results import Piece
-from decodekit.rows import Row, RowView
+from decodekit.row_views import RowView
+from decodekit.rows import Row
 from decodekit.scoring import Scored
 from decodekit.techniques import Stage
 

@@ -27,7 +27,8 @@ from decodekit.likelihood import likelihoods
 from decodekit.plan import EnginePlan, RequestPlan, name_of
 from decodekit.prefix import Prefix
 from decodekit.results import Piece, Result
-from decodekit.rows import Group, Row, Rows, RowView, StepView, place_of
+from decodekit.row_views import RowView, StepView
+from decodekit.rows import Group, Row, Rows, place_of
 from decodekit.scoring import Scored, Scorer
 from decodekit.techniques import Draft
 from decodekit.types import Tensor

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from decodekit.errors import GenerationError, PluginWarning, blamed_on
-from decodekit.memory.watch import Block, cut
+from decodekit.memory.watch import Block
 from decodekit.plan import RequestPlan, name_of
 from decodekit.positions import Positions
 from decodekit.prefix import Prefix
@@ -217,72 +217,6 @@ def place_of(rows: Sequence[Row]) -> str:
     if len(rows) == 1:
         where += f", sample {rows[0].sample}"
     return f"{where}, step {steps[0]}" + (f" to {steps[-1]}" if steps[1:] else "")
-
-
-@dataclass(frozen=True, slots=True)
-class RowView:
-    """What stop conditions and observers see of a row. Read-only.
-
-    Attributes:
-        request: Index of the request in the batch.
-        sample: Index of the sample.
-        prompt: Token ids of the prompt.
-        tokens: Generated token ids.
-        text: Generated text so far.
-        finish_reason: Set when the row has ended.
-        drafted_tokens: Tokens drafted for it in its last step.
-        accepted_tokens: How many of them it kept; they are among the last of `tokens`.
-        notes: What each model hook wrote down; see `history`.
-    """
-
-    request: int
-    sample: int
-    prompt: Sequence[int]
-    tokens: Sequence[int]
-    text: str
-    finish_reason: str | None
-    drafted_tokens: int = 0
-    accepted_tokens: int = 0
-    notes: Mapping[str, Sequence[Block]] = field(default_factory=dict, compare=False, repr=False)
-
-    @classmethod
-    def of(cls, row: Row) -> RowView:
-        """Look at a row."""
-        prompt = row.group.plan.prompt
-        text = "" if row.text is None else row.text.text
-        tokens = tuple(row.tokens[len(prompt) :])
-        return cls(
-            row.group.index,
-            row.sample,
-            tuple(prompt),
-            tokens,
-            text,
-            row.finish_reason,
-            row.drafted,
-            row.accepted,
-            row.notes,
-        )
-
-    def history(self, name: str) -> list[Any]:
-        """Give a model hook's notes about prompt and text but for the last token, which decided nothing any more.
-
-        As in `ModelView.history` the values of neighbouring tokens come together. Needs `remembers`.
-        """
-        blocks = cut(self.notes.get(name, ()), len(self.prompt) + len(self.tokens) - 1)
-        return [block.values[: block.count] for block in blocks]
-
-
-@dataclass(frozen=True, slots=True)
-class StepView:
-    """What observers see of a step.
-
-    Attributes:
-        number: Step of the request, from 1.
-        rows: The request's rows after the step, those that ended in it included.
-    """
-
-    number: int
-    rows: Sequence[RowView]
 
 
 class Rows:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from decodekit.model import CausalModel
     from decodekit.positions import Positions
     from decodekit.results import Completion
-    from decodekit.rows import RowView, StepView
+    from decodekit.row_views import RowView, StepView
     from decodekit.vocabulary import Vocabulary
 
 

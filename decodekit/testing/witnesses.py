@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from decodekit.results import Completion
-from decodekit.rows import RowView, StepView
+from decodekit.row_views import RowView, StepView
 from decodekit.techniques import BuildContext
 from decodekit.testing.toys import built, toy_context
 from decodekit.testing.values import Snapshot, random_generators, same

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from decodekit.results import Completion
-from decodekit.rows import RowView, StepView
+from decodekit.row_views import RowView, StepView
 from decodekit.techniques import Aggregator, Observer, Prompt, Scheduler, StopCondition
 from decodekit.testing.mutants.base import Mutant
 from decodekit.testing.prompts import PromptLaws

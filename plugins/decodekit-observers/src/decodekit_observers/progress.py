@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from decodekit.results import Completion
-from decodekit.rows import RowView, StepView
+from decodekit.row_views import RowView, StepView
 from decodekit.techniques import BuildContext, Observer
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from decodekit.results import Completion
-from decodekit.rows import RowView, StepView
+from decodekit.row_views import RowView, StepView
 from decodekit.techniques import BuildContext, Observer
 from decodekit_observers.recorder import LineFile, Recorder, Sink
 

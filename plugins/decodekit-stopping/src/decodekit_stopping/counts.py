@@ -6,7 +6,7 @@ import re
 
 from pydantic import Field
 
-from decodekit.rows import RowView
+from decodekit.row_views import RowView
 from decodekit_stopping.texts import TextCondition
 
 _WIDE = "\u3002\uff01\uff1f"

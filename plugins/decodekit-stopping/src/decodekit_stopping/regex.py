@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from pydantic import Field, field_validator
 
-from decodekit.rows import RowView
+from decodekit.row_views import RowView
 from decodekit_stopping.texts import TextCondition
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from decodekit.rows import RowView
+from decodekit.row_views import RowView
 from decodekit.techniques import StopCondition
 
 
