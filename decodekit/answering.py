@@ -27,7 +27,7 @@ def ranked(group: Group, running: Sequence[Row]) -> list[Row]:
     live = [row for row in running if row.group is group and id(row) not in ended]
     if group.plan.search is None:
         return sorted([*group.finished, *live], key=lambda row: row.sample)
-    rows = group.finished or live
+    rows = group.finished or sorted(live, key=lambda row: row.rank)
     if group.error is not None:
         order = sorted(range(len(rows)), key=lambda i: -rows[i].score)
     else:

@@ -26,14 +26,12 @@ class Move:
     Attributes:
         parent: Row that is continued.
         tokens: What it is continued with; the law of each is at the positions of the row, from its first one on.
-        place: Where in the batch it belongs: rows of a search stay together, in the order in which it gives them.
         score: Score of a search.
         ended: Whether a search ends the row with this move.
     """
 
     parent: int
     tokens: list[int]
-    place: int
     score: float = 0.0
     ended: bool = False
 
@@ -127,6 +125,22 @@ def _law_at(scored: Scored, position: int) -> Law:
         if position in index:
             return target.law.index_select(torch.tensor([index.index(position)], device=scored.logits.device))
     raise KeyError(position)
+
+
+def in_place(on: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
+    """Order rows, each with the place of the one that it continues, so that as many as can be are at that place again.
+
+    Only the others are then copied to another slot of the memory, and its slots stay in the order of the rows.
+    """
+    stay: dict[int, tuple[int, Row]] = {}
+    moved: list[tuple[int, Row]] = []
+    for pair in on:
+        if pair[0] < len(on) and pair[0] not in stay:
+            stay[pair[0]] = pair
+        else:
+            moved.append(pair)
+    others = iter(moved)
+    return [stay[i] if i in stay else next(others) for i in range(len(on))]
 
 
 def next_piece(row: Row) -> Piece:

@@ -47,22 +47,21 @@ class SlotTable:
     def gather(self, index: Sequence[int]) -> list[tuple[int, int]]:
         """Go on with these rows; give the slots to be copied, as (source, target), sources and targets disjoint.
 
-        A row stays where it is if it can: only repeats, and rows whose slot is beyond the new last one, are copied.
+        A row stays where it is if it can: only repeats, and rows whose slot is beyond the new last one, are copied. Of
+        a row's repeats the one whose number is that of the slot stays.
         """
-        used: set[int] = set()
-        slots: list[int | None] = []
-        for row in index:
+        stays: dict[int, int] = {}
+        for number, row in enumerate(index):
             slot = self.slots[row]
-            stays = slot < len(index) and slot not in used
-            slots.append(slot if stays else None)
-            used |= {slot} if stays else set()
-        free = (slot for slot in range(len(index)) if slot not in used)
+            if slot < len(index) and (slot not in stays or slot == number):
+                stays[slot] = number
+        slots = {number: slot for slot, number in stays.items()}
+        free = (slot for slot in range(len(index)) if slot not in stays)
         moves: list[tuple[int, int]] = []
         for number, row in enumerate(index):
-            if slots[number] is None:
-                target = next(free)
-                moves.append((self.slots[row], target))
-                slots[number] = target
-        self.slots = [slot for slot in slots if slot is not None]
+            if number not in slots:
+                slots[number] = next(free)
+                moves.append((self.slots[row], slots[number]))
+        self.slots = [slots[number] for number in range(len(index))]
         self._changed()
         return moves
