@@ -145,7 +145,7 @@ class Loop:
         on: list[tuple[int, Row]] = []
         for i, row in enumerate(self.rows.items):
             on += [(i, row), *((i, row.fork(sample)) for sample in forks.get(i, [row.sample])[1:])]
-        on = in_place(on)
+        on = in_place(on, len(self.rows))
         index = [i for i, _ in on]
         sizes = [len(draft.tokens) + 1 for draft in drafts] or [1] * len(self.rows)
         starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -165,7 +165,8 @@ class Loop:
             self._rewind(moves, touched)
         for move, row in zip(moves, touched, strict=True):
             self._keep(move.parent, row)
-        on = in_place([(move.parent, row) for move, row in zip(moves, touched, strict=True) if not row.finish_reason])
+        on = [(move.parent, row) for move, row in zip(moves, touched, strict=True) if not row.finish_reason]
+        on = in_place(on, len(self.rows))
         if self.companions.tracks:
             rows = dict(on)
             self.companions.rewind([rows.get(i) for i in range(len(self.rows))])
@@ -263,7 +264,8 @@ class Loop:
             row.group.finished.append(row)
             row.group.waiting = []
         if late:
-            self._gather(in_place([(i, row) for i, row in enumerate(self.rows.items) if i not in late]))
+            on = [(i, row) for i, row in enumerate(self.rows.items) if i not in late]
+            self._gather(in_place(on, len(self.rows)))
 
     def _observe(self, group: Group, rows: list[Row]) -> None:
         step = StepView(group.stats.steps, [RowView.of(row) for row in rows])
