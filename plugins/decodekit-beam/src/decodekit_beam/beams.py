@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from decodekit.techniques import Expansion, GroupView, Search
-from decodekit_beam.score import Score
+from decodekit_beam.score import Score, in_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +121,13 @@ class Beams(Search, exact=False):
 
 def expansion(settled: Sequence[Settled]) -> Expansion:
     """Write down what one or more groups of beams decided."""
-    running = [pair for part in settled if not part.done for pair in part.running]
+    running = in_place(
+        [(one.parent, one.token, score) for part in settled if not part.done for one, score in part.running]
+    )
     return Expansion(
-        [one.parent for one, _ in running],
-        [one.token for one, _ in running],
-        [score for _, score in running],
+        [parent for parent, _, _ in running],
+        [token for _, token, _ in running],
+        [score for _, _, score in running],
         [(one.parent, one.token, score) for part in settled for one, score in part.ended],
         all(part.done for part in settled),
         None,
