@@ -139,15 +139,13 @@ def in_place(on: list[tuple[int, Row]], rows: int) -> list[tuple[int, Row]]:
     """
     if len(on) > rows:
         return on
-    stay: dict[int, tuple[int, Row]] = {}
-    moved: list[tuple[int, Row]] = []
-    for pair in on:
-        if pair[0] < len(on) and pair[0] not in stay:
-            stay[pair[0]] = pair
-        else:
-            moved.append(pair)
-    others = iter(moved)
-    return [stay[i] if i in stay else next(others) for i in range(len(on))]
+    stay: dict[int, int] = {}
+    for number, (parent, _) in enumerate(on):
+        # Of several the one that a search has put there.
+        if parent < len(on) and (parent not in stay or parent == number):
+            stay[parent] = number
+    others = iter([pair for number, pair in enumerate(on) if stay.get(pair[0]) != number])
+    return [on[stay[i]] if i in stay else next(others) for i in range(len(on))]
 
 
 def next_piece(row: Row) -> Piece:
