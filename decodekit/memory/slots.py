@@ -31,8 +31,8 @@ GAP_TOKENS = 8
 class SlotMemory(Memory):
     """Keys and values in static buffers: row i is in slot i.
 
-    So a forward pass of all rows is a view of the buffers, and what a drop or a beam's fork costs is one copied slot for
-    each row that is not at the place of the one that it continues, never a gather per step.
+    So a forward pass of all rows is a view of the buffers, and what a drop or a beam's fork costs is one copied slot
+    for each row that is not at the place of the one that it continues, never a gather per step.
 
     *Cost:* per step one forward pass, with neither mask nor position table where rows stand level. *Exact.*
     """
