@@ -28,7 +28,7 @@ def rank_rows(group: Group, running: Sequence[Row]) -> list[Row]:
     live = [row for row in running if row.group is group and id(row) not in ended]
     if group.plan.search is None:
         return sorted([*group.finished, *live], key=lambda row: row.sample)
-    rows = group.finished or live
+    rows = group.finished or sorted(live, key=lambda row: row.rank)
     best = [rows[i] for i in _order_of(group, rows)]
     for place, row in enumerate(best):
         row.sample = place

@@ -175,8 +175,9 @@ class SlotLayer(LayerCache):
             return
         for buffer in (self.keys, self.values):
             # One after another, which even for many slots beats an index: nothing is copied twice.
+            slots = buffer.narrow(2, 0, length).unbind()
             for source, target in zip(sources, targets, strict=True):
-                buffer[target, :, :length] = buffer[source, :, :length]
+                slots[target].copy_(slots[source])
 
     def bytes(self) -> int:
         if self.keys is None or self.values is None:

@@ -28,14 +28,12 @@ class Move:
     Attributes:
         parent: Row that is continued.
         tokens: What it is continued with; the law of each is at the positions of the row, from its first one on.
-        place: Where in the batch it belongs: rows of a search stay together, in the order in which it gives them.
         score: Score of a search.
         ended: Whether a search ends the row with this move.
     """
 
     parent: int
     tokens: list[int]
-    place: int
     score: float = 0.0
     ended: bool = False
 
@@ -129,6 +127,27 @@ def _law_at(scored: Scored, position: int) -> Law:
         if position in index:
             return target.law.index_select(torch.tensor([index.index(position)], device=scored.logits.device))
     raise KeyError(position)
+
+
+def in_place(on: list[tuple[int, Row]], rows: int) -> list[tuple[int, Row]]:
+    """Order rows, each with the place of the one that it continues, so that as many as can be are at that place again.
+
+    What is kept by place is then copied for the others alone. Where there are more rows than before, most of them are
+    copied anyway; then those of a request stand side by side, which makes their laws a view of the batch's.
+
+    Args:
+        on: The rows, those of a request one after another.
+        rows: How many there were.
+    """
+    if len(on) > rows:
+        return on
+    stay: dict[int, int] = {}
+    for number, (parent, _) in enumerate(on):
+        # Of several the one that a search has put there.
+        if parent < len(on) and (parent not in stay or parent == number):
+            stay[parent] = number
+    others = iter([pair for number, pair in enumerate(on) if stay.get(pair[0]) != number])
+    return [on[stay[i]] if i in stay else next(others) for i in range(len(on))]
 
 
 def next_piece(row: Row) -> Piece:

@@ -16,7 +16,7 @@ from decodekit.searching import expand, fail
 
 
 def decide(scored: Scored, groups: Sequence[Group]) -> list[Move]:
-    """Give the moves of a step in the order of their places in the batch: none for a row whose search failed.
+    """Give the moves of a step by request and sample, a search's as it gives them: none for a row whose search failed.
 
     Args:
         scored: The step.
@@ -36,7 +36,7 @@ def decide(scored: Scored, groups: Sequence[Group]) -> list[Move]:
         except GenerationError as error:
             error.locate(place_of([scored.rows[r] for r in sorted({scored.owner(p) for p in index})]))
             raise
-    return sorted(moves, key=lambda move: move.place)
+    return sorted(moves, key=lambda move: (scored.rows[move.parent].group.index, scored.rows[move.parent].sample))
 
 
 def _select(scored: Scored, index: list[int], part: Part, target: TargetLaw) -> list[Move]:
@@ -44,7 +44,7 @@ def _select(scored: Scored, index: list[int], part: Part, target: TargetLaw) -> 
     with blamed_on(name):
         tokens = part.selector(target.law, at).tolist()
     _check_tokens(name, tokens, len(index), scored.logits.shape[-1])
-    return [Move(row, [token], place=row) for row, token in zip(index, tokens, strict=True)]
+    return [Move(row, [token]) for row, token in zip(index, tokens, strict=True)]
 
 
 def _verify(scored: Scored, index: list[int], part: Part, target: TargetLaw) -> list[Move]:
@@ -62,7 +62,7 @@ def _verify(scored: Scored, index: list[int], part: Part, target: TargetLaw) -> 
     for r, draft, kept, token in zip(owners, drafts, counts, chosen, strict=True):
         if not 0 <= kept <= len(draft.tokens):
             raise GenerationError(f"{name_of(verifier)} keeps {kept} of {len(draft.tokens)} drafted tokens")
-        moves.append(Move(r, [*draft.tokens[:kept], token], place=r))
+        moves.append(Move(r, [*draft.tokens[:kept], token]))
     return moves
 
 

@@ -16,7 +16,7 @@ import torch
 
 from decodekit.admission import Admission
 from decodekit.answering import answered, rank_rows, results_of
-from decodekit.commit import Move, commit, next_piece
+from decodekit.commit import Move, commit, in_place, next_piece
 from decodekit.companions import Companions, wide
 from decodekit.completing import complete
 from decodekit.deciding import decide
@@ -144,15 +144,15 @@ class Loop:
         """Let every sample of the rows that have just joined be a row of its own."""
         if all(len(samples) == 1 for samples in forks.values()):
             return logits, drafts, companions
-        index = [i for i in range(len(self.rows)) for _ in forks.get(i, [0])]
-        rows: list[Row] = []
+        on: list[tuple[int, Row]] = []
         for i, row in enumerate(self.rows.items):
-            samples = forks.get(i, [row.sample])
-            rows += [row, *(row.fork(sample) for sample in samples[1:])]
+            on += [(i, row), *((i, row.fork(sample)) for sample in forks.get(i, [row.sample])[1:])]
+        on = in_place(on, len(self.rows))
+        index = [i for i, _ in on]
         sizes = [len(draft.tokens) + 1 for draft in drafts] or [1] * len(self.rows)
         starts = np.concatenate([[0], np.cumsum(sizes)])
         positions = [p for i in index for p in range(starts[i], starts[i + 1])]
-        self._gather(index, rows)
+        self._gather(on)
         seen = {
             name: (values, {new: places[old] for new, old in enumerate(positions) if old in places})
             for name, (values, places) in companions.items()
@@ -168,10 +168,11 @@ class Loop:
         for move, row in zip(moves, touched, strict=True):
             self._keep(move.parent, row)
         on = [(move.parent, row) for move, row in zip(moves, touched, strict=True) if not row.finish_reason]
+        on = in_place(on, len(self.rows))
         if self.companions.tracks:
             rows = dict(on)
             self.companions.rewind([rows.get(i) for i in range(len(self.rows))])
-        self._gather([parent for parent, _ in on], [row for _, row in on])
+        self._gather(on)
         for i, (parent, row) in enumerate(on):
             start = max(0, len(row.tokens) - len(scored.drafts[parent].tokens) - 1)
             self.rows.write(i, start, row.tokens[start:])
@@ -186,10 +187,10 @@ class Loop:
             uses[move.parent] += 1
         taken_at: set[int] = set()
         touched: list[Row] = []
-        for move in moves:
+        for rank, move in enumerate(moves):
             uses[move.parent] -= 1
             row = scored.rows[move.parent].fork() if uses[move.parent] else scored.rows[move.parent]
-            row.score = move.score
+            row.score, row.rank = move.score, rank
             try:
                 taken = commit(row, move, [next(numbers) for _ in move.tokens], scored)
             except GenerationError as error:
@@ -224,20 +225,21 @@ class Loop:
             held = tuple(row.tokens[: self.memory.lengths[i]])
             row.kept = Prefix(held, self.engine.model, self.memory.save(i))
 
-    def _gather(self, index: list[int], rows: list[Row]) -> None:
+    def _gather(self, on: list[tuple[int, Row]]) -> None:
+        index, rows = [i for i, _ in on], [row for _, row in on]
         if index != list(range(len(self.rows))):
             self.memory.gather(index)
             self.companions.gather(index)
             self.rows.gather(index, rows)
         else:
             # The same places, but a search may go on with a copy of a row whose original has just ended.
-            self.rows.items = list(rows)
+            self.rows.items = rows
 
     def _report(self, scored: Scored, touched: list[Row]) -> None:
         """Close requests that are done or out of time; tell observers and the stream."""
         self._stop_late()
         running = {row.group.index for row in self.rows.items}
-        moved: dict[int, list[Row]] = {row.group.index: [] for row in scored.rows}
+        moved: dict[int, list[Row]] = {number: [] for number in sorted({row.group.index for row in scored.rows})}
         for row in touched:
             moved[row.group.index].append(row)
         for number, rows in moved.items():
@@ -264,8 +266,8 @@ class Loop:
             row.group.finished.append(row)
             row.group.waiting = []
         if late:
-            on = [i for i in range(len(self.rows)) if i not in late]
-            self._gather(on, [self.rows.items[i] for i in on])
+            on = [(i, row) for i, row in enumerate(self.rows.items) if i not in late]
+            self._gather(in_place(on, len(self.rows)))
 
     def _observe(self, group: Group, rows: list[Row]) -> None:
         step = StepView(group.stats.steps, [RowView.of(row) for row in rows])

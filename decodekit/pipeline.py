@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from decodekit.errors import DeadEndError, GenerationError, blamed_on
 from decodekit.law import Law
-from decodekit.plan import Link, RequestPlan, is_number
+from decodekit.plan import Link, RequestPlan, is_number, piece_key
 from decodekit.positions import Positions
 from decodekit.techniques import Stage
 from decodekit.types import Bool, Float, Int64, PackedMask, State, Tensor
@@ -224,11 +224,13 @@ def _check_shape(name: str, law: Law, positions: int, vocab: int) -> None:
 def _mask(
     plans: Sequence[RequestPlan], states: PositionStates, device: torch.device, vocab: int
 ) -> Callable[[Law], Law]:
-    # Rows of a search and samples of a prompt are often in the very same state: its mask is worked out once.
-    known: dict[tuple[int, int, int], PackedMask] = {}
+    # Rows of a search, samples of a prompt and requests with one schema are often in the very same state: its mask is
+    # worked out once.
+    languages = {i: (piece_key(plan.constraint), plan.end_tokens) for i, plan in {id(p): p for p in plans}.items()}
+    known: dict[Any, PackedMask] = {}
     masks: list[PackedMask] = []
     for plan, state, remaining in zip(plans, states.constraints, states.remaining, strict=True):
-        key = id(plan), id(state), remaining
+        key = languages[id(plan)], id(state), remaining
         if key not in known:
             known[key] = with_end_tokens(plan, state, remaining)
         masks.append(known[key])

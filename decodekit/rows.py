@@ -150,6 +150,7 @@ class Row:
         target_logprobs: Target law's.
         top_logprobs: Likeliest tokens per generated token.
         score: Score of the search.
+        rank: Grows in the order in which the search gave its rows.
         streamed: Characters of the text that were handed out while streaming.
         streamed_tokens: Place in `tokens` up to which they were handed out.
         kept: What the model remembers of the row, once it has ended, where the request keeps it.
@@ -172,6 +173,7 @@ class Row:
     target_logprobs: list[float] = field(default_factory=list)
     top_logprobs: list[dict[int, float]] = field(default_factory=list)
     score: float = 0.0
+    rank: int = 0
     streamed: int = 0
     streamed_tokens: int = 0
     kept: Prefix | None = None

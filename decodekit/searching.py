@@ -21,7 +21,7 @@ from decodekit.techniques import Expansion, GroupView
 def expand(group: Group, scored: Scored, places: Mapping[int, int], target: TargetLaw) -> list[Move]:
     """Expand one group, as often as all its rows go on with what was drafted for them, and once more.
 
-    Its moves are side by side in the batch, in the order in which the search gives them.
+    The search is shown its rows in the order in which it gave them, wherever they are in the batch.
 
     Args:
         group: The request.
@@ -32,8 +32,8 @@ def expand(group: Group, scored: Scored, places: Mapping[int, int], target: Targ
     Raises:
         GenerationError: The search raised, or gave what cannot be followed.
     """
-    rows = list(dict.fromkeys(scored.owner(p) for p in places))
-    paths = [Move(r, [], rows[0], scored.rows[r].score) for r in rows]
+    rows = sorted({scored.owner(p) for p in places}, key=lambda r: scored.rows[r].rank)
+    paths = [Move(r, [], scored.rows[r].score) for r in rows]
     # All rows of a group bring equally many drafted tokens.
     depth, deepest = 0, len(scored.drafts[rows[0]].tokens)
     while True:
@@ -59,7 +59,7 @@ def _expand(
     group.search_state = found.state
     expanded = [] if found.done else list(zip(found.parents, found.tokens, found.scores, strict=True))
     return [
-        Move(paths[parent].parent, [*paths[parent].tokens, token], paths[parent].place, score, ended)
+        Move(paths[parent].parent, [*paths[parent].tokens, token], score, ended)
         for ended, choices in ((True, found.finished), (False, expanded))
         for parent, token, score in choices
     ]

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from decodekit import Decoder, Vocabulary
+from decodekit.commit import in_place
 from decodekit.errors import DeadEndError, GenerationError, GenerationInterrupted
 from decodekit.law import Law
 from decodekit.plugins import Plugins
@@ -496,3 +497,14 @@ def test_an_aggregator_that_gives_no_completion_is_named_and_loses_no_sample(dec
     with pytest.raises(GenerationError, match=f"wild raised TypeError: it gave {kind}, not a Completion") as caught:
         decoder.generate([1, 2, 3], Wild(), max_new_tokens=3, n=2)
     assert len(caught.value.results[0].samples) == 2
+
+
+def test_rows_stay_at_the_place_of_the_one_that_they_continue():
+    def places(parents, rows):
+        return [parent for parent, _ in in_place([(parent, None) for parent in parents], rows)]
+
+    assert places([0, 2, 3], 4) == [0, 3, 2]
+    assert places([0, 2, 2, 3], 4) == [0, 2, 2, 3]
+    assert in_place([(1, "first"), (1, "second")], 2) == [(1, "first"), (1, "second")]
+    # A batch that grows is in the order of its requests.
+    assert places([0, 0, 1, 1], 2) == [0, 0, 1, 1]

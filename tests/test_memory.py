@@ -15,7 +15,7 @@ from decodekit.cache import LayerCache, Placement, SlotLayer, Slots
 from decodekit.errors import ModelError
 from decodekit.memory import Memory
 from decodekit.memory.groups import by_key, by_width
-from decodekit.memory.table import SlotTable
+from decodekit.memory.moves import rounds
 from decodekit.model import CausalModel
 from tests.families import BASE, build, randomised
 from tests.test_models import feed, truth
@@ -25,30 +25,23 @@ def llama(**options: Any) -> Any:
     return randomised(hf.LlamaForCausalLM(hf.LlamaConfig(**(BASE | options)))).double()
 
 
-def test_slots_in_use_are_always_the_first_ones():
-    table = SlotTable()
-    table.join(4)
-    assert table.gather([0, 2, 3]) == [(3, 1)]
-    assert table.slots == [0, 2, 1]
-    assert not table.in_order
-    assert table.gather([1, 1, 0]) == [(2, 1)]
-    assert table.slots == [2, 1, 0]
+def test_only_rows_that_change_places_are_copied():
+    assert list(rounds([0, 1, 2], 3)) == []
+    assert list(rounds([0, 3, 2], 4)) == [[(3, 1)]]
+    assert list(rounds([0, 0, 1, 1], 4)) == [[(1, 2), (1, 3)], [(0, 1)]]
+    assert list(rounds([1, 0, 2], 3)) == [[(0, 3)], [(1, 0)], [(3, 1)]]
 
 
-def test_a_gather_never_copies_from_a_slot_that_it_overwrites():
+def test_a_round_of_copies_never_reads_a_slot_that_it_overwrites():
     generator = torch.Generator().manual_seed(0)
-    table = SlotTable()
-    table.join(6)
-    for _ in range(200):
-        size = int(torch.randint(1, 8, (), generator=generator))
-        index = torch.randint(len(table.slots), (size,), generator=generator).tolist()
-        content = {slot: row for row, slot in enumerate(table.slots)}
-        moves = table.gather(index)
-        assert not {source for source, _ in moves} & {target for _, target in moves}
-        assert len(moves) <= size
-        for source, target in moves:
-            content[target] = content[source]
-        assert [content[slot] for slot in table.slots] == index
+    for _ in range(300):
+        rows, size = torch.randint(1, 8, (2,), generator=generator).tolist()
+        index = torch.randint(rows, (size,), generator=generator).tolist()
+        content = {row: row for row in range(rows)}
+        for moves in rounds(index, max(rows, size)):
+            assert not {source for source, _ in moves} & {target for _, target in moves}
+            content |= {target: content[source] for source, target in moves}
+        assert [content[i] for i in range(size)] == index
 
 
 def test_rows_that_would_be_mostly_padding_get_a_pass_of_their_own():

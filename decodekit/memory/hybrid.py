@@ -65,26 +65,25 @@ class HybridSlots(SlotMemory, AdvancingMemory):
 
     def _copy(self, sources: Sequence[int], targets: Sequence[int], length: int) -> None:
         super()._copy(sources, targets, length)
-        if length:
-            self.states.copy(sources, targets)
+        self.states.copy(sources, targets)
 
     def snapshot(self, row: int) -> Any:
         with inferring():
-            return self.states.save(self.table.slots[row])
+            return self.states.save(row)
 
     def restore(self, row: int, state: Any, length: int) -> None:
         # The attention layers need nothing: what lies beyond a row's end is never seen.
         self.lengths[row] = length
         if state is not None:
             with inferring():
-                self.states.load(self.table.slots[row], state)
+                self.states.load(row, state)
 
     def rewind(self, lengths: Sequence[int]) -> None:
         AdvancingMemory.rewind(self, lengths)
 
     def save(self, row: int) -> Any:
         length = self.lengths[row]
-        return super().save(row), self.states.export(self.table.slots[row]) if length else None
+        return super().save(row), self.states.export(row) if length else None
 
     def adopt(self, cache: Any, tokens: Sequence[int]) -> Any:
         # A recurrent layer object says too little about its state to take it over.
@@ -95,7 +94,7 @@ class HybridSlots(SlotMemory, AdvancingMemory):
         super().load(row, kept)
         if states is not None:
             with inferring():
-                self.states.adopt(self.table.slots[row], states, self._room[0])
+                self.states.adopt(row, states, self._room[0])
 
     def bytes(self) -> int:
         return super().bytes() + self.states.bytes()

@@ -12,10 +12,10 @@ from decodekit.cache import BUCKET_TOKENS, CacheFactory, Placement
 from decodekit.law import whole_numbers
 from decodekit.memory.base import ForwardOutput, Memory, inferring
 from decodekit.memory.bridge import BridgeCache
-from decodekit.memory.caller import Asked, Caller, Part, Run, merge, positions_of
+from decodekit.memory.caller import Asked, Caller, Part, Run, merge
 from decodekit.memory.groups import by_width
 from decodekit.memory.masks import standing_at
-from decodekit.memory.table import SlotTable
+from decodekit.memory.moves import rounds
 from decodekit.memory.watch import Watch
 from decodekit.types import Int64, Tensor
 
@@ -29,11 +29,10 @@ GAP_TOKENS = 8
 
 
 class SlotMemory(Memory):
-    """Keys and values in static buffers, one slot a row.
+    """Keys and values in static buffers: row i is in slot i.
 
-    The slots in use are always 0 to rows - 1, so a forward pass of all rows is a view of the buffers: what a drop or a
-    beam's fork costs is one copied slot for each row that moves, never a gather per step. Rows may be in another order
-    than their slots; then tokens and logits are reordered, which is cheaper by the size of the cache.
+    So a forward pass of all rows is a view of the buffers, and what a drop or a beam's fork costs is one copied slot
+    for each row that is not at the place of the one that it continues, never a gather per step.
 
     *Cost:* per step one forward pass, with neither mask nor position table where rows stand level. *Exact.*
     """
@@ -53,7 +52,6 @@ class SlotMemory(Memory):
         self.caller = caller
         self.limit = limit
         self.cache = BridgeCache(factory, layers, count)
-        self.table = SlotTable()
         self.lengths: list[int] = []
         self.static = bool(getattr(caller.runner, "static_shapes", False))
         self.bucket = BUCKET_TOKENS
@@ -63,30 +61,29 @@ class SlotMemory(Memory):
 
     def join(self, rows: int) -> None:
         self.lengths += [0] * rows
-        self.table.join(rows)
 
     def rewind(self, lengths: Sequence[int]) -> None:
         # Nothing is erased: no query sees a key beyond its row's end, and the next tokens overwrite it.
         self.lengths = list(lengths)
 
     def gather(self, index: Sequence[int]) -> None:
-        moves = self.table.gather(index)
+        longest = max((self.lengths[row] for place, row in enumerate(index) if row != place), default=0)
+        spare = max(len(self.lengths), len(index))
         self.lengths = [self.lengths[row] for row in index]
-        if moves:
-            sources, targets = zip(*moves, strict=True)
-            longest = max(self.lengths[self.table.rows[slot]] for slot in targets)
+        if longest:
             with inferring():
-                self._copy(sources, targets, longest)
+                for moves in rounds(index, spare):
+                    sources, targets = zip(*moves, strict=True)
+                    self._copy(sources, targets, longest)
 
     def _copy(self, sources: Sequence[int], targets: Sequence[int], length: int) -> None:
-        if length:
-            self._reserve(len(self.lengths), 0)
-            for store in self.cache.stores:
-                store.copy(sources, targets, length)
+        self._reserve(max(targets) + 1, 0)
+        for store in self.cache.stores:
+            store.copy(sources, targets, length)
 
     def save(self, row: int) -> Any:
-        length, slot = self.lengths[row], self.table.slots[row]
-        place = Placement([length], [0], 0, length, True, slot)
+        length = self.lengths[row]
+        place = Placement([length], [0], 0, length, True, row)
         with inferring():
             kept = [
                 tuple(part.clone() for part in store.read(place)) if length and store.bytes() else None
@@ -104,7 +101,7 @@ class SlotMemory(Memory):
         if length:
             self.cache.grow(len(kept))
             self._reserve(len(self.lengths), length)
-            place = Placement([0], [length], length, length, True, self.table.slots[row])
+            place = Placement([0], [length], length, length, True, row)
             with inferring():
                 for store, part in zip(self.cache.stores, kept, strict=True):
                     if part is not None:
@@ -130,7 +127,9 @@ class SlotMemory(Memory):
     ) -> ForwardOutput:
         with inferring():
             if 0 < tokens.shape[1] == min(counts) and self._share(counts):
-                output = self._run_all(tokens, counts, wanted, watch)
+                # The common case, kept free of bookkeeping: all rows, every token valid.
+                run = Run(watch, range(len(counts)), self.lengths, counts)
+                output = self._run(tokens, run, wanted, 0, None)
                 self.lengths = [length + count for length, count in zip(self.lengths, counts, strict=True)]
                 return output
             parts: list[Part] = []
@@ -151,24 +150,6 @@ class SlotMemory(Memory):
     def _groups(self, counts: Sequence[int]) -> list[list[int]]:
         return by_width(counts, [length == 0 for length in self.lengths])
 
-    def _run_all(
-        self, tokens: Tensor, counts: Sequence[int], wanted: Sequence[int], watch: Watch | None
-    ) -> ForwardOutput:
-        """Run all rows, every token valid: the common case, kept free of bookkeeping."""
-        if self.table.in_order:
-            return self._run(tokens, Run(watch, self.table.rows, self.lengths, counts), wanted, 0, None)
-        order, by_slot = self.table.rows, self.table.rows_index(tokens.device)
-        output = self._run(
-            tokens.index_select(0, by_slot),
-            Run(watch, order, [self.lengths[row] for row in order], counts),
-            [wanted[row] for row in order],
-            0,
-            None,
-        )
-        if tokens.shape[1] == 1 and len(output.logits) == len(order):
-            return ForwardOutput(output.logits.index_select(0, self.table.slots_index(output.logits.device)))
-        return merge(self.caller, [(positions_of(order, counts, wanted), output)])
-
     def _run_group(
         self,
         rows: list[int],
@@ -177,24 +158,23 @@ class SlotMemory(Memory):
         wanted: Sequence[int],
         watch: Watch | None,
     ) -> Part:
-        """Run some rows; they go in the order of their slots, so that neighbours can be a view."""
-        rows = sorted(rows, key=self.table.slots.__getitem__)
-        slots = [self.table.slots[row] for row in rows]
+        """Run some rows, in their order, so that neighbours can be a view."""
+        rows = sorted(rows)
         width = max(counts[row] for row in rows)
         here, asked = [counts[row] for row in rows], [wanted[row] for row in rows]
-        neighbours = slots[-1] - slots[0] == len(slots) - 1
+        neighbours = rows[-1] - rows[0] == len(rows) - 1
         if not neighbours and self.fills_gaps and width <= GAP_TOKENS and 2 * len(rows) >= len(counts):
             # The others bring padding only. It is stored beyond their ends, where their own next tokens overwrite it.
             active = set(rows)
-            rows, slots, neighbours = self.table.rows, list(range(len(counts))), True
+            rows, neighbours = list(range(len(counts))), True
             here = [counts[row] if row in active else 0 for row in rows]
             asked = [wanted[row] if row in active else 0 for row in rows]
         output = self._run(
             tokens[:, :width].index_select(0, whole_numbers(rows, tokens.device)),
             Run(watch, rows, [self.lengths[row] for row in rows], here),
             asked,
-            slots[0] if neighbours else None,
-            slots,
+            rows[0] if neighbours else None,
+            rows,
         )
         named = [
             (row, column)

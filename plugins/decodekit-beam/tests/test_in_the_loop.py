@@ -12,7 +12,8 @@ import torch
 from decodekit import Decoder, GenerationError, Law
 from decodekit.techniques import GroupView
 from decodekit.testing import ToyModel, byte_vocabulary, positions, tiny_llama
-from decodekit_beam import BeamSearch
+from decodekit_beam import BeamSearch, Score
+from decodekit_beam.score import in_place
 from decodekit_sampling import DRY, Mirostat
 
 SEARCHES = ("beam_search", "diverse_beam", "stochastic_beam", "beam_sample")
@@ -231,3 +232,24 @@ def test_logits_that_are_not_numbers_are_an_error(name):
 def test_more_texts_than_rows_are_refused():
     with pytest.raises(Exception, match="'beam_search' gives at most 2 texts, and n is 3"):
         Decoder(tiny_llama(16)).generate([1], beam_search=2, n=3)
+
+
+def test_a_row_that_goes_on_stays_where_it_was_and_its_rank_is_noted():
+    rows = [(parent, token, Score(-token, -token)) for token, parent in enumerate([2, 2, 0, 7])]
+    placed = in_place(rows)
+    assert [parent for parent, _, _ in placed] == [0, 2, 2, 7]
+    assert [score.rank for _, _, score in placed] == [2, 1, 0, 3]
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_search_in_a_batch_whose_rows_end_at_different_times_is_the_search_alone(search):
+    decoder = Decoder(tiny_llama(16, seed=3))
+    requests = [
+        {"prompt": [1, 2], search: 4, "n": 4, "max_new_tokens": 4, "seed": 1},
+        {"prompt": [3], "n": 4, "temperature": 1.0, "max_new_tokens": 6, "seed": 2},
+        {"prompt": [4, 5, 6], search: 4, "n": 4, "max_new_tokens": 12, "seed": 3},
+    ]
+    together = decoder.generate(requests)
+    for request, found in zip(requests, together, strict=True):
+        alone = decoder.generate([request])[0]
+        assert [sample.tokens for sample in found.samples] == [sample.tokens for sample in alone.samples]

@@ -13,7 +13,7 @@ from scipy.stats import gumbel_r, kstest
 from decodekit import Decoder, Law
 from decodekit.techniques import GroupView
 from decodekit.testing import ToyModel, chi_square, enumerate_law, positions, tiny_llama
-from decodekit_beam import StochasticBeam
+from decodekit_beam import Score, StochasticBeam
 from decodekit_beam.urn import uniforms
 
 RUNS = 2000
@@ -102,7 +102,7 @@ def test_the_scores_of_a_family_are_gumbels_of_its_children():
 
 
 def test_random_numbers_go_by_the_rank_of_a_row_and_differ_between_rows_and_draws():
-    scores = [-3.0, -1.0, -4.0, -2.0]
+    scores = [Score(value, value) for value in (-3.0, -1.0, -4.0, -2.0)]
     at = positions(histories=[[0, 1]] * 4, prompt_lengths=[1] * 4, seeds=[7] * 4)
     numbers = uniforms(at, scores, 5)
     assert numbers.shape == (4, 5)

@@ -574,3 +574,12 @@ def test_the_readmes_example_prints_what_it_says(tmp_path, monkeypatch, capsys):
             exec(compile(block, "README.md", "exec", dont_inherit=True), names)
         else:
             assert capsys.readouterr().out == block
+
+
+def test_requests_with_one_schema_have_equal_constraints_whose_states_are_the_same():
+    context = toy_context()
+    one, other = (JSONSchema({"type": "array", "minItems": 2}).build(replace(context, prompt=p)) for p in ((1,), (2,)))
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one.advance(one.start(), ord("[")) is other.advance(other.start(), ord("["))
+    assert one != JSONSchema({"type": "array", "minItems": 3}).build(context)

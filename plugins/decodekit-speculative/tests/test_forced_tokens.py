@@ -183,3 +183,13 @@ def test_certain_tokens_are_always_kept_and_the_text_stays_the_same(options, cer
 def test_choices_are_finished_once_they_are_decided():
     piece, compiled = runs(Choice(("name 1", "eem 2")))
     assert spelled(piece.run(compiled.index.automaton.walk(0, b"n"), 16)) == [b"a", b"me", b" ", b"1"]
+
+
+def test_requests_with_one_constraint_are_served_by_one_call():
+    context = toy_context()
+    one, other = (Choice(["abc", "abd"]).build(context) for _ in range(2))
+    runs = [ForcedTokens().build(replace(context, constraint=c, prompt=p)) for c, p in ((one, (1,)), (one, (2,)))]
+    assert runs[0] == runs[1]
+    assert hash(runs[0]) == hash(runs[1])
+    assert runs[0] != ForcedTokens(tokens=3).build(replace(context, constraint=one))
+    assert runs[0] != ForcedTokens().build(replace(context, constraint=other))

@@ -7,7 +7,7 @@ import numpy as np
 from decodekit.law import Law
 from decodekit.techniques import Expansion, GroupView
 from decodekit_beam.beams import Beams, Candidate, expansion
-from decodekit_beam.score import Score
+from decodekit_beam.score import Score, best_first
 from decodekit_beam.urn import Urn, uniforms, urns
 
 
@@ -30,13 +30,14 @@ class BeamSample(Beams, name="beam_sample", source="transformers 5.23, `_get_top
         scores = [Score.of(score) for score in group.scores]
         draws = self.candidates_wanted(group, self.width)
         # One number chooses row and token; all of them are the best row's.
-        numbers = uniforms(group.at, scores, draws)[int(np.argmax(scores))]
-        return expansion([self.settle(_draw(urns(law), [score.logprob for score in scores], numbers), group)])
+        numbers = uniforms(group.at, scores, draws)[best_first(scores)[0]]
+        return expansion([self.settle(_draw(urns(law), scores, numbers), group)])
 
 
-def _draw(rows: list[Urn], logprobs: list[float], numbers: np.ndarray) -> list[Candidate]:
+def _draw(rows: list[Urn], scores: list[Score], numbers: np.ndarray) -> list[Candidate]:
     """Draw continuations of all rows without replacement, in the order of the draws."""
-    order = sorted(range(len(rows)), key=lambda row: -logprobs[row])
+    logprobs = [score.logprob for score in scores]
+    order = sorted(range(len(rows)), key=lambda row: (-logprobs[row], scores[row].rank))
     found: list[Candidate] = []
     for number in numbers.tolist():
         left = np.array([logprobs[row] + rows[row].log_left for row in order])

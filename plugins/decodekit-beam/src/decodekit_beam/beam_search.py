@@ -29,12 +29,14 @@ class BeamSearch(Beams, name="beam_search", source="transformers 5.23, `_beam_se
         if self.settled_before(group):
             return Expansion([], [], [], [], done=True, state=None)
         k = self.candidates_wanted(group, self.width)
-        logprobs, rows, tokens = continuations(law, [Score.of(score).logprob for score in group.scores], k)
-        return expansion([self.settle(best(logprobs, rows, tokens, k), group)])
+        scores = [Score.of(score) for score in group.scores]
+        logprobs, rows, tokens = continuations(law, [score.logprob for score in scores], k)
+        ranks = np.array([score.rank for score in scores])[rows]
+        return expansion([self.settle(best(logprobs, rows, tokens, ranks, k), group)])
 
 
-def best(logprobs: NDArray[np.float64], rows: Places, tokens: Places, k: int) -> list[Candidate]:
-    """Give the k likeliest candidates, the best first, equal ones by row and token."""
-    order = np.lexsort((tokens, rows, -logprobs))[:k]
+def best(logprobs: NDArray[np.float64], rows: Places, tokens: Places, ranks: Places, k: int) -> list[Candidate]:
+    """Give the k likeliest candidates, the best first, equal ones by their row's rank and by token."""
+    order = np.lexsort((tokens, ranks, -logprobs))[:k]
     taken = zip(rows[order].tolist(), tokens[order].tolist(), logprobs[order].tolist(), strict=True)
     return [Candidate(row, token, logprob) for row, token, logprob in taken if logprob > -math.inf]

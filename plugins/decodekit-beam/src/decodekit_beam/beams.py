@@ -12,12 +12,12 @@ from typing import Literal
 from pydantic import Field
 
 from decodekit.techniques import Expansion, GroupView, Search
-from decodekit_beam.score import Score
+from decodekit_beam.score import Score, in_place
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # a frozen one takes three times as long to make, and there are dozens of them a step
 class Candidate:
-    """A row and a token that may follow it.
+    """A row and a token that may follow it. Read-only.
 
     Attributes:
         parent: The row.
@@ -74,19 +74,22 @@ class Beams(Search, exact=False):
             parts: How many such groups share the width.
         """
         width = self.width // parts
-        running: list[tuple[Candidate, Score]] = []
+        going: list[Candidate] = []
         ended: list[tuple[Candidate, Score]] = []
         for place, one in enumerate(found):
-            length = group.new_tokens[one.parent] + 1
-            score = Score(one.total / length**self.length_penalty, one.logprob, one.penalty, part)
             if one.token not in group.end_tokens and group.remaining[one.parent] > 1:
-                running.append((one, score))
+                going.append(one)
             elif place < width:
-                ended.append((one, score))
-        running = sorted(running, key=lambda pair: -pair[0].total)[:width]
+                ended.append((one, self._score(one, group, part)))
+        going = sorted(going, key=lambda one: -one.total)[:width]
+        running = [(one, self._score(one, group, part)) for one in going]
         scores = [*self.finished(group, part), *(score for _, score in ended)]
         best = [(one.total, group.new_tokens[one.parent] + 1, _limit(group, one.parent)) for one, _ in running[:1]]
         return Settled(running, ended, self._decided(best, scores, width))
+
+    def _score(self, one: Candidate, group: GroupView, part: int) -> Score:
+        length = group.new_tokens[one.parent] + 1
+        return Score(one.total / length**self.length_penalty, one.logprob, one.penalty, part)
 
     def settled_before(self, group: GroupView, part: int = 0, parts: int = 1) -> bool:
         """Say whether texts that the loop ended, at a stop string for instance, have decided the search."""
@@ -121,11 +124,13 @@ class Beams(Search, exact=False):
 
 def expansion(settled: Sequence[Settled]) -> Expansion:
     """Write down what one or more groups of beams decided."""
-    running = [pair for part in settled if not part.done for pair in part.running]
+    running = in_place(
+        [(one.parent, one.token, score) for part in settled if not part.done for one, score in part.running]
+    )
     return Expansion(
-        [one.parent for one, _ in running],
-        [one.token for one, _ in running],
-        [score for _, score in running],
+        [parent for parent, _, _ in running],
+        [token for _, token, _ in running],
+        [score for _, _, score in running],
         [(one.parent, one.token, score) for part in settled for one, score in part.ended],
         all(part.done for part in settled),
         None,

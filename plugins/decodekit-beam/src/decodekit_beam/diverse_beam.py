@@ -74,7 +74,8 @@ class DiverseBeam(Beams, name="diverse_beam", source="arXiv:1610.02424, algorith
             times[tokens == token] = count
         penalties = self.diversity * times + np.array([scores[i].penalty for i in members])[:, None]
         flat, parents = (logprobs - penalties).ravel(), np.repeat(members, tokens.shape[1])
-        order = np.lexsort((tokens.ravel(), parents, -flat))[: int((flat > -np.inf).sum())]
+        ranks = np.array([score.rank for score in scores])[parents]
+        order = np.lexsort((tokens.ravel(), ranks, -flat))[: int((flat > -np.inf).sum())]
         values = (parents[order], tokens.ravel()[order], logprobs.ravel()[order], penalties.ravel()[order])
         return [Candidate(*one) for one in zip(*(value.tolist() for value in values), strict=True)]
 

@@ -44,12 +44,13 @@ class StochasticBeam(Search, name="stochastic_beam", source="arXiv:1903.06059, a
     width: int = Field(ge=1)
 
     def __call__(self, law: Law, group: GroupView) -> Expansion:
-        numbers = uniforms(group.at, group.scores, 2 * self.width + 1)
+        scores = [Score.of(score) for score in group.scores]
+        numbers = uniforms(group.at, scores, 2 * self.width + 1)
         families = [
-            _Family(row, Score.of(score), urn, numbers[row])
+            _Family(row, score, urn, numbers[row])
             if group.new_tokens[row]
             else _Family(row, Score(_gumbel(0.0, math.inf, numbers[row, -1]), 0.0), urn, numbers[row])
-            for row, (score, urn) in enumerate(zip(group.scores, urns(law), strict=True))
+            for row, (score, urn) in enumerate(zip(scores, urns(law), strict=True))
         ]
         chosen = self._largest(families, [score for score, _ in group.finished])
         ends = [child.token in group.end_tokens or group.remaining[child.parent] == 1 for child in chosen]

@@ -18,6 +18,7 @@ from decodekit.law import Law
 from decodekit.positions import Positions
 from decodekit.types import Float, Tensor
 from decodekit_beam.likeliest import normalised, small_exp
+from decodekit_beam.score import Score, best_first
 
 _BLOCK = 128
 _FRESH = 1e-20
@@ -95,7 +96,7 @@ def urns(law: Law) -> list[Urn]:
     return [Urn(*each) for each in zip(held, tokens, weights, masses, shifts.squeeze(-1).tolist(), strict=True)]
 
 
-def uniforms(at: Positions, scores: Sequence[float], draws: int) -> NDArray[np.float64]:
+def uniforms(at: Positions, scores: Sequence[Score], draws: int) -> NDArray[np.float64]:
     """Give `draws` numbers in [0, 1) for each row, independent of one another and of the order of the rows.
 
     All rows of a group have the same number at a step. It is the first number of the best row, which makes one row
@@ -105,7 +106,7 @@ def uniforms(at: Positions, scores: Sequence[float], draws: int) -> NDArray[np.f
         Shape [row, draws].
     """
     first = float(at.uniform("select")[0])
-    ranks = np.argsort(np.argsort([-score for score in scores], kind="stable"), kind="stable")
+    ranks = np.argsort(best_first(scores))
     key = np.full(len(scores) * draws, int(first * _WORD), dtype=np.uint64)
     counters = (np.repeat(ranks, draws).astype(np.uint64), np.tile(np.arange(draws, dtype=np.uint64), len(scores)))
     numbers = rng.uniform(key, *counters, "beam").reshape(len(scores), draws)

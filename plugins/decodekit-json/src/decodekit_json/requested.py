@@ -23,7 +23,7 @@ _MOST_FORCED = 32
 class Requested(Compiled):
     """Shares everything with the compiled language that it is made of, which other requests use as well.
 
-    Make it with `requested`.
+    Make it with `requested`. Those of one language are equal: their states are the same.
 
     Attributes:
         source: What it was compiled from.
@@ -32,6 +32,12 @@ class Requested(Compiled):
 
     source: Source
     width: int
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Requested) and self.budget is other.budget
+
+    def __hash__(self) -> int:
+        return hash((Requested, id(self.budget)))
 
     def read_by(self, parse: Parse | None, partial: PartialParser | None) -> Requested:
         """Give the same with other ways to read a complete text and one that is not complete."""

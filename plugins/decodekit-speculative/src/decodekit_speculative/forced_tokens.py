@@ -65,7 +65,7 @@ class ForcedTokens(
 
 
 class ForcedRuns:
-    """The working piece: a row's state is the constraint's.
+    """The working piece: a row's state is the constraint's. Those of equal constraints are equal: one serves all.
 
     Args:
         settings: What is proposed.
@@ -77,11 +77,18 @@ class ForcedRuns:
     def __init__(
         self, settings: ForcedTokens, constraint: CompiledConstraint, spelling: Spelling | None, budget: int
     ) -> None:
+        self._key = settings, constraint, spelling is None, budget
         self.name, self.tokens, self.merging = settings.name, settings.tokens, settings.merging
         self.constraint, self.spelling, self.budget = constraint, spelling, budget
         self._certain = lru_cache(maxsize=_KEPT)(self._find_certain)
         self._text = lru_cache(maxsize=_KEPT)(self._find_text)
         self._spelled = lru_cache(maxsize=_KEPT)(self._spell)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ForcedRuns) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
     def start(self, prompt: Sequence[int]) -> State:
         """Give the constraint's state before the first token."""
