@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import torch
@@ -14,15 +13,12 @@ from decodekit.memory.base import ForwardOutput, Memory, inferring
 from decodekit.memory.bridge import BridgeCache
 from decodekit.memory.caller import Asked, Caller, Part, Run, merge, positions_of
 from decodekit.memory.groups import by_width
-from decodekit.memory.masks import standing_at
 from decodekit.memory.table import SlotTable
 from decodekit.memory.watch import Watch
 from decodekit.types import Int64, Tensor
 
 FIRST_TOKENS = 64
 """Positions that a slot has at first; it grows by doubling."""
-
-_LEVEL = nullcontext()
 
 GAP_TOKENS = 8
 """Running a row that sits out along is cheaper than copying the keys of all others, up to this many tokens a row."""
@@ -225,17 +221,10 @@ class SlotMemory(Memory):
         self.cache.place = place
         if place.level:
             positions = self._between(starts[0], starts[0] + query)
-            positions, scope = positions if rows == 1 else positions.expand(rows, query), _LEVEL
+            positions = positions if rows == 1 else positions.expand(rows, query)
         else:
-            positions, scope = place.seen, standing_at(place.seen)  # type: ignore[arg-type]
-        with scope:
-            outputs = self.caller(
-                tokens,
-                positions=positions,
-                cache=self.cache,
-                keep=keep,
-                run=run,
-            )
+            positions = place.seen
+        outputs = self.caller(tokens, positions=positions, cache=self.cache, keep=keep, run=run)
         if asked is None:
             if 0 not in wanted:
                 return ForwardOutput(outputs.logits.select(1, -1))
