@@ -54,8 +54,9 @@ class SlotMemory(Memory):
         self.static = bool(getattr(caller.runner, "static_shapes", False))
         self.bucket = BUCKET_TOKENS
         self._room = (0, 0)
-        self._range = torch.arange(FIRST_TOKENS, device=caller.device)[None]
-        self._each = self._range.split(1, dim=1)
+        with inferring():
+            self._range = torch.arange(FIRST_TOKENS, device=caller.device)[None]
+            self._each = self._range.split(1, dim=1)
 
     def join(self, rows: int) -> None:
         self.lengths += [0] * rows
@@ -251,7 +252,7 @@ class SlotMemory(Memory):
         first_column = whole_numbers(starts, device)[:, None]
         place.positions = first_column + self._between(0, query) if query > 1 else first_column
         place.seen = place.positions
-        if min(counts) < query:
+        if self.static or min(counts) < query:
             last = torch.tensor([max(start + count - 1, 0) for start, count in zip(starts, counts, strict=True)])
             place.seen = torch.minimum(place.positions, last.to(device)[:, None])
         if slots is not None:
