@@ -9,6 +9,7 @@ import inspect
 from typing import Any
 
 import torch
+from torch.fx.experimental import _config
 
 from decodekit.techniques import BuildContext, ModelRunner
 
@@ -56,17 +57,23 @@ class CompiledRunner:
         )
 
     def __call__(self, model: torch.nn.Module, **inputs: Any) -> Any:
-        tokens = inputs["input_ids"]
+        # The stride of a dimension of size 1 says nothing, and would be looked at.
+        tokens = inputs["input_ids"] = inputs["input_ids"].clone(memory_format=torch.contiguous_format)
         width = tokens.shape[1]
+        if width == 1 or not self._keeps_logits(model):
+            return self._run(model, inputs)
         asked = inputs.get("logits_to_keep", width)
-        if width > 1 and self._keeps_logits(model):
-            columns = torch.arange(width - asked, width, device=tokens.device) if isinstance(asked, int) else asked
-            # A size of 1 is never a symbol.
-            inputs["logits_to_keep"] = columns if len(columns) > 1 else columns.repeat(2)
-            outputs = self.forward(model, inputs)
-            outputs.logits = outputs.logits[:, : len(columns)]
-            return outputs
-        return self.forward(model, inputs)
+        columns = torch.arange(width - asked, width, device=tokens.device) if isinstance(asked, int) else asked
+        # A size of 1 is never a symbol.
+        inputs["logits_to_keep"] = columns if len(columns) > 1 else columns.repeat(2)
+        outputs = self._run(model, inputs)
+        outputs.logits = outputs.logits[:, : len(columns)]
+        return outputs
+
+    def _run(self, model: torch.nn.Module, inputs: dict[str, Any]) -> Any:
+        # As many rows as the model has heads are no reason to take the one for the other.
+        with _config.patch(use_duck_shape=False):
+            return self.forward(model, inputs)
 
     def _keeps_logits(self, model: torch.nn.Module) -> bool:
         return "logits_to_keep" in inspect.signature(model.forward).parameters
