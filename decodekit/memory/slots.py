@@ -37,6 +37,9 @@ class SlotMemory(Memory):
     fills_gaps: ClassVar[bool] = True
     """Whether rows that sit out may be run along with nothing but padding, so that the batch stays a view."""
 
+    stays_level: ClassVar[bool] = False
+    """Whether all rows of a forward pass stand at one position, because the model goes by the cache's length."""
+
     def __init__(
         self,
         caller: Caller,
@@ -51,7 +54,7 @@ class SlotMemory(Memory):
         self.cache = BridgeCache(factory, layers, count)
         self.table = SlotTable()
         self.lengths: list[int] = []
-        self.static = bool(getattr(caller.runner, "static_shapes", False))
+        self.static = not self.stays_level and bool(getattr(caller.runner, "static_shapes", False))
         self.bucket = BUCKET_TOKENS
         self._room = (0, 0)
         with inferring():
