@@ -19,8 +19,8 @@ Runner = Callable[..., Any]
 
 `static_shapes = True`: it is always given tables of positions, each a tensor of its own, never the shortcuts for rows
 that stand level.
-`sees_hooks = False`: it runs a copy of the model that was made before; what model hooks do to the modules would not reach
-it, so forward passes with a hook around run eagerly.
+`sees_hooks = False`: it runs what was made of the model before, and what model hooks do to the modules would not reach
+that; forward passes with a hook around are run eagerly.
 """
 
 CACHE_ARGUMENTS = ("past_key_values", "cache_params", "state")
