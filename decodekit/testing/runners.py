@@ -47,8 +47,12 @@ class ModelRunnerLaws:
     make: ClassVar[Any]
     tolerance: ClassVar[float] = 1e-10
 
+    def make_model(self) -> Any:
+        """Give a tiny transformers model in float64, a Llama; override to test another size."""
+        return tiny_llama(32)
+
     def model(self, *, fresh: bool = False) -> CausalModel:
-        """Wrap a model, and let the runner run it without the check that a decoder makes; a new one if `fresh`."""
+        """Wrap the model, and let the runner run it without the check that a decoder makes; a new one if `fresh`."""
         make = _model.__wrapped__ if fresh else _model
         return make(type(self))
 
@@ -108,6 +112,6 @@ def _halved(model: CausalModel) -> tuple[Tensor, list[Tensor]]:
 @lru_cache(maxsize=16)
 def _model(laws: type[ModelRunnerLaws]) -> CausalModel:
     nothing: Any = None
-    model = CausalModel.wrap(tiny_llama(32))
+    model = CausalModel.wrap(laws().make_model())
     model.caller.runner = built(laws.make(), nothing)
     return model

@@ -6,6 +6,14 @@ import pytest
 import torch
 from torch._dynamo import register_backend
 from torch._dynamo.utils import counters
+from transformers import (
+    GPTNeoConfig,
+    GPTNeoForCausalLM,
+    Mamba2Config,
+    Mamba2ForCausalLM,
+    RwkvConfig,
+    RwkvForCausalLM,
+)
 
 from decodekit import Decoder, ModelError, RequestError
 from decodekit.testing import ModelRunnerLaws, ToyModel, byte_vocabulary, tiny_llama
@@ -30,10 +38,13 @@ def argmax_loop(model, prompt, tokens):
 class TestCompiled(ModelRunnerLaws):
     make = staticmethod(lambda: Compiled("eager"))
 
+    def make_model(self):
+        return tiny_llama(32, num_hidden_layers=1)
+
 
 @pytest.fixture(scope="module")
 def model():
-    return tiny_llama(257)
+    return tiny_llama(257, num_hidden_layers=1)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +79,7 @@ def test_fifty_tokens_of_a_ragged_batch_take_four_graphs_and_a_second_batch_none
         {"json_schema": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}},
         {"json_schema": {"enum": [12345, 12789, True]}, "forced_tokens": True, "multinomial": True, "seed": 5},
     ],
-    ids=lambda options: "-".join(options),
+    ids="-".join,
 )
 def test_texts_are_those_of_the_eager_runner(compiled, eager, options):
     found = [
@@ -81,9 +92,10 @@ def test_texts_are_those_of_the_eager_runner(compiled, eager, options):
     assert found[0] == found[1]
 
 
-def test_rows_that_join_late_share_passes_with_running_ones(model, eager):
-    narrow = Decoder(model, byte_vocabulary(), compiled="eager", max_rows=2)
+def test_rows_that_join_late_share_passes_with_running_ones(compiled, eager):
     requests = [{"prompt": prompt, "max_new_tokens": 4 + 3 * i} for i, prompt in enumerate([*PROMPTS, [7, 7], [8]])]
+    narrow = Decoder(compiled.model, byte_vocabulary(), max_rows=2)
+    narrow._plan.model = compiled._plan.model
     texts = [[result.tokens for result in decoder.generate(requests)] for decoder in (narrow, eager)]
     assert texts[0] == texts[1]
 
@@ -98,12 +110,13 @@ def test_the_model_stays_as_it_is_and_other_decoders_of_it_stay_eager(compiled, 
     assert graphs() == made
 
 
-def test_weights_that_change_later_are_seen(eager):
-    other = tiny_llama(257, seed=1)
-    decoder = Decoder(other, byte_vocabulary(), compiled="eager")
-    other.load_state_dict(eager.model.state_dict())
-    texts = [d.generate([1, 2, 3], max_new_tokens=8).tokens for d in (decoder, eager)]
-    assert texts[0] == texts[1]
+def test_weights_that_change_later_are_seen(compiled, eager):
+    weight, before = eager.model.lm_head.weight, eager.generate([1, 2, 3], max_new_tokens=8).tokens
+    kept = weight.data.clone()
+    weight.data.copy_(kept.flip(0))
+    texts = [decoder.generate([1, 2, 3], max_new_tokens=8).tokens for decoder in (compiled, eager)]
+    weight.data.copy_(kept)
+    assert texts[0] == texts[1] != before
 
 
 def test_beyond_the_limit_of_graphs_passes_run_eagerly(model, eager):
@@ -142,6 +155,29 @@ def test_a_backend_that_is_wrong_is_refused_at_assembly(model):
         ModelError, match=r"'compiled' \(model runner\) cannot run LlamaForCausalLM on the path 'slots'"
     ):
         Decoder(model, compiled="decodekit_off_by_one")
+
+
+SIZES = {"vocab_size": 48, "hidden_size": 16, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+MAMBA = {"num_heads": 4, "head_dim": 8, "state_size": 8, "expand": 2, "n_groups": 1, "chunk_size": 8}
+OTHERS = {
+    "hybrid": lambda: Mamba2ForCausalLM(Mamba2Config(**SIZES, **MAMBA, num_hidden_layers=1)),
+    "level": lambda: GPTNeoForCausalLM(
+        GPTNeoConfig(**SIZES, num_layers=2, num_heads=2, attention_types=[[["global", "local"], 1]], window_size=8)
+    ),
+    "replay": lambda: RwkvForCausalLM(RwkvConfig(**SIZES, num_hidden_layers=1, context_length=128)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", OTHERS)
+def test_texts_on_other_paths_than_slots(path):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        other = OTHERS[path]().double()
+    decoders = (Decoder(other, compiled="eager"), Decoder(other))
+    assert [decoder.describe()["path"] for decoder in decoders] == [path, path]
+    texts = [[r.tokens for r in decoder.generate(PROMPTS, max_new_tokens=30)] for decoder in decoders]
+    assert texts[0] == texts[1]
 
 
 @pytest.mark.slow
