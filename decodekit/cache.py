@@ -56,7 +56,9 @@ class Placement:
     def neighbours(self) -> slice:
         """The batch's slots, where they stand side by side."""
         assert self.first is not None
-        return slice(self.first, self.first + len(self.starts))
+        # Where the forward pass is traced, the size of a tensor may be a symbol, and that of a list is a number.
+        rows = len(self.starts) if self.positions is None else self.positions.shape[0]
+        return slice(self.first, self.first + rows)
 
     def at(self, device: torch.device) -> tuple[Int64[Tensor, "row 1"], Int64[Tensor, "row query"]]:
         """Give slots and positions on a layer's device (a model may be spread over several)."""

@@ -21,6 +21,7 @@ _OFFERS = {
     "decodekit-moe": "router_trace",
     "decodekit-observers": "record progress",
     "decodekit-prompts": "few_shot chain_of_thought four_part schema_in_words",
+    "decodekit-runners": "compiled",
     "decodekit-schedulers": "shortest_first fair",
     "decodekit-speculative": "draft_model prompt_lookup forced_tokens token_rule block_rule",
     "decodekit-stopping": "stop_regex stop_repetition max_sentences max_lines",

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from decodekit.cache import CacheFactory, Slots
-from decodekit.errors import ModelError
+from decodekit.errors import DecodekitError, ModelError
 from decodekit.memory import check, masks
 from decodekit.memory.base import Memory
-from decodekit.memory.caller import Caller, Runner
+from decodekit.memory.caller import Caller, Runner, eager, name_of
 from decodekit.memory.hybrid import HybridSlots
 from decodekit.memory.layers import LayerKinds
 from decodekit.memory.level import LevelHybrid, LevelMemory
@@ -97,10 +97,13 @@ class CausalModel:
         embedding = model.get_input_embeddings()
         weight = getattr(embedding, "weight", None)
         device = weight.device if weight is not None else next(model.parameters()).device
-        wrapped = cls(model, Caller.of(model, device, runner), cache or Slots())
+        wrapped = cls(model, Caller.of(model, device), cache or Slots())
         wrapped._settle()
         with torch.inference_mode(), check.quiet(device):
-            wrapped._choose(path)
+            probe = wrapped._probe()
+            wrapped._choose(path, probe)
+            if runner is not None and runner is not eager:
+                wrapped._run_with(runner, probe)
         return wrapped
 
     def memory(self) -> Memory:
@@ -155,6 +158,7 @@ class CausalModel:
             "position_offset": self.caller.position_offset,
             "attention": self.config._attn_implementation,
             "cache": type(self.factory).__name__,
+            "runner": name_of(self.caller.runner),
             "exact": self.exact,
             "notes": list(self.notes),
         }
@@ -198,8 +202,7 @@ class CausalModel:
         padding = getattr(self.config, "pad_token_id", None)
         return padding if isinstance(padding, int) and padding >= 0 else None
 
-    def _choose(self, asked: str | None) -> None:
-        probe = self._probe()
+    def _choose(self, asked: str | None, probe: check.Probe) -> None:
         self.vocab_size = self.caller.vocab_size = int(probe.truth[0].shape[-1])
         far = check.far_position(self.model, self._limit())
         self.caller.position_offset, coupling = check.position_offset(self.caller, probe, self._padding(), far)
@@ -208,9 +211,7 @@ class CausalModel:
         if bounded:
             self.boundary = boundary_of(self.model)
         story: list[str] = []
-        # Which path is right is asked of the model; what an approximate backend changes is measured afterwards.
-        backend = self.factory if self.exact else Slots()
-        makers = self._makers(check.stretching(backend), check.view_length(self.config))
+        makers = self._makers(check.stretching(self._judged_backend), check.view_length(self.config))
         for path in [asked] if asked else self._candidates(bounded):
             rewinding = path in ("hybrid", "replay") or (path == "level" and bool(self.kinds.recurrent))
             found: dict[Feeding, float] = {}
@@ -222,8 +223,7 @@ class CausalModel:
                 if off <= probe.tolerance:
                     break
             self.feeding = min(found, key=found.__getitem__)
-            scans = path != "replay" and bool(self.kinds.recurrent)
-            if found[self.feeding] <= (max(probe.tolerance, check.SCAN_TOLERANCE) if scans else probe.tolerance):
+            if found[self.feeding] <= self._tolerance(path, probe):
                 taken = story.pop(list(found).index(self.feeding) - len(found))
                 self.path, self.reason = path, self._because(taken, story, coupling)
                 self._hold_backend(probe)
@@ -233,6 +233,11 @@ class CausalModel:
             f"(tolerance {probe.tolerance}): {'; '.join(story)}",
             hint="choose another path" if asked else "a model adapter may be needed",
         )
+
+    @property
+    def _judged_backend(self) -> CacheFactory:
+        """What path and runner are judged with; what an approximate backend changes is measured on its own."""
+        return self.factory if self.exact else Slots()
 
     def _hold_backend(self, probe: check.Probe) -> None:
         """Refuse a backend that the path would leave unused, and say how far an approximate one is off."""
@@ -249,6 +254,27 @@ class CausalModel:
             if error or off == float("inf"):
                 raise ModelError(f"{name} does not run with {type(self.model).__name__}: {error or 'not a number'}")
             self.notes.append(f"{name} keeps approximately what it is given: logits off by {off:.1e} of their spread")
+
+    def _tolerance(self, path: str, probe: check.Probe) -> float:
+        scans = path != "replay" and bool(self.kinds.recurrent)
+        return max(probe.tolerance, check.SCAN_TOLERANCE) if scans else probe.tolerance
+
+    def _run_with(self, runner: Runner, probe: check.Probe) -> None:
+        """Hand the forward passes over to a runner, once it has run those of the check right."""
+        self.caller.runner = runner
+        try:
+            off = check.trial(self._makers(self._judged_backend)[self.path](), probe, self.device)
+            why = f"is off by {off:.1e} standard deviations" if off > self._tolerance(self.path, probe) else ""
+        except DecodekitError:
+            raise
+        except Exception as error:
+            why = f"raises {type(error).__name__}: {str(error).strip().partition(chr(10))[0]:.200}"
+        if why:
+            raise ModelError(
+                f"{name_of(runner)!r} (model runner) cannot run {type(self.model).__name__} on the path {self.path!r}: "
+                f"it {why}",
+                hint="leave it out",
+            )
 
     def _because(self, taken: str, others: list[str], coupling: float) -> str:
         parts = [f"agrees with the uncached forward pass ({taken})"]

@@ -11,7 +11,7 @@ from decodekit.plugins import plugins
 ROOT = Path(__file__).parents[1]
 NAMES = sorted(page.stem for page in (ROOT / "docs" / "techniques").glob("*.md"))
 # Plugins whose README is one example with its output; the others check theirs beside their own tests.
-PRINTED = ("consensus", "lora", "moe", "observers", "prompts", "schedulers", "stopping")
+PRINTED = ("consensus", "lora", "moe", "observers", "prompts", "runners", "schedulers", "stopping")
 
 
 def readme(name: str) -> str:

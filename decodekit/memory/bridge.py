@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from decodekit.cache import CacheFactory, LayerCache, Placement
-from decodekit.types import Tensor
+from decodekit.memory.layers import NOTHING
+from decodekit.types import Int64, Tensor
 
 
 class _Attention(CacheLayerMixin):
@@ -53,6 +53,10 @@ class BridgeCache(Cache):
         count: Number of layers, where known; more are added as the model names them.
     """
 
+    is_sliding: Any = ()
+    is_linear: Any = ()
+    is_dummy: Any = ()
+
     def __init__(self, factory: CacheFactory, layers: dict[int, Any] | None = None, count: int = 0) -> None:
         super().__init__(layers=[])
         self.factory = factory
@@ -62,6 +66,7 @@ class BridgeCache(Cache):
         self.grow(count)
         for index, layer in (layers or {}).items():
             self.layers[index] = layer
+        self._sort()
 
     def grow(self, count: int) -> None:
         """Have storage for at least that many layers."""
@@ -70,8 +75,13 @@ class BridgeCache(Cache):
             store.reserve(*self._room)
             self.stores.append(store)
             self.layers.append(_Attention())
-            for kind in ("is_sliding", "is_linear", "is_dummy"):
-                self.__dict__.pop(kind, None)
+        self._sort()
+
+    def _sort(self) -> None:
+        # The base class makes these lists anew at each question, several times per forward pass.
+        self.is_sliding = [False] * len(self.layers)
+        self.is_linear = [not isinstance(layer, _Attention) for layer in self.layers]
+        self.is_dummy = [isinstance(layer, NOTHING) for layer in self.layers]
 
     def reserve(self, slots: int, length: int) -> None:
         """Make room in every layer."""
@@ -93,8 +103,9 @@ class BridgeCache(Cache):
         place = self.place
         return 0 if place is None else place.length - place.query
 
-    def get_query_offset(self, layer_idx: int = 0) -> int:
-        return self.get_seq_length()
+    def get_query_offset(self, layer_idx: int = 0) -> int | Int64[Tensor, "row query"]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        place = self.place
+        return self.get_seq_length() if place is None or place.level else place.seen  # type: ignore[return-value]
 
     def get_mask_sizes(self, query_length: int, layer_idx: int = 0) -> tuple[int, int]:
         assert self.place is not None
@@ -105,19 +116,6 @@ class BridgeCache(Cache):
 
     def get_max_cache_shape(self, layer_idx: int = 0) -> int:
         return -1
-
-    # The base class builds these lists anew at each question, several times per forward pass.
-    @cached_property
-    def is_sliding(self) -> list[bool]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return [False] * len(self.layers)
-
-    @cached_property
-    def is_linear(self) -> list[bool]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return [not isinstance(layer, _Attention) for layer in self.layers]
-
-    @cached_property
-    def is_dummy(self) -> list[bool]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return super().is_dummy
 
     @property
     def is_compileable(self) -> bool:

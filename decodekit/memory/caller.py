@@ -15,7 +15,13 @@ from decodekit.memory.watch import Pass, Watch
 from decodekit.types import Float, Int64, Tensor
 
 Runner = Callable[..., Any]
-"""`runner(model, **inputs) -> outputs`; one with `static_shapes = True` is always given tables instead of shortcuts."""
+"""`runner(model, **inputs) -> outputs`. What it may say about itself, as attributes:
+
+`static_shapes = True`: it is always given tables of positions, each a tensor of its own, never the shortcuts for rows
+that stand level.
+`sees_hooks = False`: it runs what was made of the model before, and what model hooks do to the modules would not reach
+that; forward passes with a hook around are run eagerly.
+"""
 
 CACHE_ARGUMENTS = ("past_key_values", "cache_params", "state")
 """What models call the argument, and the output, that carries what they remember."""
@@ -43,6 +49,11 @@ def eager(model: nn.Module, **inputs: Any) -> Any:
     return model(**inputs)
 
 
+def name_of(runner: Runner) -> str:
+    """Name a runner in messages."""
+    return str(getattr(runner, "name", None) or getattr(runner, "__name__", type(runner).__name__))
+
+
 @dataclass(slots=True, eq=False)
 class Caller:
     """Calls the model; the only place that knows its signature.
@@ -64,12 +75,12 @@ class Caller:
     vocab_size: int = 0
 
     @classmethod
-    def of(cls, model: nn.Module, device: torch.device, runner: Runner | None = None) -> Caller:
+    def of(cls, model: nn.Module, device: torch.device) -> Caller:
         """Read the signature."""
         names = _arguments(model)
         return cls(
             model=model,
-            runner=runner or eager,
+            runner=eager,
             device=device,
             cache_argument=next((name for name in CACHE_ARGUMENTS if name in names), None),
             keeps_logits="logits_to_keep" in names,
@@ -108,8 +119,9 @@ class Caller:
             inputs["logits_to_keep"] = keep
         if run is None or run.watch is None:
             return self.runner(self.model, **inputs)
+        runner = self.runner if getattr(self.runner, "sees_hooks", True) else eager
         with run.watch.around(Pass(self.model, tokens, run.rows, run.starts, run.counts)):
-            return self.runner(self.model, **inputs)
+            return runner(self.model, **inputs)
 
 
 def _arguments(model: Any) -> set[str]:

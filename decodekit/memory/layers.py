@@ -9,7 +9,7 @@ from transformers import cache_utils
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 _RECURRENT = cache_utils.LinearAttentionCacheLayerMixin
-_NOTHING: Any = getattr(cache_utils, "DummyLayer", ())
+NOTHING: Any = getattr(cache_utils, "DummyLayer", ())
 """Layers without a cache of their own; transformers 5.17 has no such class yet, and `()` matches nothing."""
 
 
@@ -47,9 +47,9 @@ class LayerKinds:
             plain = type(layer) in (DynamicLayer, DynamicSlidingWindowLayer)
             if plain or (recurrent and isinstance(layer, DynamicLayer)):
                 kinds.attention.append(index)
-            elif not recurrent and not isinstance(layer, _NOTHING):
+            elif not recurrent and not isinstance(layer, NOTHING):
                 kinds.foreign.append(type(layer).__name__)
-            if recurrent or isinstance(layer, _NOTHING):
+            if recurrent or isinstance(layer, NOTHING):
                 kinds._templates[index] = layer
         return kinds
 
@@ -57,7 +57,7 @@ class LayerKinds:
         """Make new layer objects for all layers that are more than attention."""
         made: dict[int, Any] = {}
         for index, template in self._templates.items():
-            if isinstance(template, _NOTHING):
+            if isinstance(template, NOTHING):
                 made[index] = type(template)()
             else:
                 # Its attention half, if it has one, is in slots.

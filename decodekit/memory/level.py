@@ -18,6 +18,7 @@ class LevelMemory(SlotMemory):
     """
 
     fills_gaps = False
+    stays_level = True
 
     def _share(self, counts: Sequence[int]) -> bool:
         return len(set(self.lengths)) == 1
@@ -28,6 +29,8 @@ class LevelMemory(SlotMemory):
 
 class LevelHybrid(HybridSlots):
     """The same with recurrent states."""
+
+    stays_level = True
 
     def _share(self, counts: Sequence[int]) -> bool:
         return len(set(self.lengths)) == 1

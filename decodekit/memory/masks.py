@@ -2,15 +2,14 @@
 
 A hand-made mask is silently wrong for many models (eager attention *adds* it; layers have their own windows, chunks
 and biases). transformers describes each mask as a function of (batch, head, query position, key position), so here
-that very function is asked about the positions that the rows really stand at. What is registered for "sdpa" and "eager"
-stays what it is outside of a decodekit forward pass: the wrappers look at a context variable first.
+that very function is asked about the positions that the rows really stand at: `BridgeCache` gives them where a cache is
+asked for the offset of its queries. What is registered for "sdpa" and "eager" stays what it is for other caches, whose
+offset is one number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -18,22 +17,10 @@ import torch
 from transformers import masking_utils
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 
-from decodekit.types import Int64, Tensor
+from decodekit.types import Tensor
 
 SUPPORTED = ("sdpa", "eager")
 """Attention implementations with four-dimensional masks; the others (FlashAttention) cannot express ragged rows."""
-
-_positions: ContextVar[Tensor | None] = ContextVar("decodekit_positions", default=None)
-
-
-@contextmanager
-def standing_at(positions: Int64[Tensor, "row query"]) -> Iterator[None]:
-    """Make masks for queries at these positions and keys at 0, 1, ... until the block ends."""
-    token = _positions.set(positions)
-    try:
-        yield
-    finally:
-        _positions.reset(token)
 
 
 def _at_positions(mask_function: Callable[..., Tensor], positions: Tensor) -> Callable[..., Tensor]:
@@ -46,8 +33,8 @@ def _at_positions(mask_function: Callable[..., Tensor], positions: Tensor) -> Ca
 def _ragged(original: Callable[..., Tensor | None], additive: bool) -> Callable[..., Tensor | None]:
     @wraps(original)
     def mask(*args: Any, **kwargs: Any) -> Tensor | None:
-        positions = _positions.get()
-        if positions is None:
+        positions = kwargs.get("q_offset")
+        if not isinstance(positions, torch.Tensor) or positions.ndim != 2:
             return original(*args, **kwargs)
         device = torch.device(kwargs.get("device", "cpu"))
         if positions.device != device:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import torch
@@ -14,15 +13,12 @@ from decodekit.memory.base import ForwardOutput, Memory, inferring
 from decodekit.memory.bridge import BridgeCache
 from decodekit.memory.caller import Asked, Caller, Part, Run, merge
 from decodekit.memory.groups import by_width
-from decodekit.memory.masks import standing_at
 from decodekit.memory.moves import rounds
 from decodekit.memory.watch import Watch
 from decodekit.types import Int64, Tensor
 
 FIRST_TOKENS = 64
 """Positions that a slot has at first; it grows by doubling."""
-
-_LEVEL = nullcontext()
 
 GAP_TOKENS = 8
 """Running a row that sits out along is cheaper than copying the keys of all others, up to this many tokens a row."""
@@ -40,6 +36,9 @@ class SlotMemory(Memory):
     fills_gaps: ClassVar[bool] = True
     """Whether rows that sit out may be run along with nothing but padding, so that the batch stays a view."""
 
+    stays_level: ClassVar[bool] = False
+    """Whether all rows of a forward pass stand at one position, because the model goes by the cache's length."""
+
     def __init__(
         self,
         caller: Caller,
@@ -53,11 +52,12 @@ class SlotMemory(Memory):
         self.limit = limit
         self.cache = BridgeCache(factory, layers, count)
         self.lengths: list[int] = []
-        self.static = bool(getattr(caller.runner, "static_shapes", False))
+        self.static = not self.stays_level and bool(getattr(caller.runner, "static_shapes", False))
         self.bucket = BUCKET_TOKENS
         self._room = (0, 0)
-        self._range = torch.arange(FIRST_TOKENS, device=caller.device)[None]
-        self._each = self._range.split(1, dim=1)
+        with inferring():
+            self._range = torch.arange(FIRST_TOKENS, device=caller.device)[None]
+            self._each = self._range.split(1, dim=1)
 
     def join(self, rows: int) -> None:
         self.lengths += [0] * rows
@@ -205,17 +205,10 @@ class SlotMemory(Memory):
         self.cache.place = place
         if place.level:
             positions = self._between(starts[0], starts[0] + query)
-            positions, scope = positions if rows == 1 else positions.expand(rows, query), _LEVEL
+            positions = positions if rows == 1 else positions.expand(rows, query)
         else:
-            positions, scope = place.seen, standing_at(place.seen)  # type: ignore[arg-type]
-        with scope:
-            outputs = self.caller(
-                tokens,
-                positions=positions,
-                cache=self.cache,
-                keep=keep,
-                run=run,
-            )
+            positions = place.seen
+        outputs = self.caller(tokens, positions=positions, cache=self.cache, keep=keep, run=run)
         if asked is None:
             if 0 not in wanted:
                 return ForwardOutput(outputs.logits.select(1, -1))
@@ -242,7 +235,7 @@ class SlotMemory(Memory):
         first_column = whole_numbers(starts, device)[:, None]
         place.positions = first_column + self._between(0, query) if query > 1 else first_column
         place.seen = place.positions
-        if min(counts) < query:
+        if self.static or min(counts) < query:
             last = torch.tensor([max(start + count - 1, 0) for start, count in zip(starts, counts, strict=True)])
             place.seen = torch.minimum(place.positions, last.to(device)[:, None])
         if slots is not None:

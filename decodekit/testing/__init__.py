@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from decodekit.testing.hooks import ModelHookLaws
     from decodekit.testing.processors import ProcessorLaws
     from decodekit.testing.prompts import PromptLaws
+    from decodekit.testing.runners import ModelRunnerLaws
     from decodekit.testing.schedulers import SchedulerLaws
     from decodekit.testing.searches import SearchLaws
     from decodekit.testing.selectors import SelectorLaws
@@ -42,6 +43,7 @@ _HOMES = {
     "hooks": "ModelHookLaws",
     "processors": "ProcessorLaws",
     "prompts": "PromptLaws",
+    "runners": "ModelRunnerLaws",
     "schedulers": "SchedulerLaws",
     "searches": "SearchLaws",
     "selectors": "SelectorLaws",
@@ -61,6 +63,7 @@ __all__ = [
     "ConstraintLaws",
     "DrafterLaws",
     "ModelHookLaws",
+    "ModelRunnerLaws",
     "ObserverLaws",
     "ProcessorLaws",
     "PromptLaws",

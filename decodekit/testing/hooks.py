@@ -213,15 +213,15 @@ class ModelHookLaws:
         for path in self.paths:
             decoder = self.decoder(path, fresh=True)
             plain = [self.request(decoder, prompt, hooked=False) for prompt in self.prompts]
-            before, texts = _state(decoder.model), [_texts(r) for r in self.run(decoder, plain)]
+            before, texts = state_of(decoder.model), [_texts(r) for r in self.run(decoder, plain)]
             hooked = [self.request(decoder, prompt) for prompt in self.prompts]
             self.run(decoder, hooked)
-            assert (why := _changed(before, decoder.model)) is None, f"on {path}: {why}"
+            assert (why := changed(before, decoder.model)) is None, f"on {path}: {why}"
             failing = decoder.model.register_forward_hook(_fail_at(3))
             with pytest.raises(GenerationError, match="on purpose"):
                 self.run(decoder, hooked)
             failing.remove()
-            assert (why := _changed(before, decoder.model)) is None, f"on {path}, after a pass that raised: {why}"
+            assert (why := changed(before, decoder.model)) is None, f"on {path}, after a pass that raised: {why}"
             assert [_texts(r) for r in self.run(decoder, plain)] == texts, (
                 "texts without the hook are others than before"
             )
@@ -306,7 +306,7 @@ def _texts(result: Result) -> list[tuple[int, ...]]:
     return [tuple(sample.tokens) for sample in result.samples]
 
 
-def _state(model: Any) -> dict[str, Any]:
+def state_of(model: Any) -> dict[str, Any]:
     """Take down all that a hook might change."""
     modules = dict(model.named_modules())
     return {
@@ -318,8 +318,9 @@ def _state(model: Any) -> dict[str, Any]:
     }
 
 
-def _changed(before: dict[str, Any], model: Any) -> str | None:
-    after = _state(model)
+def changed(before: dict[str, Any], model: Any) -> str | None:
+    """Say what is no longer as it was taken down."""
+    after = state_of(model)
     weights = before["weights"].keys() ^ after["weights"].keys() or {
         name for name, value in before["weights"].items() if not torch.equal(value, after["weights"][name])
     }

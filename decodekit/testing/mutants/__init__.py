@@ -12,6 +12,7 @@ from decodekit.testing.mutants.drafters import DRAFTERS
 from decodekit.testing.mutants.hooks import HOOKS
 from decodekit.testing.mutants.memories import MEMORIES
 from decodekit.testing.mutants.processors import PROCESSORS
+from decodekit.testing.mutants.runners import RUNNERS
 from decodekit.testing.mutants.searches import SEARCHES
 from decodekit.testing.mutants.selectors import SELECTORS
 from decodekit.testing.mutants.verifiers import VERIFIERS
@@ -26,6 +27,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *VERIFIERS,
     *HOOKS,
     *MEMORIES,
+    *RUNNERS,
     *WITNESSES,
 )
 """All of them; where `breaks` is empty the piece is right."""
@@ -37,6 +39,7 @@ __all__ = [
     "MEMORIES",
     "MUTANTS",
     "PROCESSORS",
+    "RUNNERS",
     "SEARCHES",
     "SELECTORS",
     "VERIFIERS",
