@@ -266,7 +266,7 @@ class ObjectPlan:
     def avoiding(self, progress: Progress) -> int:
         """Give how many bytes more are enough, because keys that must still come may be taken."""
         missing = max(self.group.low - progress.members, 0)
-        if self.far_inside or (not self._near and (missing or progress.free)):
+        if self.far_inside or ((missing or progress.free) and not self._near):
             return distinct.FAR
         return distinct.AVOIDING * missing if self.classes else 0
 

@@ -24,6 +24,8 @@ _MANY_CHILDREN = 400
 """Children of a level past which it is read at once; NumPy's calls cost as much as reading these one by one."""
 _FEW_CHILDREN = 100
 _FEW_TOKENS = 24
+_MANY_LETTERS = 24
+"""Children of a node past which it is asked first which bytes may follow."""
 _MANY_STATES = 512
 _MANY_KNOWN = 256
 _PROBES = b"aZ0 -.,eE1"
@@ -212,8 +214,12 @@ class Walk:
         trie, step, final, moves = self.trie, self.terminal.step, self.terminal.final, self._moves
         following: Frontier = []
         for node, state in frontier:
-            known = moves.setdefault(state, {})
-            for byte, child in trie.children(node).items():
+            known, children = moves.setdefault(state, {}), trie.children(node)
+            few = self.terminal.allowed(state) if len(children) > _MANY_LETTERS else None
+            for byte in children if few is None else few:
+                child = children.get(byte)
+                if child is None:
+                    continue
                 if byte in known:
                     after = known[byte]
                 else:
