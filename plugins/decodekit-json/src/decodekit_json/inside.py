@@ -119,8 +119,8 @@ def _find_begun(where: Where) -> Inside | None:
     letters = terminal.allowed(state)
     if letters is None or len(letters) != 1:
         return None
-    after, child = terminal.step(state, letters[0]), trie.children(node).get(letters[0])
-    if after is None or child is None or free(terminal, after) is None:
+    after, child = terminal.step(state, letters[0]), trie.child(node, letters[0])
+    if after is None or child < 0 or free(terminal, after) is None:
         return None
     return Begun(where, trie.tokens_at(child), inside_from(trie, terminal, after, child, depth + 1))
 
@@ -145,10 +145,9 @@ class _Below:
         waiting = [(start, node)]
         while waiting:
             branch, at = waiting.pop()
-            children = trie.children(at)
             for byte, after in (branch.edges or terminal.grow(branch)).items():
-                child = children.get(byte)
-                if child is not None:
+                child = trie.child(at, byte)
+                if child >= 0:
                     self.found.append((after, child, trie.tokens_at(child)))
                     waiting.append((after, child))
         self.nbytes = 300 + 150 * len(self.found)
@@ -162,7 +161,7 @@ def _find_fixed(where: Where) -> Inside:
     ids = [token for _, _, tokens in found for token in tokens]
     ended: dict[TerminalState, list[int]] = {}
     for after, child, _ in found:
-        if after.member is not None and trie.children(child):
+        if after.member is not None and trie.offspring(child):
             ended.setdefault((after, mask & after.below), []).append(child)
     if len(ids) <= _FEW_IDS:
         return Inside(where, None, ended, terminal.longest, tuple(ids))

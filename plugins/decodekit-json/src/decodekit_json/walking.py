@@ -160,14 +160,13 @@ class Walk:
         self._moves = _AUTOMATA.get(terminal, lambda: Automaton(terminal)).known
         if len(self._moves) > _MANY_KNOWN:
             self._moves.clear()
-        children = trie.children
         frontier: Frontier = [(node, state)]
         if node == 0:
             base = terminal.base(state)
             if base is not None or self._open(state):
                 frontier = self._from_loop(state if base is None else base, state)
         while frontier:
-            if sum([len(children(at)) for at, _ in frontier]) > _MANY_CHILDREN:
+            if sum([len(trie.offspring(at)) for at, _ in frontier]) > _MANY_CHILDREN:
                 frontier = self._levels(frontier)
             else:
                 frontier = self._level(frontier)
@@ -213,13 +212,14 @@ class Walk:
     def _level(self, frontier: Frontier) -> Frontier:
         trie, step, final, moves = self.trie, self.terminal.step, self.terminal.final, self._moves
         following: Frontier = []
+        letters = trie.last_bytes
         for node, state in frontier:
-            known, children = moves.setdefault(state, {}), trie.children(node)
+            known, children = moves.setdefault(state, {}), trie.offspring(node)
             few = self.terminal.allowed(state) if len(children) > _MANY_LETTERS else None
-            for byte in children if few is None else few:
-                child = children.get(byte)
-                if child is None:
+            for child in children if few is None else [trie.child(node, byte) for byte in few]:
+                if child < 0:
                     continue
+                byte = letters[child]
                 if byte in known:
                     after = known[byte]
                 else:
@@ -229,7 +229,7 @@ class Walk:
                 tokens = trie.tokens_at(child)
                 if tokens:
                     self.few.append((after, tokens))
-                if trie.children(child):
+                if trie.offspring(child):
                     if final(after):
                         self.exits.setdefault(after, []).append(child)
                     if not self._is_free(child, after):
