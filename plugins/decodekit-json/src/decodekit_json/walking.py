@@ -240,7 +240,7 @@ class Walk:
         trie = self.trie
         if (
             not self._may_be_free
-            or trie.high[node] - trie.own[node] <= _FEW_TOKENS
+            or trie.count(node) - len(trie.tokens_at(node)) <= _FEW_TOKENS
             or free(self.terminal, state) is None
         ):
             return False
