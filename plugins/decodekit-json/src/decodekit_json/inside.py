@@ -156,7 +156,10 @@ class _Below:
 def _find_fixed(where: Where) -> Inside:
     """Read fixed texts: few tokens, and few ways."""
     trie, terminal, (start, mask), node, _ = where
-    every = trie.kept_inside.get((terminal, start, node, "below"), lambda: _Below(trie, terminal, start, node))
+    if mask == start.below and mask.bit_count() == 1:  # no other members have it
+        every = _Below(trie, terminal, start, node)
+    else:
+        every = trie.kept_inside.get((terminal, start, node, "below"), lambda: _Below(trie, terminal, start, node))
     found = every.found if mask == start.below else [one for one in every.found if one[0].below & mask]
     ids = [token for _, _, tokens in found for token in tokens]
     ended: dict[TerminalState, list[int]] = {}
