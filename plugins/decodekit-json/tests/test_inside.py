@@ -209,6 +209,7 @@ def no_files(monkeypatch):
 def way(request, monkeypatch):
     if request.param == "one by one":
         monkeypatch.setattr(walking, "_MANY_CHILDREN", 10**9)
+        monkeypatch.setattr(walking, "_MANY_LETTERS", 0)
         monkeypatch.setattr(walking, "_FEW_TOKENS", 10**9)
         monkeypatch.setattr(walking, "_MANY_BACK", 10**9)
     elif request.param == "levels":
@@ -218,6 +219,7 @@ def way(request, monkeypatch):
         monkeypatch.setattr(walking, "_MANY_BACK", 1)
     elif request.param == "no loops":
         monkeypatch.setattr(walking, "_FEW_TOKENS", 2)
+        monkeypatch.setattr(walking, "_MANY_LETTERS", 10**9)
         monkeypatch.setattr(walking, "_MANY_BACK", 10**9)
     return request.param
 
@@ -447,6 +449,23 @@ def test_free_strings_of_different_terminals_share_a_mask():
     one, two = string_terminal(ANYTHING, 0, 500), string_terminal(ANYTHING, 0, 400)
     found = [inside(trie, terminal, run(terminal, terminal.start(), b'"ab')) for terminal in (one, two)]
     assert found[0].bits is found[1].bits
+
+
+@pytest.mark.parametrize("lengths", [(0, None), (1, None), (0, 3), (2, 2)])
+def test_a_free_string_is_read_before_its_quote_as_byte_by_byte(lengths):
+    trie = trie_of(31, 800)
+    terminal = string_terminal(ANYTHING, *lengths)
+    for beginning in (b"", b",", b"a"):
+        found = check(trie, terminal, terminal.start(), beginning, exact_most=False, same_states=False)
+        assert found.mask.any()
+
+
+def test_free_strings_with_one_limit_share_what_is_read_behind_the_quote():
+    trie = trie_of(31, 800)
+    one, two = string_terminal(ANYTHING, 0, 3), string_terminal(patterns.search("^[^]{0,3}$"))
+    found = [inside(trie, terminal, terminal.start()) for terminal in (one, two)]
+    assert found[0].mask.tolist() == found[1].mask.tolist()
+    assert found[0].exits == found[1].exits
 
 
 def test_what_was_found_is_kept():

@@ -103,6 +103,14 @@ def test_each_state_can_be_completed_and_knows_its_distance(case, data):
         _distances_are_exact(terminal, state)
 
 
+@settings(max_examples=250, deadline=None)
+@given(st.sampled_from(CASES), st.data())
+def test_bytes_that_may_follow_are_among_those_that_are_said_to(case, data):
+    terminal = string_terminal(search(case[0]), case[1], case[2])
+    for state in _walk(terminal, lambda options: data.draw(st.sampled_from(options)), 14):
+        assert {byte for byte in range(256) if terminal.step(state, byte) is not None} <= set(terminal.allowed(state))
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(["é|ab", "[^a]{1,2}", "(\U0001f600|b)*", r"\w+", r"(?=.*é)[aé€]{2,3}"]), st.data())
 def test_plain_text_is_what_python_matches_in_utf8(regex, data):

@@ -56,6 +56,14 @@ def test_tokens_are_in_the_order_of_their_bytes():
     assert pieces == sorted(raw for raw in vocabulary.tokens if raw)
 
 
+def test_a_child_is_found_by_its_byte():
+    trie = VocabularyTrie.of(Vocabulary((b"a", b"ab", b"\xff", b"a\x00")), 4)
+    for node in range(trie.size):
+        children = trie.children(node)
+        assert {byte: trie.child(node, byte) for byte in range(256) if trie.child(node, byte) >= 0} == children
+        assert list(trie.offspring(node)) == list(children.values())
+
+
 @pytest.mark.parametrize("tokens", [(), (None, b""), (b"a",)])
 def test_small_vocabularies_have_a_trie(tokens):
     trie = VocabularyTrie.of(Vocabulary(tokens), len(tokens))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from decodekit_json.inside import Inside, Targets, Where
 from decodekit_json.plain import plain_of
 from decodekit_json.strings import State, StringTerminal
 from decodekit_json.trie import Array, VocabularyTrie
 from decodekit_json.walking import Walk
+from decodekit_json.within import Inside, Targets, Where
 
 
 class Unlimited:

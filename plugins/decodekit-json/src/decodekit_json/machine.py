@@ -6,7 +6,7 @@ side; a document is accepted where one of them has reached the end. Every thread
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeAlias
 
@@ -14,7 +14,11 @@ from decodekit_json.terminal import Terminal, TerminalState
 from decodekit_json.whitespace import Whitespace
 
 if TYPE_CHECKING:
+    from abc import ABC
+
     from decodekit_json.nodes import Node, Plan
+else:
+    ABC = object  # `isinstance` takes five times as long with classes that ABCMeta made, and it is asked all the time
 
 Threads: TypeAlias = "Sequence[Thread]"
 

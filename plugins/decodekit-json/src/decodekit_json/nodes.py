@@ -24,7 +24,7 @@ from decodekit_json.texts import terminal_of
 if TYPE_CHECKING:
     from decodekit_json.lowering import Group, Lowering
     from decodekit_json.machine import Thread, Threads
-    from decodekit_json.whitespace import Whitespace
+    from decodekit_json.whitespace import Policy, Whitespace
 
 Distances: TypeAlias = "Callable[[Node], int]"
 
@@ -91,11 +91,12 @@ class Node:
         literals: What must hold.
     """
 
-    __slots__ = ("__dict__", "known", "literals", "nodes")
+    __slots__ = ("__dict__", "_outlooks", "known", "literals", "nodes")
 
     def __init__(self, nodes: Nodes, literals: Literals) -> None:
         self.nodes, self.literals = nodes, literals
         self.known: int | None = None
+        self._outlooks: dict[tuple[Policy, int], Outlook | None] = {}
 
     @cached_property
     def plans(self) -> tuple[Plan, ...]:
@@ -166,6 +167,16 @@ class Node:
             depth: How many brackets are open.
             above: The nodes of the arrays that a value is an item of.
         """
+        if above:
+            return self._outlook(whitespace, depth, above)
+        key = (whitespace.policy, depth)
+        try:
+            return self._outlooks[key]
+        except KeyError:
+            found = self._outlooks[key] = self._outlook(whitespace, depth, above)
+            return found
+
+    def _outlook(self, whitespace: Whitespace, depth: int, above: tuple[Node, ...]) -> Outlook | None:
         if not self.brackets:
             return Outlook(self.readings, True, False)
         if whitespace.indent is not None or len(above) > _MOST_ABOVE:
@@ -178,7 +189,13 @@ class Node:
 
     def reach(self, above: tuple[Node, ...] = ()) -> int:
         """Give a number of bytes that is enough from wherever one token leads in a value; see `Place.reach`."""
+        if not above:
+            return self._reach
         return 0 if self in above else max([plan.reach((*above, self)) for plan in self._bracketed], default=0)
+
+    @cached_property
+    def _reach(self) -> int:
+        return max([plan.reach((self,)) for plan in self._bracketed], default=0)
 
     @cached_property
     def _bracketed(self) -> list[ArrayPlan | ObjectPlan]:

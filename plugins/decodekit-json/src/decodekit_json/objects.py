@@ -266,7 +266,7 @@ class ObjectPlan:
     def avoiding(self, progress: Progress) -> int:
         """Give how many bytes more are enough, because keys that must still come may be taken."""
         missing = max(self.group.low - progress.members, 0)
-        if self.far_inside or (not self._near and (missing or progress.free)):
+        if self.far_inside or ((missing or progress.free) and not self._near):
             return distinct.FAR
         return distinct.AVOIDING * missing if self.classes else 0
 
@@ -403,20 +403,29 @@ class ObjectPlan:
 
     def may_continue(self, progress: Progress) -> bool:
         """Say whether a further member may come."""
-        return bool(self.open_keys(progress)) or any(True for _ in self.open_classes(progress))
+        return bool(self.open_keys(progress) or self.open_classes(progress))
 
     def open_classes(self, progress: Progress) -> tuple[keys.KeyClass, ...]:
         """Give the kinds of other keys that may come next."""
-        free = _NO_KEYS if self.simple and self._endless_classes else progress.free
-        key = (progress.seen, progress.written, progress.members, progress.owed, free)
+        if self.simple and self._endless_classes:
+            return self._always_open
+        key = (progress.seen, progress.written, progress.members, progress.owed, progress.free)
         found = self._open_classes.get(key)
         if found is None:
-            found = self._open_classes[key] = tuple(
-                c
-                for c in self.classes
-                if any(True for _ in self.going_on_free(progress, c, "\0")) and keys.has_another(self, c, progress)
-            )
+            found = self._open_classes[key] = self._classes_after(progress)
         return found
+
+    @cached_property
+    def _always_open(self) -> tuple[keys.KeyClass, ...]:
+        """Give the kinds of other keys that may come wherever a member may: where nothing is counted or owed."""
+        return self._classes_after(self.start)
+
+    def _classes_after(self, progress: Progress) -> tuple[keys.KeyClass, ...]:
+        return tuple(
+            c
+            for c in self.classes
+            if any(True for _ in self.going_on_free(progress, c, "\0")) and keys.has_another(self, c, progress)
+        )
 
     def free_throughout(self, progress: Progress, quoted: Collection[str]) -> bool:
         """Say whether any text may come as a key, and no token writes one whole for which it is another matter."""
@@ -425,7 +434,7 @@ class ObjectPlan:
             return False
         if sum(len(self.names_in(c)) for c in classes) < len(self.names):
             return False
-        return not any(key in self.place_of or key in progress.free for key in quoted)
+        return not any(key in quoted for key in (*self.names, *progress.free))
 
     @cached_property
     def _endless_classes(self) -> bool:

@@ -176,20 +176,22 @@ def ends_of_taken(trie: VocabularyTrie, thread: Thread, node: int) -> tuple[byte
     assert thread.text is not None
     assert thread.below is not None
     assert isinstance(thread.place, Reading)
-    opened, place = _unfinished(thread, thread.text), thread.place
+    place, under = thread.place, thread.below.place
+    key = under if isinstance(under, FreeKey) and not under.start else None
+    opened = thread.text if key else _unfinished(thread, thread.text)
     state = place.state if opened else place.terminal.step(place.state, _QUOTE)
     plain = None if state is None else place.terminal.plain(state)
     if plain is None or plain[1] < INFINITE >> 1 or b"\\" in opened or opened[-1:] >= b"\x80":
         found = spelled(trie, thread, node)
         return None if found.tokens or found.ends else ()
+    every = key.taken_names if key else [_strings(taken) for taken in _threats(thread, frozenset())]
     if not opened:
         texts = quoted(trie).texts
-        return None if any(not texts.isdisjoint(_strings(taken)) for taken in _threats(thread, frozenset())) else ()
+        return None if any(not texts.isdisjoint(taken) for taken in every) else ()
     written, there = endings(trie, node).written, len(opened) - 1
-    rests = [raw[there:] for taken in _threats(thread, frozenset()) for raw in _near_raws(_strings(taken), opened)]
+    rests = [raw[there:] for taken in every for raw in _near_raws(taken, opened)]
     ends = tuple([end for rest in rests for end in written.get(rest, ())])
-    key = thread.below.place
-    return ends if not ends or (isinstance(key, FreeKey) and not key.start) else None
+    return ends if not ends or key else None
 
 
 def spelled(trie: VocabularyTrie, thread: Thread, node: int, others: Leaves = frozenset()) -> Spelled:

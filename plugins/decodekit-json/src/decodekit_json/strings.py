@@ -22,6 +22,8 @@ from decodekit_json.terminal import INFINITE, Terminal
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 _DIRECT = frozenset(range(0x20, 0x80)) - {_QUOTE, _BACKSLASH}
 _FOREIGN = ((0x80, 0xD7FF), (0xE000, 0x10FFFF))
+_BYTES = sorted(_DIRECT | wr.LEADS.keys())
+_INNER = {shape: bytes(moves) for shape, moves in wr.MOVES.items()}
 _START = ("start",)
 _END = ("end",)
 _BETWEEN, _UNIFORM, _SPLIT = 3, 4, 5
@@ -230,6 +232,14 @@ class StringTerminal(_Texts):
             return self._within(state, byte)
         return self._first if byte == _QUOTE and state == _START else None
 
+    def allowed(self, state: State) -> bytes:
+        """Give the bytes that may follow, or more: lengths are left out."""
+        if len(state) == _BETWEEN:
+            return _letters(state[0])
+        if len(state) > _BETWEEN:
+            return _INNER[state[0]]
+        return b'"' if state == _START else b""
+
     end = _END
 
     def limits(self, state: State) -> tuple[int, int] | None:
@@ -404,6 +414,20 @@ def _stretches(node: Node, low: int, high: int) -> Iterator[tuple[int, int, Node
     for number, size in classes.stretch(low, high):
         yield low, size, _target(node, classes.members[number])
         low += size
+
+
+def _letters(node: Node) -> bytes:
+    """Give the bytes that may follow between two characters of a JSON string, whatever its lengths are."""
+    found = node.notes.get("letters")
+    if found is None:
+        classes, bits = partition(node), 0
+        alive = [_target(node, code) is not NEVER for code in classes.members]
+        for low, high, number in classes.stretches():
+            if alive[number]:
+                bits |= (2 << chr(high).encode()[0]) - (1 << chr(low).encode()[0])
+        direct = [byte for byte in _BYTES if bits >> byte & 1]
+        found = node.notes["letters"] = bytes([*direct, *([_QUOTE] if node.nullable else []), _BACKSLASH])
+    return found
 
 
 def _foreign(node: Node) -> Node | None:

@@ -5,9 +5,14 @@ A terminal is not an automaton with a table: its states are worked out when they
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Hashable, Iterator
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from abc import ABC
+else:
+    ABC = object  # `isinstance` takes five times as long with classes that ABCMeta made, and it is asked all the time
 
 TerminalState: TypeAlias = Any
 """A small hashable value; equal states have equal futures."""

@@ -36,6 +36,7 @@ class VocabularyTrie:
         width: Number of token ids that a mask has.
         tokens: Bytes by token id.
         letters: Last byte of each node, shape [node].
+        last_bytes: The same as bytes.
         first: First child of each node, shape [node + 1]; the children of n are first[n]..first[n + 1].
         order: Token ids in the order of their bytes, shape [token].
         low: Where the tokens at and below each node begin in `order`, shape [node].
@@ -61,7 +62,7 @@ class VocabularyTrie:
         inner = self.first[1:] > self.first[:-1]
         self.own = self.high.copy()
         self.own[inner] = self.low[self.first[:-1][inner]]
-        self._letters = self.letters.tobytes()
+        self.last_bytes = self.letters.tobytes()
         # numpy scalars are several times slower than the items of a memoryview
         self._first, self._low, self._own = self.first.data, self.low.data, self.own.data
         self._high = self.high.data
@@ -112,8 +113,16 @@ class VocabularyTrie:
         found = self._children.get(node)
         if found is None:
             start, end = self._first[node], self._first[node + 1]
-            found = self._children[node] = dict(zip(self._letters[start:end], range(start, end), strict=True))
+            found = self._children[node] = dict(zip(self.last_bytes[start:end], range(start, end), strict=True))
         return found
+
+    def child(self, node: int, byte: int) -> int:
+        """Give a node's child by one byte, -1 where there is none."""
+        return self.last_bytes.find(byte, self._first[node], self._first[node + 1])
+
+    def offspring(self, node: int) -> range:
+        """Give a node's children, in the order of their bytes."""
+        return range(self._first[node], self._first[node + 1])
 
     def count(self, node: int) -> int:
         """Give how many tokens are at and below a node."""

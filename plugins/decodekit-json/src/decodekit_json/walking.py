@@ -24,6 +24,8 @@ _MANY_CHILDREN = 400
 """Children of a level past which it is read at once; NumPy's calls cost as much as reading these one by one."""
 _FEW_CHILDREN = 100
 _FEW_TOKENS = 24
+_MANY_LETTERS = 24
+"""Children of a node past which it is asked first which bytes may follow."""
 _MANY_STATES = 512
 _MANY_KNOWN = 256
 _PROBES = b"aZ0 -.,eE1"
@@ -158,14 +160,13 @@ class Walk:
         self._moves = _AUTOMATA.get(terminal, lambda: Automaton(terminal)).known
         if len(self._moves) > _MANY_KNOWN:
             self._moves.clear()
-        children = trie.children
         frontier: Frontier = [(node, state)]
         if node == 0:
             base = terminal.base(state)
             if base is not None or self._open(state):
                 frontier = self._from_loop(state if base is None else base, state)
         while frontier:
-            if sum([len(children(at)) for at, _ in frontier]) > _MANY_CHILDREN:
+            if sum([len(trie.offspring(at)) for at, _ in frontier]) > _MANY_CHILDREN:
                 frontier = self._levels(frontier)
             else:
                 frontier = self._level(frontier)
@@ -211,9 +212,14 @@ class Walk:
     def _level(self, frontier: Frontier) -> Frontier:
         trie, step, final, moves = self.trie, self.terminal.step, self.terminal.final, self._moves
         following: Frontier = []
+        letters = trie.last_bytes
         for node, state in frontier:
-            known = moves.setdefault(state, {})
-            for byte, child in trie.children(node).items():
+            known, children = moves.setdefault(state, {}), trie.offspring(node)
+            few = self.terminal.allowed(state) if len(children) > _MANY_LETTERS else None
+            for child in children if few is None else [trie.child(node, byte) for byte in few]:
+                if child < 0:
+                    continue
+                byte = letters[child]
                 if byte in known:
                     after = known[byte]
                 else:
@@ -223,7 +229,7 @@ class Walk:
                 tokens = trie.tokens_at(child)
                 if tokens:
                     self.few.append((after, tokens))
-                if trie.children(child):
+                if trie.offspring(child):
                     if final(after):
                         self.exits.setdefault(after, []).append(child)
                     if not self._is_free(child, after):
@@ -234,7 +240,7 @@ class Walk:
         trie = self.trie
         if (
             not self._may_be_free
-            or trie.high[node] - trie.own[node] <= _FEW_TOKENS
+            or trie.count(node) - len(trie.tokens_at(node)) <= _FEW_TOKENS
             or free(self.terminal, state) is None
         ):
             return False
