@@ -291,3 +291,14 @@ def test_walks_at_random_never_come_to_a_dead_end(item: Any):
             text += piece
             state = compiled.advance(state, WORDS.tokens.index(piece))
             assert state.threads, text
+
+
+def test_items_whose_lengths_are_irregular_are_kept_apart_near_a_budget():
+    schema = {"type": "array", "items": {"type": "string", "format": "email"}, "uniqueItems": True, "minItems": 2}
+    compiled = decodekit_json.compile(schema, Vocabulary.from_bytes(), formats=True)
+    state = compiled.start()
+    for byte in b'["a@b.c':
+        state = compiled.advance(state, byte)
+    least = compiled.min_tokens(state)
+    assert np.unpackbits(compiled.mask(state, least).view(np.uint8)).any()
+    assert not np.unpackbits(compiled.mask(state, least - 1).view(np.uint8)).any()
