@@ -17,6 +17,7 @@ from decodekit.errors import UnsatisfiableSchemaError, UnsupportedSchemaError
 from decodekit.types import State
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
+from decodekit_json.states import stepped
 
 CROSSING = (b"],[", b'":', b'"a', b'","', b"true", b"als", b'{"p', b"]]")
 WORDS = Vocabulary((*(bytes([byte]) for byte in range(0x20, 0x7F)), *CROSSING, None), (103,))
@@ -302,3 +303,13 @@ def test_items_whose_lengths_are_irregular_are_kept_apart_near_a_budget():
     least = compiled.min_tokens(state)
     assert np.unpackbits(compiled.mask(state, least).view(np.uint8)).any()
     assert not np.unpackbits(compiled.mask(state, least - 1).view(np.uint8)).any()
+
+
+@pytest.mark.parametrize("counted", [{"const": {"a": [1]}}, {"enum": [{"a": [1]}, 2, 3]}], ids=["const", "enum"])
+def test_an_item_that_must_be_counted_is_not_passed_over(counted: dict[str, Any]):
+    compiled = decodekit_json.compile(
+        {"type": "array", "contains": counted, "uniqueItems": True}, Vocabulary.from_bytes()
+    )
+    threads = stepped(compiled.start().threads, b'[7,2,3,{"a":[1]}')
+    assert threads
+    assert all(thread.place.plan.remaining(thread.place.counts) == 0 for thread in threads)  # type: ignore[attr-defined]
