@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MAX_LISTED = 500
 _MAX_TRIED_VALUES = 10
 _FEW = 4
-"""Values of what a `contains` counts, at most, of which it is followed whether items that it does not count take them."""
+"""Of so many values of what a `contains` counts it is followed whether items that it does not count take them."""
 _KEPT = 5_000
 _NONE: frozenset[Any] = frozenset()
 
