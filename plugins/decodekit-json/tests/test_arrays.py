@@ -17,6 +17,7 @@ from decodekit.errors import UnsatisfiableSchemaError, UnsupportedSchemaError
 from decodekit.types import State
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
+from decodekit_json.machine import Thread
 from decodekit_json.states import stepped
 
 CROSSING = (b"],[", b'":', b'"a', b'","', b"true", b"als", b'{"p', b"]]")
@@ -313,3 +314,18 @@ def test_an_item_that_must_be_counted_is_not_passed_over(counted: dict[str, Any]
     threads = stepped(compiled.start().threads, b'[7,2,3,{"a":[1]}')
     assert threads
     assert all(thread.place.plan.remaining(thread.place.counts) == 0 for thread in threads)  # type: ignore[attr-defined]
+
+
+def test_enough_different_arrays_are_found_without_beginning_all_of_them(monkeypatch: pytest.MonkeyPatch):
+    digits = {"type": "array", "items": {"enum": list(range(9))}, "uniqueItems": True, "minItems": 4}
+    step, done = Thread.step, [0]
+
+    def counted(self: Thread, byte: int) -> Any:
+        done[0] += 1
+        return step(self, byte)
+
+    monkeypatch.setattr(Thread, "step", counted)
+    schema = {"type": "array", "items": digits, "uniqueItems": True, "minItems": 3, "$comment": "not compiled before"}
+    compiled = decodekit_json.compile(schema, WORDS)
+    assert len(json.loads(compiled.budget.shortest(compiled.start()) or b"")) == 3
+    assert 0 < done[0] < 2_000

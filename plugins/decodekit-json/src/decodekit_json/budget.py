@@ -30,7 +30,7 @@ _MAX_BYTES = 1 << 13
 """Longest way that is spelled; of a longer one it is known that a token for each byte is enough."""
 _MAX_TRIED = 1_000
 _MAX_SEARCHED = 25_000
-"""Steps in all searches of one mask: so many states each, times tokens that lead on, times tokens that are asked about.
+"""Steps in all searches of one mask: threads read on in each, times tokens that lead on, times tokens asked about.
 
 The same for every state of a vocabulary, so that what one search finds the next one finds too.
 """
@@ -148,7 +148,7 @@ class Budget:
             steps += 1
             following: list[State] = []
             for one in layer:
-                visited += 1
+                visited += len(one.threads)
                 if visited > self._most_visited:
                     return None
                 for threads, _ in Walk(self.trie, one.threads).targets():
