@@ -17,6 +17,8 @@ from decodekit.errors import UnsatisfiableSchemaError, UnsupportedSchemaError
 from decodekit.types import State
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
+from decodekit_json.machine import Thread
+from decodekit_json.states import stepped
 
 CROSSING = (b"],[", b'":', b'"a', b'","', b"true", b"als", b'{"p', b"]]")
 WORDS = Vocabulary((*(bytes([byte]) for byte in range(0x20, 0x7F)), *CROSSING, None), (103,))
@@ -291,3 +293,39 @@ def test_walks_at_random_never_come_to_a_dead_end(item: Any):
             text += piece
             state = compiled.advance(state, WORDS.tokens.index(piece))
             assert state.threads, text
+
+
+def test_items_whose_lengths_are_irregular_are_kept_apart_near_a_budget():
+    schema = {"type": "array", "items": {"type": "string", "format": "email"}, "uniqueItems": True, "minItems": 2}
+    compiled = decodekit_json.compile(schema, Vocabulary.from_bytes(), formats=True)
+    state = compiled.start()
+    for byte in b'["a@b.c':
+        state = compiled.advance(state, byte)
+    least = compiled.min_tokens(state)
+    assert np.unpackbits(compiled.mask(state, least).view(np.uint8)).any()
+    assert not np.unpackbits(compiled.mask(state, least - 1).view(np.uint8)).any()
+
+
+@pytest.mark.parametrize("counted", [{"const": {"a": [1]}}, {"enum": [{"a": [1]}, 2, 3]}], ids=["const", "enum"])
+def test_an_item_that_must_be_counted_is_not_passed_over(counted: dict[str, Any]):
+    compiled = decodekit_json.compile(
+        {"type": "array", "contains": counted, "uniqueItems": True}, Vocabulary.from_bytes()
+    )
+    threads = stepped(compiled.start().threads, b'[7,2,3,{"a":[1]}')
+    assert threads
+    assert all(thread.place.plan.remaining(thread.place.counts) == 0 for thread in threads)  # type: ignore[attr-defined]
+
+
+def test_enough_different_arrays_are_found_without_beginning_all_of_them(monkeypatch: pytest.MonkeyPatch):
+    digits = {"type": "array", "items": {"enum": list(range(9))}, "uniqueItems": True, "minItems": 4}
+    step, done = Thread.step, [0]
+
+    def counted(self: Thread, byte: int) -> Any:
+        done[0] += 1
+        return step(self, byte)
+
+    monkeypatch.setattr(Thread, "step", counted)
+    schema = {"type": "array", "items": digits, "uniqueItems": True, "minItems": 3, "$comment": "not compiled before"}
+    compiled = decodekit_json.compile(schema, WORDS)
+    assert len(json.loads(compiled.budget.shortest(compiled.start()) or b"")) == 3
+    assert 0 < done[0] < 2_000

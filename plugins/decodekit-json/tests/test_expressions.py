@@ -162,6 +162,35 @@ def test_counters_are_not_unrolled():
     assert lg.lengths(full("(ab){5,1000000}")) == (ln.Piece(10, 2, 999_996),)
 
 
+def test_alternatives_that_differ_in_one_counter_are_joined_without_comparing_each_with_each(monkeypatch):
+    monkeypatch.setattr(ex, "_joined", None)
+    starts = [*range(0, 3_000, 5), *range(2, 1_000, 5)]
+    joined = ex.alt(*(ex.concat(ex.literal("b"), ex.repeat(ex.literal("a"), n, n + 1)) for n in starts))
+    both, alone = range(0, 1_000, 5), range(1_000, 3_000, 5)
+    expected = [*((n + 1, n + 4) for n in both), *((n + 1, n + 2) for n in alone)]
+    assert sorted((part.low, part.high) for part in joined.parts) == expected
+    assert ex.alt(*(ex.repeat(ex.literal("a"), n, n + 1) for n in range(7))) is full("a{0,7}")
+
+
+@settings(max_examples=60, deadline=None)
+@given(REGEXES, REGEXES)
+def test_the_shortest_texts_of_all_states_at_once_are_those_of_each(left, right):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lg, "_FEW_STATES", 0)
+        node = ex.both(full(left), ex.complement(full(right)))
+        for one in (node, *lg.successors(node)):
+            words = [word for word in WORDS if _after(one, word).nullable]
+            assert lg.shortest(one) == min(map(len, words), default=lg.shortest(one))
+            assert lg.is_empty(one) <= (not words)
+            one.notes.clear()
+
+
+@pytest.mark.parametrize(("pattern", "expected"), [("w1", True), ("^.{1,300}$", False)])
+def test_circles_are_found_where_lengths_are_too_irregular(pattern, expected):
+    others = [search(f"w{number}") for number in range(12)]
+    assert lg.is_infinite(ex.both(search(pattern), *others)) == expected
+
+
 def test_nodes_die_with_what_uses_them():
     gc.collect()
     before = len(ex._nodes)

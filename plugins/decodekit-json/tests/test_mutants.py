@@ -55,7 +55,9 @@ MUTANTS = [
     Mutant("objects", "return self.remaining(progress) == 0", "return True", laws.TestAtLeastSoManyNamedKeys),
     Mutant("strings", "need, room = need - 1 if need else 0,", "need, room = need,", laws.TestLengths),
     Mutant("strings", "room - 1 if room < INFINITE else room", "room", laws.TestLengths),
-    Mutant("budget", "return self.searches and", "return False and", laws.TestLongerTextsOfFewerTokens),
+    Mutant(
+        "budget", "return self._search(state, remaining) is not None", "return False", laws.TestLongerTextsOfFewerTokens
+    ),
     Mutant("states", "for thread in current for after", "for thread in current[:1] for after", laws.TestNot),
     Mutant("states", "isinstance(thread.place, End) for", "isinstance(thread.place, str) for", laws.TestBounds),
 ]

@@ -309,6 +309,44 @@ def _accepts(terminal, text) -> bool:
     return state is not None and terminal.final(state)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(-1_300, 1_300),
+    st.integers(0, 1_500),
+    st.sampled_from([None, "1", "7", "0.7", "0.25"]),
+    st.sampled_from([None, "3", "0.3"]),
+    st.booleans(),
+)
+def test_whole_digits_between_bounds_share_states_with_the_same_future(low, more, step, hole, excluded):
+    numbers = NumberRange(
+        low=Fraction(low, 10),
+        high=Fraction(low + more, 10),
+        low_excluded=excluded,
+        multiples=frozenset() if step is None else frozenset([Fraction(step)]),
+        not_multiples=frozenset() if hole is None else frozenset([Fraction(hole)]),
+    )
+    terminal = number_terminal(numbers)
+    for value in range(-1_400, 2_900):
+        texts = [str(Fraction(value, 10).numerator)] if value % 10 == 0 else []
+        for text in [*texts, f"{'-' if value < 0 else ''}{abs(value) // 10}.{abs(value) % 10}"]:
+            state = terminal.start()
+            for byte in text.encode():
+                state = None if state is None else terminal.step(state, byte)
+            exact_value = Fraction(value, 10)
+            assert (state is not None and terminal.final(state)) == allowed(numbers, text, exact_value), text
+
+
+def test_the_first_digits_of_long_bounded_numbers_come_to_few_states():
+    terminal = number_terminal(NumberRange(low=Fraction("1" * 40), high=Fraction("9" * 40), integer=True))
+    reached = set()
+    for number in range(100, 1_000):
+        state = terminal.start()
+        for byte in str(number).encode():
+            state = None if state is None else terminal.step(state, byte)
+        reached.add(state)
+    assert len(reached) <= 6
+
+
 def test_equal_ranges_have_one_terminal():
     assert number_terminal(NumberRange(low=0.5)) is number_terminal(NumberRange(low=Fraction(1, 2)))
 

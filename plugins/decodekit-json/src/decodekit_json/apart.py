@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _MAX_LISTED = 500
 _MAX_TRIED_VALUES = 10
+_FEW = 4
+"""Of so many values of what a `contains` counts it is followed whether items that it does not count take them."""
 _KEPT = 5_000
 _NONE: frozenset[Any] = frozenset()
 
@@ -33,19 +35,21 @@ class Apart:
     def __init__(self, plan: ArrayPlan) -> None:
         self.plan, group = plan, plan.group
         self.most = group.low + sum(c.low for c in group.contains)
+        self._several = self.most > 1 or (self.most == 1 and bool(group.contains))
+        self._plenty = max(self.most, _FEW) if group.contains else self.most
         self._impossible: bool | None = None
         self._known: dict[Counts, bool] = {}
         self._open: dict[tuple[Node, Counts], bool] = {}
         self._listed: dict[Node, frozenset[Any] | None] = {}
 
     def domain(self, node: Node) -> frozenset[Any] | None:
-        """Give the values of a node, None for as many as the array ever has to have.
+        """Give the values of a node, None for as many as the array ever has to have, or more than can be followed.
 
         Raises:
             UnsupportedSchemaError: Where that is too much to find out.
         """
         if node not in self._listed:
-            found = None if self.most < 2 and node.distance < INFINITE else distinct.values_of(node, self.most)
+            found = None if not self._several and node.distance < INFINITE else distinct.values_of(node, self._plenty)
             if found is not None and len(found) > _MAX_LISTED:
                 raise UnsupportedSchemaError(
                     f"minItems {self.most} of items with {len(found)} values is too much to keep apart",
@@ -61,21 +65,26 @@ class Apart:
         Raises:
             UnsupportedSchemaError: Where that is too much to follow.
         """
-        plan, found = self.plan, set[Any]()
-        if self.most < 2:
+        if not self._several:
             return _NONE
-        for node in plan.mandatory():
-            found |= self.domain(node) or _NONE
-        if plan.group.contains and len(found) > _MAX_TRIED_VALUES:
+        found = self._few()
+        if self.plan.group.contains and len(found) > _MAX_TRIED_VALUES and self._plenty > self.most:
+            self._plenty = self.most  # only whether there are enough
+            self._listed.clear()
+            found = self._few()
+        if self.plan.group.contains and len(found) > _MAX_TRIED_VALUES:
             raise UnsupportedSchemaError(
                 "contains and uniqueItems over items with few values are too much to decide", keyword="uniqueItems"
             )
-        return frozenset(found)
+        return found
+
+    def _few(self) -> frozenset[Any]:
+        return frozenset().union(*(self.domain(node) or _NONE for node in self.plan.mandatory()))
 
     @property
     def impossible(self) -> bool:
         """Say whether there are too few different values for the items that every such array has."""
-        if not self.plan.group.unique or self.most < 2:
+        if not self.plan.group.unique or not self._several:
             return False
         if self._impossible is None:
             self._impossible = False  # an array inside itself

@@ -29,9 +29,13 @@ _MAX_SPELLED = 100_000
 _MAX_BYTES = 1 << 13
 """Longest way that is spelled; of a longer one it is known that a token for each byte is enough."""
 _MAX_TRIED = 1_000
-_MAX_VISITED = 400
+_MAX_SEARCHED = 25_000
+"""Steps in all searches of one mask: threads read on in each, times tokens that lead on, times tokens asked about.
+
+The same for every state of a vocabulary, so that what one search finds the next one finds too.
+"""
 _UNKNOWN = b"\xff"
-_SMALL = 128
+_SMALL = 64
 """Tokens of a vocabulary that is searched, which takes seconds with more."""
 _ORDER = tuple(dict.fromkeys([*b'"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_ .:/@', *range(256)]))
 """Bytes by how likely they are to be on a shortest way; those come first of which tokens are long runs."""
@@ -81,21 +85,15 @@ class Budget:
         self._tried: dict[tuple[Reading, bool], list[int]] = {}
         self._order = sorted(_ORDER, key=trie.longest_run, reverse=True)
         self.searches = len(trie.order) <= _SMALL
+        self._most_visited = _MAX_SEARCHED // max(len(trie.order), 1) ** 2
 
     def enough(self, state: State) -> int:
         """Give a number of tokens that is enough to end the document, `INFINITE` where none is found."""
         return min((self.need(thread) for thread in state.threads), default=INFINITE)
 
-    def fits(self, state: State, remaining: int) -> bool:
-        """Say whether the document can end within `remaining` tokens."""
-        if any(self._fits(thread, remaining) for thread in state.threads):
-            return True
-        return self.searches and self._search(state, remaining) is not None
-
-    def _fits(self, thread: Thread, remaining: int) -> bool:
-        if self._bytes(thread) <= remaining:
-            return True
-        return thread.distance <= remaining * self.trie.longest and self.need(thread) <= remaining
+    def finds(self, state: State, remaining: int) -> bool:
+        """Say whether a search finds a way to the end of the document within `remaining` tokens."""
+        return self._search(state, remaining) is not None
 
     def _bytes(self, thread: Thread) -> int:
         """Give a number of tokens of one byte that is enough."""
@@ -150,8 +148,8 @@ class Budget:
             steps += 1
             following: list[State] = []
             for one in layer:
-                visited += 1
-                if visited > _MAX_VISITED:
+                visited += len(one.threads)
+                if visited > self._most_visited:
                     return None
                 for threads, _ in Walk(self.trie, one.threads).targets():
                     after = State(threads)

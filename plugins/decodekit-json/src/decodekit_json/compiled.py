@@ -98,12 +98,15 @@ class Compiled(CompiledConstraint):
         most = found.most + (_BETWEEN if self.trie.longest == 1 else 0)
         if self.trie.spells and (remaining >= INFINITE or remaining > most):
             return found.bits
-        return self._tight(state, remaining) if self.budget.searches else self._needs.mask(state.threads, remaining)
+        known = self._needs.mask(state.threads, remaining)
+        return self._searched(state, remaining, known) if self.budget.searches else known
 
-    def _tight(self, state: State, remaining: int) -> PackedMask:
-        bits = np.zeros(-(-self.trie.width // 32) * 32, np.uint8)
+    def _searched(self, state: State, remaining: int, known: PackedMask) -> PackedMask:
+        """Add the tokens after which a search finds a way through a longer text in fewer tokens."""
+        bits = np.unpackbits(known.view(np.uint8), bitorder="little")
         for threads, ids in Walk(self.trie, state.threads).targets():
-            if threads and self.budget.fits(self._kept(State(threads)), remaining - 1):
+            new = threads and not bits[np.asarray(ids)].all()
+            if new and self.budget.finds(self._kept(State(threads)), remaining - 1):
                 bits[np.asarray(ids)] = 1
         packed = np.packbits(bits, bitorder="little").view(np.int32)
         packed.setflags(write=False)

@@ -76,14 +76,14 @@ def _single_byte(node: Node, costs: Costs) -> bool:
 
 @lru_cache(maxsize=4096)
 def _searched(node: Node, low: int, high: int, costs: Costs) -> int:
-    """Search by increasing bytes; counters that no longer bind are dropped, so that states meet."""
-    heap: list[tuple[int, int, Node | None, int, int]] = [(0, 0, node, low, high)]
+    """Search by increasing bytes (A*); counters that no longer bind are dropped, so that states meet."""
+    heap: list[tuple[int, int, int, Node | None, int, int]] = [(0, 0, 0, node, low, high)]
     done: set[tuple[Node, int, int]] = set()
     ticket = 0
     while heap:
-        spent, _, at, need, room = heapq.heappop(heap)
+        bound, _, spent, at, need, room = heapq.heappop(heap)
         if at is None:
-            return spent
+            return bound
         if (at, need, room) in done:
             continue
         done.add((at, need, room))
@@ -94,7 +94,7 @@ def _searched(node: Node, low: int, high: int, costs: Costs) -> int:
             quick = 0
         if quick is not None:
             ticket += 1
-            heapq.heappush(heap, (spent + quick, ticket, None, 0, 0))
+            heapq.heappush(heap, (spent + quick, ticket, 0, None, 0, 0))
             continue
         after, left = max(need - 1, 0), room - 1 if room < INFINITE else room
         for number, ranges in enumerate(partition(at).ranges()):
@@ -102,7 +102,9 @@ def _searched(node: Node, low: int, high: int, costs: Costs) -> int:
             if target is not NEVER and lg.has_length(target, after, left):
                 ticket += 1
                 beyond = INFINITE if target.high <= left else left
-                heapq.heappush(heap, (spent + wr.cheapest(ranges, costs), ticket, target, after, beyond))
+                dearer = spent + wr.cheapest(ranges, costs)
+                least = dearer + max(lg.shortest(target), after)  # no code point takes less than a byte
+                heapq.heappush(heap, (least, -ticket, dearer, target, after, beyond))
     raise AssertionError("no text where one was promised")
 
 

@@ -298,10 +298,10 @@ def _plenty(thread: Thread, bottom: Thread | None, bans: int) -> bool:
 def _outcomes(threads: Iterable[Thread], start: int, bans: int, limit: int) -> Iterator[Any]:
     """Give the different values that can come of threads, the shortest first; `PLENTY` for more than `bans` of them.
 
-    A search by the length of the text (A*): distances are those that threads have, blanks are left out, and of a string
-    or a number one writing of each value is tried.
+    A search by the length of the text (A*), of equals the one that has come farthest: distances are those that threads
+    have, blanks are left out, and of a string or a number one writing of each value is tried.
     """
-    order = count()
+    order = count(0, -1)
     queue = [(len(t.text or b"") + t.distance, next(order), t) for t in threads]
     heapify(queue)
     tried, given = set[Hashable](), set[Any]()
@@ -309,7 +309,7 @@ def _outcomes(threads: Iterable[Thread], start: int, bans: int, limit: int) -> I
         _, number, thread = heappop(queue)
         text = thread.text
         assert text is not None
-        if number > limit:
+        if -number > limit:
             raise UnsupportedSchemaError(
                 f"items have more forms than {limit} to keep apart",
                 keyword="uniqueItems",

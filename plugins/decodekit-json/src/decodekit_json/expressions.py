@@ -342,10 +342,30 @@ _Bounds = tuple[tuple[int, int], ...]
 def _merged(group: list[Node]) -> list[Node]:
     first = group[0].parts if group[0].kind == CONCAT else (group[0],)
     bases = [one.parts[0] if one.kind == REPEAT else one for one in first]
+    return [
+        concat(
+            *(
+                repeat(base, low, None if high == INFINITE else high)
+                for base, (low, high) in zip(bases, bounds, strict=True)
+            )
+        )
+        for bounds in _united([_bounds(node) for node in group])
+    ]
+
+
+def _bounds(node: Node) -> _Bounds:
+    inner = node.parts if node.kind == CONCAT else (node,)
+    return tuple([(one.least, INFINITE if one.most is None else one.most) for one in inner])
+
+
+def _united(group: list[_Bounds]) -> list[_Bounds]:
+    """Merge lists of counters; where all differ in the same one, without comparing each with each."""
+    different = [at for at, pairs in enumerate(zip(*group, strict=True)) if len(set(pairs)) > 1]
+    if len(different) == 1:
+        at, one = different[0], group[0]
+        return [(*one[:at], pair, *one[at + 1 :]) for pair in cs.union(tuple([bounds[at] for bounds in group]))]
     kept: list[_Bounds] = []
-    for node in group:
-        inner = node.parts if node.kind == CONCAT else (node,)
-        new: _Bounds = tuple([(one.least, INFINITE if one.most is None else one.most) for one in inner])
+    for new in group:
         at = 0
         while at < len(kept):
             joined = _joined(kept[at], new)
@@ -355,18 +375,10 @@ def _merged(group: list[Node]) -> list[Node]:
                 break
             else:
                 kept.pop(at)
-                new, at = joined, 0
+                new, at = joined, 0  # noqa: PLW2901
         else:
             kept.append(new)
-    return [
-        concat(
-            *(
-                repeat(base, low, None if high == INFINITE else high)
-                for base, (low, high) in zip(bases, bounds, strict=True)
-            )
-        )
-        for bounds in kept
-    ]
+    return kept
 
 
 def _joined(left: _Bounds, right: _Bounds) -> _Bounds | None:

@@ -6,7 +6,9 @@ their derivatives that stops with an error past a fixed number of states.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from heapq import heappop, heappush
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import charsets as cs
@@ -43,12 +45,16 @@ def shortest(node: Node) -> int:
     """
     if node is NEVER:
         return INFINITE
-    if node.positive or node.nullable:
-        return node.low if node.positive else 0
-    known = node.notes.get("shortest")
+    known = _known_shortest(node)
     if known is None:
         known = node.notes["shortest"] = _search(node)
     return known
+
+
+def _known_shortest(node: Node) -> int | None:
+    if node.positive:
+        return node.low
+    return 0 if node.nullable else node.notes.get("shortest")
 
 
 def _search(node: Node) -> int:
@@ -63,12 +69,13 @@ def _search(node: Node) -> int:
                 if target in seen:
                     continue
                 seen.add(target)
-                if target.positive or target.nullable:
-                    best = min(best, level + (target.low if target.positive else 0))
-                elif (known := target.notes.get("shortest")) is not None:
-                    best = min(best, level + known)
-                else:
+                known = _known_shortest(target)
+                if known is None:
                     following.append(target)
+                else:
+                    best = min(best, level + known)
+            if len(seen) > _FEW_STATES and _spread_shortest(node):
+                return node.notes["shortest"]
             if len(seen) > _MOST_STATES:
                 raise too_large("the shortest text")
         layer = following
@@ -80,32 +87,76 @@ def _search(node: Node) -> int:
     return best
 
 
+def _spread_shortest(root: Node) -> bool:
+    """Find the shortest texts of all that a node leads to at once; False where that is too much."""
+    if "wide" in root.notes:
+        return False
+    before: dict[Node, list[Node]] = {root: []}
+    pending = [root]
+    heap: list[tuple[int, int, Node]] = []
+    while pending:
+        one = pending.pop()
+        known = _known_shortest(one)
+        if known is not None:
+            heappush(heap, (known, one.serial, one))
+            continue
+        for target in successors(one):
+            if target not in before:
+                before[target] = []
+                pending.append(target)
+            before[target].append(one)
+        if len(before) > _MOST_STATES:
+            for wide in before:
+                wide.notes["wide"] = True
+            return False
+    while heap:
+        length, _, one = heappop(heap)
+        if one in before:
+            one.notes["shortest"] = length
+            for previous in before.pop(one):
+                heappush(heap, (min(length + 1, INFINITE), previous.serial, previous))
+    for one in before:  # no way leads from it to the end of a text
+        one.notes["shortest"] = INFINITE
+    return True
+
+
 def is_empty(node: Node) -> bool:
     """Say whether the language has no text at all."""
     return shortest(node) >= INFINITE
 
 
 def is_infinite(node: Node) -> bool:
-    """Say whether there is no longest text."""
+    """Say whether there is no longest text; False where that takes too many states to find out."""
     if node.positive:
         return node.high >= INFINITE
     found = node.notes.get("infinite")
     if found is None:
-        found = _soon_infinite(node) or any(piece.terms >= INFINITE for piece in lengths(node))
+        try:
+            found = _circles(node)
+        except UnsupportedSchemaError:
+            found = False
         node.notes["infinite"] = found
     return found
 
 
-def _soon_infinite(node: Node) -> bool:
-    """Say whether few characters lead to a part of which the structure tells that there is no longest text."""
-    layer, seen = [node], {node}
-    while layer and len(seen) <= _FEW_STATES:
-        following = [target for one in layer for target in successors(one) if target not in seen]
-        if any(target.positive and target.high >= INFINITE for target in following):
+def _circles(node: Node) -> bool:
+    """Say whether few characters lead round in a circle, or to a part that has no longest text by its structure."""
+    after: dict[Node, list[Node]] = {}
+    queue = deque([node])
+    while queue and len(after) < _FEW_STATES:
+        one = queue.popleft()
+        if one in after:
+            continue
+        alive = [target for target in successors(one) if not is_empty(target)]
+        if any(target.positive and target.high >= INFINITE for target in alive):
             return True
-        seen.update(following)
-        layer = list(dict.fromkeys(following))
-    return False
+        after[one] = [target for target in alive if not target.positive]
+        queue.extend(after[one])
+    before = len(after) + 1
+    while len(after) < before:  # what leads to no other that is left is on no circle
+        before = len(after)
+        after = {one: targets for one, targets in after.items() if not after.keys().isdisjoint(targets)}
+    return bool(after)
 
 
 def has_length(node: Node, low: int, high: int) -> bool:

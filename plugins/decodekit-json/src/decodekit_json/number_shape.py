@@ -124,10 +124,11 @@ class Side:
         finite: Whether the only upper bound of `scientific` is that floats end.
         low_digits: Fewest digits before the point that can be within the bounds.
         high_digits: Most such digits.
+        bounds: Whole parts of the bounds, each with its number of digits; None where single values matter too.
     """
 
     __slots__ = (
-        "finite", "high_digits", "least", "low_digits", "most", "pointed", "scientific", "whole",
+        "bounds", "finite", "high_digits", "least", "low_digits", "most", "pointed", "scientific", "whole",
     )  # fmt: skip
 
     def __init__(self, shape: Shape, whole: Grid | None, pointed: Grid | None, scientific: Grid | None) -> None:
@@ -146,6 +147,10 @@ class Side:
         self.low_digits = min((_digits(low, p) for low, p in lows), default=1)
         tops = [shape.whole if high is None else _digits(high, p) for high, p in highs]
         self.high_digits = min(shape.whole, max(tops, default=1))
+        self.bounds: tuple[tuple[int, int], ...] | None = None
+        if all(grid is None or (grid.values is None and not grid.excluded) for grid in (whole, pointed)):
+            named = [(b, p) for g, p in units if g is not None for b in (g.low, g.high) if b is not None]
+            self.bounds = tuple({(bound // ten(p), _digits(bound, p)) for bound, p in named})
 
     def _exponents(self, grid: Grid, shape: Shape) -> None:
         assert grid.high is not None

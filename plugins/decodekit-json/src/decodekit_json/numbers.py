@@ -125,8 +125,7 @@ class NumberTerminal(Terminal):
         """Give the state after digits before the point."""
         if side != _LOOSE and self._settled(side, digits, size, 0, self._shape.whole - size if size else 0):
             side = _LOOSE
-        if side == _LOOSE:
-            digits = self._least_digits(digits, size, 0)
+        digits = self._least_digits(digits, size, 0) if side == _LOOSE else self._least_alike(side, digits, size)
         found: State = (_WHOLE, side, digits, size, 0)
         return found if self._whole_alive(side, digits, size) else None
 
@@ -178,6 +177,20 @@ class NumberTerminal(Terminal):
         if not self._cycle:
             return 0
         return digits % (self._cycle * ten(max(0, places - self._cycle_places)))
+
+    def _least_alike(self, side: int, digits: int, size: int) -> int:
+        """Give the least digits before the point with the same future: of no bound they are the first ones."""
+        bounds = self._sides[side].bounds
+        if bounds is None or size < 2:
+            return digits
+        below = ten(size - 1) - 1
+        for bound, length in bounds:
+            first = bound // ten(length - size) if length >= size else 0
+            if first == digits:
+                return digits
+            if first < digits:
+                below = max(below, first)
+        return below + 1 + (digits - below - 1) % (self._cycle or 1)
 
     def _whole_alive(self, side: int, digits: int, size: int) -> bool:
         at = self._sides[side]
