@@ -60,7 +60,7 @@ class Summaries:
         found = Gathered()
         self._walk_all(tuple(threads), 0, found)
         tokens = self._merged(found) or Tokens(np.zeros(-(-self.trie.width // 32), np.int32))
-        return Mask(tokens, found, self._ceiling)
+        return Mask(tokens, found.most(self._ceiling))
 
     def _walk_all(self, threads: Threads, root: Root, found: Gathered) -> None:
         """Read by several threads, but for those all of whose tokens others have."""
@@ -236,7 +236,7 @@ class Summaries:
             assert tokens is not None
             bits = tokens.bits
         ceiling, own = (_above, BELOW) if reaches else (self._ceiling, None)
-        return Summary(bits, ids, found.most(ceiling, own), tuple(found.all_within(ceiling, own)), end, reaches)
+        return Summary(bits, ids, found.most(ceiling, own), end, reaches)
 
     def _read_together(self, part: Thread, root: SuffixNode, found: Gathered) -> None:
         """Read the tokens below few nodes as those of each node, which others may know; those below many at once."""
@@ -290,7 +290,7 @@ class Summaries:
             found.ids.append(within.ids)
         else:
             found.bits.append(within.bits)
-        found.within.append((within, 0 if part.text is None else distinct.AVOIDING, part.below))
+        found.reached.append((within.most + (0 if part.text is None else distinct.AVOIDING), part.below))
         if isinstance(part.below.place, Hole):
             if within.end is not None:
                 found.ends.append(within.end)
