@@ -39,8 +39,9 @@ class Summary:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the mask, and about that of the rest."""
-        return (0 if self.bits is None else self.bits.nbytes) + 8 * sum(map(len, self.ids)) + 800
+        """Memory of the mask, though others may hold it too, and about that of the rest."""
+        held = (0 if self.bits is None else self.bits.nbytes) + 8 * sum(map(len, self.ids))
+        return held + (0 if self.end is None else self.end.nbytes) + 800
 
 
 class Gathered:
@@ -50,7 +51,7 @@ class Gathered:
         bits: Tokens as masks.
         ids: Further tokens.
         ends: What is left of tokens that run past the end of what is read.
-        reached: Threads that tokens lead to, or that stand below terminals where tokens stay inside, with bytes that come on top.
+        reached: Threads that tokens lead to, or that stand below the terminals in which they stay, with bytes on top.
         parts: Summaries of parts, with the place that says how far it is to the end, and the thread below.
     """
 
