@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _BETWEEN = 256
 """Bytes that are enough to tell values from one another inside of a document."""
-_STATES_BYTES = 3 << 19
+_STATES_BYTES = 4 << 20
 """States that are kept, so that equal ones are one; past that all are forgotten, and made anew when needed."""
 
 

@@ -32,7 +32,7 @@ Ends: TypeAlias = "tuple[bytes, ...]"
 """Beginnings of tokens that write a taken key up to the quote that ends it."""
 
 _KEPT_BYTES = 3 << 19
-_LOOKS = 2_000
+_LOOKS = 1_000
 _FEW = 24
 _FEW_NODES = 2
 
