@@ -7,15 +7,12 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Thread
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from decodekit_json import Compiled, compile, levels
-from decodekit_json.gathering import Gathered, Mask, Tokens
-from decodekit_json.summaries import BELOW
 
 from .test_recorded import SCHEMAS, VOCABULARY
 
@@ -59,28 +56,6 @@ def test_masks_are_those_of_a_single_thread(name: str):
     with ThreadPoolExecutor(_THREADS) as pool:
         found = list(pool.map(work, range(_THREADS)))
     assert found == [_ways(alone, seed % 2, budget) for seed in range(_THREADS)]
-
-
-def test_whoever_asks_while_the_longest_way_is_worked_out_gets_it_too():
-    answers: list[int] = []
-
-    class Asking(SimpleNamespace):
-        """Another thread's question comes in the middle of the first one's."""
-
-        asked = False
-
-        @property
-        def most(self) -> int:
-            if not self.asked:
-                self.asked = True
-                answers.append(mask.most)
-            return 7
-
-    asking: Any = Asking()
-    found = Gathered()
-    found.within.append((asking, 2, BELOW))
-    mask = Mask(Tokens(np.zeros(1, np.int32)), found, lambda _: 0)
-    assert (mask.most, answers) == (9, [9])
 
 
 def test_states_are_numbered_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch):

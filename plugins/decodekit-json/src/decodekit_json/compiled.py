@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _BETWEEN = 256
 """Bytes that are enough to tell values from one another inside of a document."""
-_MAX_STATES = 20_000
+_STATES_BYTES = 4 << 20
 """States that are kept, so that equal ones are one; past that all are forgotten, and made anew when needed."""
 
 
@@ -65,6 +65,7 @@ class Compiled(CompiledConstraint):
         self._needs = Needs(self.trie, self.budget)
         self._summaries = Summaries(self.trie, self.budget.ceiling)
         self._states: dict[State, State] = {}
+        self._states_bytes = 0
         self._start = self._kept(State(self._first))
         if min(thread.distance for thread in self._first) >= INFINITE:
             raise UnsatisfiableSchemaError(f"{name}: no text satisfies it")
@@ -83,10 +84,20 @@ class Compiled(CompiledConstraint):
         return found
 
     def _kept(self, state: State) -> State:
-        if len(self._states) > _MAX_STATES:
-            self._states = {}
-            self._start = State(self._first)
+        found = self._states.get(state)
+        if found is not None:
+            return found
+        if self._states_bytes > _STATES_BYTES:
+            self._forget()
+        self._states_bytes += state.nbytes
         return self._states.setdefault(state, state)
+
+    def _forget(self) -> None:
+        """Forget all states; those that somebody still has lead to new ones."""
+        old, self._states, self._states_bytes = self._states, {}, 0
+        self._start = State(self._first)
+        for state in list(old):
+            state.following.clear()  # they lead to one another in circles
 
     def mask(self, state: State, remaining: int = INFINITE) -> PackedMask:
         found = state.mask

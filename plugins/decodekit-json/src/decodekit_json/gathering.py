@@ -10,7 +10,6 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from decodekit.types import PackedMask
-from decodekit_json.inside import Inside
 from decodekit_json.machine import Place, Thread
 from decodekit_json.suffixes import Ids, SuffixNode
 from decodekit_json.trie import Array, VocabularyTrie
@@ -27,8 +26,7 @@ class Summary:
     Attributes:
         bits: Tokens that end in the part or just behind it, as a mask; None for none.
         ids: Further ones.
-        most: Bytes that are enough to end the part after any of them, but those of `within`.
-        within: Tokens that stay inside a terminal, with the bytes that are enough to end the part behind it.
+        most: Bytes that are enough to end the part after any of them.
         end: What is left of tokens that run past the part's end; None where none does.
         reaches: Whether what the part says (`Place.reach`) has to be added to the bytes, because others share this.
     """
@@ -36,14 +34,14 @@ class Summary:
     bits: PackedMask | None
     ids: tuple[Ids, ...]
     most: int
-    within: tuple[tuple[Inside, int], ...]
     end: SuffixNode | None
     reaches: bool
 
     @property
     def nbytes(self) -> int:
-        """Memory of the mask, and about that of the rest."""
-        return (0 if self.bits is None else self.bits.nbytes) + 8 * sum(map(len, self.ids)) + 800
+        """Memory of the mask, though others may hold it too, and about that of the rest."""
+        held = (0 if self.bits is None else self.bits.nbytes) + 8 * sum(map(len, self.ids))
+        return held + (0 if self.end is None else self.end.nbytes) + 800
 
 
 class Gathered:
@@ -53,18 +51,16 @@ class Gathered:
         bits: Tokens as masks.
         ids: Further tokens.
         ends: What is left of tokens that run past the end of what is read.
-        within: Tokens that stay inside a terminal, with bytes that come on top and the thread behind the terminal.
-        reached: Threads that tokens lead to, with bytes that come on top.
+        reached: Threads that tokens lead to, or that stand below the terminals in which they stay, with bytes on top.
         parts: Summaries of parts, with the place that says how far it is to the end, and the thread below.
     """
 
-    __slots__ = ("bits", "ends", "ids", "parts", "reached", "within")
+    __slots__ = ("bits", "ends", "ids", "parts", "reached")
 
     def __init__(self) -> None:
         self.bits: list[PackedMask] = []
         self.ids: list[Ids] = []
         self.ends: list[SuffixNode] = []
-        self.within: list[tuple[Inside, int, Thread]] = []
         self.reached: list[tuple[int, Thread]] = []
         self.parts: list[tuple[Summary, Place, Thread]] = []
 
@@ -81,45 +77,23 @@ class Gathered:
         self.bits += other.bits
         self.ids += other.ids
         self.ends += other.ends
-        self.within += other.within
         self.reached += other.reached
         self.parts += other.parts
 
     def most(self, ceiling: Ceiling, own: Thread | None = None) -> int:
-        """Give bytes that are enough to the end after any of the tokens but those of `all_within`.
+        """Give bytes that are enough to the end after any of the tokens.
 
         Args:
             ceiling: Gives those of a thread.
             own: What stands below the part whose own reach is not counted.
         """
-        parts = [summary.most + more for summary, more in self._behind_parts(ceiling, own)]
-        return max([*parts, *[more + ceiling(thread) for more, thread in self.reached]], default=0)
-
-    def all_within(self, ceiling: Ceiling, own: Thread | None = None) -> list[tuple[Inside, int]]:
-        """Give the tokens that stay inside a terminal, with bytes that are enough behind it."""
-        parts = self._behind_parts(ceiling, own)
-        found = [(inside, rest + more) for summary, more in parts for inside, rest in summary.within]
-        return [*found, *[(inside, more + ceiling(thread)) for inside, more, thread in self.within]]
-
-    def most_of_all(self, ceiling: Ceiling) -> int:
-        """Give bytes that are enough to the end after any of the tokens."""
         found = 0
         for more, thread in self.reached:
             found = max(found, more + ceiling(thread))
         for summary, place, below in self.parts:
-            most = summary.most
-            for inside, more in summary.within:
-                most = max(most, inside.most + more)
-            found = max(found, most + ceiling(below) + (place.reach() if summary.reaches else 0))
-        for inside, more, thread in self.within:
-            found = max(found, inside.most + more + ceiling(thread))
+            reach = place.reach() if summary.reaches and below is not own else 0
+            found = max(found, summary.most + ceiling(below) + reach)
         return found
-
-    def _behind_parts(self, ceiling: Ceiling, own: Thread | None) -> list[tuple[Summary, int]]:
-        return [
-            (summary, ceiling(below) + (place.reach() if summary.reaches and below is not own else 0))
-            for summary, place, below in self.parts
-        ]
 
 
 class Tokens:
@@ -136,23 +110,13 @@ class Mask:
 
     Attributes:
         bits: One bit a token.
+        most: Bytes that are enough to end the document after any of them.
     """
 
-    __slots__ = ("_ceiling", "_found", "_most", "_tokens", "bits")
+    __slots__ = ("_tokens", "bits", "most")
 
-    def __init__(self, tokens: Tokens, found: Gathered, ceiling: Ceiling) -> None:
-        self.bits, self._tokens, self._ceiling = tokens.bits, tokens, ceiling
-        self._found: Gathered | None = found
-        self._most = 0
-
-    @property
-    def most(self) -> int:
-        """Bytes that are enough to end the document after any of the tokens; found out when it is first asked for."""
-        found = self._found
-        if found is not None:  # forgotten only once `_most` counts it: another thread may ask meanwhile
-            self._most = found.most_of_all(self._ceiling)
-            self._found = None
-        return self._most
+    def __init__(self, tokens: Tokens, most: int) -> None:
+        self.bits, self._tokens, self.most = tokens.bits, tokens, most
 
     @property
     def nbytes(self) -> int:

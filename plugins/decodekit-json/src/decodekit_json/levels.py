@@ -15,7 +15,8 @@ import numpy as np
 from decodekit_json.machine import Thread
 from decodekit_json.trie import Array, VocabularyTrie, ranges
 
-_MANY_STATES = 2048
+_MANY_STATES = 512
+_FIRST_STATES = 16
 _UNKNOWN, _DEAD = -2, -1
 
 
@@ -50,8 +51,8 @@ class Levels:
     def _clear(self) -> None:
         self._numbers: dict[frozenset[Thread], int] = {}
         self._states: list[frozenset[Thread]] = []
-        self._moves: Array = np.full((64, 256), _UNKNOWN, np.int32)
-        self._bottom: Array = np.zeros(64, np.bool_)
+        self._moves: Array = np.full((0, 256), _UNKNOWN, np.int32)
+        self._bottom: Array = np.zeros(0, np.bool_)
 
     def read(self, thread: Thread, nodes: Iterable[int]) -> Crowd:
         """Let a thread read the tokens below some nodes of the trie; one caller at a time numbers states."""
@@ -88,8 +89,9 @@ class Levels:
         if found is None:
             found = self._numbers[key] = len(self._states)
             if found == len(self._moves):
-                self._moves = np.concatenate([self._moves, np.full_like(self._moves, _UNKNOWN)])
-                self._bottom = np.concatenate([self._bottom, np.zeros_like(self._bottom)])
+                more = max(found, _FIRST_STATES)
+                self._moves = np.concatenate([self._moves, np.full((more, 256), _UNKNOWN, np.int32)])
+                self._bottom = np.concatenate([self._bottom, np.zeros(more, np.bool_)])
             self._states.append(key)
             self._bottom[found] = self.bottom in key
         return found

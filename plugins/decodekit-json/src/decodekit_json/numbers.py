@@ -34,7 +34,7 @@ _POSITIVE, _NEGATIVE, _LOOSE = range(3)
 _MANY = 9
 """Digits before the point, where only matters that there are more than one."""
 
-_CACHED = 40_000
+_CACHED = 4_000
 _LISTED = 5_000
 
 

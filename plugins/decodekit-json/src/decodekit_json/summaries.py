@@ -8,13 +8,13 @@ all that begin in the same ways, a comma with all behind which any key may come.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import numpy as np
 
 from decodekit_json import distinct, recorded
-from decodekit_json.caching import Limited, Numbers
+from decodekit_json.caching import BoundedCache, Limited, Numbers
 from decodekit_json.closers import quoted
 from decodekit_json.gathering import Gathered, Mask, Merger, Summary, Tokens
 from decodekit_json.inside import Inside, inside, inside_from
@@ -31,8 +31,8 @@ Root: TypeAlias = "int | SuffixNode"
 Ends: TypeAlias = "tuple[bytes, ...]"
 """Beginnings of tokens that write a taken key up to the quote that ends it."""
 
-_KEPT = 20_000
-_SHARED = 2_000
+_KEPT_BYTES = 3 << 19
+_LOOKS = 1_000
 _FEW = 24
 _FEW_NODES = 2
 
@@ -47,10 +47,9 @@ class Summaries:
 
     def __init__(self, trie: VocabularyTrie, ceiling: Callable[[Thread], int]) -> None:
         self.trie, self._ceiling = trie, ceiling
-        self._kept: dict[tuple[Thread, Root], Summary] = Limited(_KEPT)
-        self._shared: dict[tuple[Hashable, Root, Ends], Summary] = Limited(_SHARED)
-        self._numbers = Numbers(_KEPT)
-        self._looks: dict[Place, Outlook | None] = Limited(_KEPT)
+        self._kept: BoundedCache[Summary] = BoundedCache(_KEPT_BYTES)
+        self._numbers = Numbers(_LOOKS)
+        self._looks: dict[Place, Outlook | None] = Limited(_LOOKS)
         self._quoted = quoted(trie)
         self._merged = Merger(trie)
         self._levels = Levels(trie, BELOW)
@@ -60,7 +59,7 @@ class Summaries:
         found = Gathered()
         self._walk_all(tuple(threads), 0, found)
         tokens = self._merged(found) or Tokens(np.zeros(-(-self.trie.width // 32), np.int32))
-        return Mask(tokens, found, self._ceiling)
+        return Mask(tokens, found.most(self._ceiling))
 
     def _walk_all(self, threads: Threads, root: Root, found: Gathered) -> None:
         """Read by several threads, but for those all of whose tokens others have."""
@@ -191,21 +190,16 @@ class Summaries:
             return found
 
     def _shared_summary(self, look: Outlook, thread: Thread, root: Root, but: Ends) -> Summary:
-        key, kept = (look.key, root, but), self.trie.kept_inside
-        found = kept.look_up(key) if look.everywhere else self._shared.get(key)
+        key, kept = (look.key, root, but), self.trie.kept_inside if look.everywhere else self._kept
+        found = kept.look_up(key)
         if found is None:
             part = split(thread)[0]
-            if look.everywhere:
-                return kept.get(key, lambda: self._summarise(part, root, look.foresees, but))
-            found = self._shared[key] = self._summarise(part, root, look.foresees, but)
+            found = kept.get(key, lambda: self._summarise(part, root, look.foresees, but))
         return found
 
     def _summary(self, part: Thread, root: Root) -> Summary:
         key = (part, root)
-        found = self._kept.get(key)
-        if found is None:
-            found = self._kept[key] = self._summarise(part, root)
-        return found
+        return self._kept.look_up(key) or self._kept.get(key, lambda: self._summarise(part, root))
 
     def _within(self, place: Reading, node: int) -> Inside:
         if node == 0:
@@ -236,7 +230,7 @@ class Summaries:
             assert tokens is not None
             bits = tokens.bits
         ceiling, own = (_above, BELOW) if reaches else (self._ceiling, None)
-        return Summary(bits, ids, found.most(ceiling, own), tuple(found.all_within(ceiling, own)), end, reaches)
+        return Summary(bits, ids, found.most(ceiling, own), end, reaches)
 
     def _read_together(self, part: Thread, root: SuffixNode, found: Gathered) -> None:
         """Read the tokens below few nodes as those of each node, which others may know; those below many at once."""
@@ -290,7 +284,7 @@ class Summaries:
             found.ids.append(within.ids)
         else:
             found.bits.append(within.bits)
-        found.within.append((within, 0 if part.text is None else distinct.AVOIDING, part.below))
+        found.reached.append((within.most + (0 if part.text is None else distinct.AVOIDING), part.below))
         if isinstance(part.below.place, Hole):
             if within.end is not None:
                 found.ends.append(within.end)

@@ -1,0 +1,81 @@
+"""What a compiled schema holds has a bound: nothing of what schemas share, and its own within a number of bytes."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+from typing import Any
+
+import pytest
+
+from decodekit_json import Compiled, compile, compiled, summaries
+from decodekit_json.inside import Inside
+
+from .test_recorded import VOCABULARY
+
+SCHEMA: Any = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "pattern": "^[a-z]{2,9}$"},
+        "sizes": {"type": "array", "items": {"type": "number", "minimum": 0}},
+        "more": {"$ref": "#"},
+    },
+    "additionalProperties": False,
+}
+TEXTS = [
+    json.dumps({"name": name, "sizes": [size, 12.5], "more": {"name": name[::-1]}}).encode()
+    for name, size in zip(map("".join, itertools.permutations("abcde", 3)), range(40), strict=False)
+]
+
+
+def _masks(constraint: Compiled, texts: list[bytes]) -> list[bytes]:
+    """Give all masks along texts, byte by byte."""
+    found, singles = list[bytes](), constraint.trie.singles
+    for text in texts:
+        state = constraint.start()
+        for byte in text:
+            found.append(constraint.mask(state).tobytes())
+            state = constraint.advance(state, singles[byte])
+    return found
+
+
+def _fresh() -> Compiled:
+    return compile(SCHEMA, VOCABULARY, parse=lambda text: text)
+
+
+def test_a_schema_does_not_hold_what_schemas_share():
+    constraint = _fresh()
+    _masks(constraint, TEXTS[:3])
+    constraint.trie.kept_inside.clear()
+    constraint.trie.kept_targets.clear()
+    gc.collect()
+    held = [one for one in gc.get_objects() if issubclass(type(one), Inside) and one.trie is constraint.trie]
+    assert not held
+
+
+@pytest.mark.parametrize("name", ["states", "summaries"])
+def test_masks_are_the_same_whatever_is_forgotten(name: str, monkeypatch: pytest.MonkeyPatch):
+    right = _masks(_fresh(), TEXTS)
+    monkeypatch.setattr(compiled if name == "states" else summaries, _BOUNDS[name], 10_000)
+    constraint = _fresh()
+    assert _masks(constraint, TEXTS) == right
+    assert _held(constraint, name) <= 10_000 + 2_000  # the last one may pass the bound
+
+
+_BOUNDS = {"states": "_STATES_BYTES", "summaries": "_KEPT_BYTES"}
+
+
+def _held(constraint: Compiled, name: str) -> int:
+    if name == "states":
+        return sum(state.nbytes for state in constraint._states)  # pyright: ignore[reportPrivateUsage]
+    return constraint._summaries._kept.used_bytes  # pyright: ignore[reportPrivateUsage]
+
+
+def test_states_that_were_forgotten_do_not_hold_one_another(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compiled, "_STATES_BYTES", 10_000)
+    constraint = _fresh()
+    first = constraint.start()
+    _masks(constraint, TEXTS)
+    assert not first.following
+    assert constraint.start() == first
