@@ -14,6 +14,7 @@ from itertools import count
 from typing import NamedTuple, TypeAlias
 
 from decodekit_json import distinct, recorded
+from decodekit_json.ceilings import extra
 from decodekit_json.machine import AFTER, Reading, Thread, Threads, finished
 from decodekit_json.masks import Walk
 from decodekit_json.objects import ObjectPlace
@@ -101,7 +102,7 @@ class Budget:
         """Give a number of tokens of one byte that is enough."""
         if not self.trie.spells:
             return INFINITE
-        return self.ceiling(thread) + (0 if thread.text is None and not distinct.unknown(thread) else distinct.AVOIDING)
+        return self.ceiling(thread) + extra(thread)
 
     def ceiling(self, thread: Thread) -> int:
         """Give a number of bytes that is enough to end the document, but where a recorded text must be avoided."""
@@ -121,12 +122,8 @@ class Budget:
     def _indented_ceiling(self, thread: Thread) -> int:
         if thread.place.curious:
             return max(map(self.ceiling, thread.place.outcomes(thread)), default=INFINITE)
-        many = thread.ceiling < distinct.FAR
-        if thread.text is not None and many:
-            thread = Thread(thread.place, thread.below)
-        unknown = distinct.unknown(thread)
-        text = self._spell(thread) if many or not unknown else None
-        return INFINITE if text is None else len(text) + (distinct.AVOIDING if unknown else 0)
+        text = None if distinct.unknown(thread) else self._spell(thread)
+        return INFINITE if text is None else len(text)
 
     def fewest(self, state: State) -> int:
         """Give the fewest tokens to the end; a number that is enough where that is too much to search."""

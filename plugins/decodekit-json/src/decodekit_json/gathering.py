@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from decodekit.types import PackedMask
+from decodekit_json.ceilings import Apart
 from decodekit_json.inside import Inside
 from decodekit_json.machine import Place, Thread
 from decodekit_json.suffixes import Ids, SuffixNode
@@ -36,7 +37,7 @@ class Summary:
     bits: PackedMask | None
     ids: tuple[Ids, ...]
     most: int
-    within: tuple[tuple[Inside, int], ...]
+    within: tuple[tuple[Inside | Apart, int], ...]
     end: SuffixNode | None
     reaches: bool
 
@@ -64,7 +65,7 @@ class Gathered:
         self.bits: list[PackedMask] = []
         self.ids: list[Ids] = []
         self.ends: list[SuffixNode] = []
-        self.within: list[tuple[Inside, int, Thread]] = []
+        self.within: list[tuple[Inside | Apart, int, Thread]] = []
         self.reached: list[tuple[int, Thread]] = []
         self.parts: list[tuple[Summary, Place, Thread]] = []
 
@@ -95,7 +96,7 @@ class Gathered:
         parts = [summary.most + more for summary, more in self._behind_parts(ceiling, own)]
         return max([*parts, *[more + ceiling(thread) for more, thread in self.reached]], default=0)
 
-    def all_within(self, ceiling: Ceiling, own: Thread | None = None) -> list[tuple[Inside, int]]:
+    def all_within(self, ceiling: Ceiling, own: Thread | None = None) -> list[tuple[Inside | Apart, int]]:
         """Give the tokens that stay inside a terminal, with bytes that are enough behind it."""
         parts = self._behind_parts(ceiling, own)
         found = [(inside, rest + more) for summary, more in parts for inside, rest in summary.within]
