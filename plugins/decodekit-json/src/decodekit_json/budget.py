@@ -9,16 +9,16 @@ found is found again.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
-from itertools import count
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count, islice
 from typing import NamedTuple, TypeAlias
 
 from decodekit_json import distinct, recorded
 from decodekit_json.ceilings import extra
-from decodekit_json.machine import AFTER, Reading, Thread, Threads, finished
+from decodekit_json.machine import AFTER, Reading, Thread, Threads, finished, grown
 from decodekit_json.masks import Walk
 from decodekit_json.objects import ObjectPlace
-from decodekit_json.states import State
+from decodekit_json.states import State, stepped
 from decodekit_json.summaries import BELOW, Hole, split
 from decodekit_json.terminal import INFINITE, TerminalState
 from decodekit_json.trie import VocabularyTrie
@@ -30,6 +30,8 @@ _MAX_SPELLED = 100_000
 _MAX_BYTES = 1 << 13
 """Longest way that is spelled; of a longer one it is known that a token for each byte is enough."""
 _MAX_TRIED = 1_000
+_MAX_TRIED_NEAR = 100
+"""Of single bytes, before whole values are tried, which may be long."""
 _MAX_VISITED = 400
 _UNKNOWN = b"\xff"
 _SMALL = 128
@@ -346,38 +348,65 @@ class Budget:
     def _search_way(self, start: Thread, *, whole: bool = False) -> Way | None:
         """Find a way where the distances know too little: a value must be avoided, or bytes are missing.
 
-        Whitespace that has to be written costs nothing, as it does in the distances.
-
         Args:
             start: Where it begins.
             whole: Whether it has to lead to the part's end, not only closer to it.
         """
-        order, near = count(), -1 if whole else start.distance
+        near = -1 if whole else start.distance
+        if start.text is None:
+            return self._searched(start, near, self._by_bytes, _MAX_TRIED)
+        return (
+            self._searched(start, near, self._by_bytes, _MAX_TRIED_NEAR)
+            or self._searched(start, near, self._by_values, _MAX_TRIED)
+            or self._searched(start, near, self._by_bytes, _MAX_TRIED)
+        )
+
+    def _searched(
+        self, start: Thread, near: int, moves: Callable[[Thread], Iterable[tuple[bytes, Thread]]], most: int
+    ) -> Way | None:
+        """Search along at most so many moves for a thread nearer to the end, or for the end.
+
+        Whitespace that has to be written costs nothing, as it does in the distances.
+        """
+        order = count()
         queue: list[tuple[int, int, int, Thread, bytes, int]] = [(start.distance, 0, next(order), start, b"", 0)]
-        came: dict[Thread, tuple[Thread, int] | None] = {start: None}
+        came: dict[Thread, tuple[Thread, int, bytes] | None] = {start: None}
         tried = 0
-        while queue and tried < _MAX_TRIED:
+        while queue and tried < most:
             _, _, _, thread, text, cost = heapq.heappop(queue)  # of equals the one that has come farthest
             if isinstance(thread.place, Hole) or thread.distance < near:
-                threads: list[tuple[Thread, int]] = []
-                back = came[thread]
-                while back is not None:
-                    threads.append(back)
-                    back = came[back[0]]
-                return Way(text, threads[::-1], thread)
+                return Way(text, _threads_on(came, thread), thread)
             tried += 1
-            for after in _behind(thread):
+            for piece, after in moves(thread):
                 if after not in came:
-                    came[after] = thread, len(text)
-                    heapq.heappush(queue, (cost + after.distance, -len(text), next(order), after, text, cost))
-            for byte in self._letters(thread):
-                for after in thread.step(byte):
-                    if after not in came:
-                        came[after] = thread, len(text)
-                        longer, dearer = text + bytes((byte,)), cost + (byte not in thread.place.required)
-                        far = dearer + after.distance
-                        heapq.heappush(queue, (far, -len(longer), next(order), after, longer, dearer))
+                    came[after] = thread, len(text), piece
+                    dearer = cost + len(piece.translate(None, thread.place.required))
+                    longer = text + piece
+                    heapq.heappush(queue, (dearer + after.distance, -len(longer), next(order), after, longer, dearer))
         return None
+
+    def _by_bytes(self, thread: Thread) -> Iterator[tuple[bytes, Thread]]:
+        """Give where single bytes lead, and the end of a terminal."""
+        for after in _behind(thread):
+            yield b"", after
+        for byte in self._letters(thread):
+            for after in thread.step(byte):
+                yield bytes((byte,)), after
+
+    def _by_values(self, thread: Thread) -> Iterator[tuple[bytes, Thread]]:
+        """Give where whole values of terminals lead, of which one is not taken; whitespace is left out."""
+        place, singles = thread.place, self.trie.singles
+        if not isinstance(place, Reading):
+            for byte in place.bytes():
+                if byte in singles and (byte not in b" \n\r\t" or byte in place.required):
+                    for after in thread.step(byte):
+                        yield bytes((byte,)), after
+            return
+        for rest in islice(place.terminal.completions(place.state), distinct.passed(thread) + 1):
+            if all(byte in singles for byte in rest):
+                for after in stepped((thread,), rest) if rest else _behind(thread):
+                    if not (isinstance(after.place, Reading) and after.place.terminal is place.terminal):
+                        yield rest, after
 
     def _cut(self, text: bytes) -> int:
         """Give the fewest tokens that spell a text, from its end on: texts one after another mostly end alike."""
@@ -408,6 +437,23 @@ def _alike_behind(one: bytes, other: bytes) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _threads_on(came: dict[Thread, tuple[Thread, int, bytes] | None], end: Thread) -> list[tuple[Thread, int]]:
+    """Give the threads on a way that was found, those inside of terminals too, with how many bytes lead to each."""
+    found: list[tuple[Thread, int]] = []
+    back = came[end]
+    while back is not None:
+        thread, at, piece = back
+        place, between = thread.place, [(thread, at)]
+        if isinstance(place, Reading):
+            state, text = place.state, thread.text
+            for i, byte in enumerate(piece[:-1], 1):
+                state, text = place.terminal.step(state, byte), grown(text, byte)
+                between.append((Thread(Reading(place.terminal, state), thread.below, text), at + i))
+        found += reversed(between)
+        back = came[thread]
+    return found[::-1]
 
 
 def _without_keys(thread: Thread) -> Thread:

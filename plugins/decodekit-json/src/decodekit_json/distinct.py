@@ -319,7 +319,7 @@ def _outcomes(threads: Iterable[Thread], start: int, bans: int, limit: int) -> I
                 given.add(value)
                 yield value
             continue
-        if _plenty(thread, None, bans + _passed(thread)):
+        if _plenty(thread, None, bans + passed(thread)):
             yield PLENTY
             continue
         for after in _further(thread, bans):
@@ -330,7 +330,8 @@ def _outcomes(threads: Iterable[Thread], start: int, bans: int, limit: int) -> I
                 heappush(queue, (len(after.text) + after.distance, next(order), after))
 
 
-def _passed(thread: Thread) -> int:
+def passed(thread: Thread) -> int:
+    """Give how many values, at most, may not come of what is below a part."""
     from decodekit_json.objects import FreeKey
 
     found, at = 0, thread.below
@@ -494,6 +495,7 @@ __all__ = [
     "frozen",
     "has_value",
     "many",
+    "passed",
     "possible",
     "settled",
     "shortest",
