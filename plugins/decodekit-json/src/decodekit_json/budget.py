@@ -9,8 +9,8 @@ found is found again.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
-from itertools import count, islice
+from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import NamedTuple, TypeAlias
 
 from decodekit_json import distinct, recorded
@@ -18,7 +18,7 @@ from decodekit_json.ceilings import extra
 from decodekit_json.machine import AFTER, Reading, Thread, Threads, finished, grown
 from decodekit_json.masks import Walk
 from decodekit_json.objects import ObjectPlace
-from decodekit_json.states import State, stepped
+from decodekit_json.states import State
 from decodekit_json.summaries import BELOW, Hole, split
 from decodekit_json.terminal import INFINITE, TerminalState
 from decodekit_json.trie import VocabularyTrie
@@ -30,10 +30,9 @@ _MAX_SPELLED = 100_000
 _MAX_BYTES = 1 << 13
 """Longest way that is spelled; of a longer one it is known that a token for each byte is enough."""
 _MAX_TRIED = 1_000
-_MAX_TRIED_NEAR = 100
-"""Of single bytes, before whole values are tried, which may be long."""
 _MAX_VISITED = 400
 _UNKNOWN = b"\xff"
+_BLANKS = b" \n\r\t"
 _SMALL = 128
 """Tokens of a vocabulary that is searched, which takes seconds with more."""
 _ORDER = tuple(dict.fromkeys([*b'"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_ .:/@', *range(256)]))
@@ -325,12 +324,16 @@ class Budget:
         place, singles = thread.place, self.trie.singles
         if type(place) is not Reading:
             return [byte for byte in place.bytes() if byte in singles]
-        key = (place, thread.text is None)
+        return self._letters_of(place, thread.text is None)
+
+    def _letters_of(self, place: Reading, free: bool) -> list[int]:
+        """Do so for a terminal that must differ from nothing, or must."""
+        key = (place, free)
         found = self._tried.get(key)
         if found is None:
             if len(self._tried) > _MAX_KEPT:
                 self._tried.clear()
-            found = self._tried[key] = self._letters_apart(place, 1 if thread.text is None else 2)
+            found = self._tried[key] = self._letters_apart(place, 1 if free else 2)
         return found
 
     def _letters_apart(self, place: Reading, alike: int) -> list[int]:
@@ -348,36 +351,23 @@ class Budget:
     def _search_way(self, start: Thread, *, whole: bool = False) -> Way | None:
         """Find a way where the distances know too little: a value must be avoided, or bytes are missing.
 
+        Whitespace that has to be written costs nothing, as it does in the distances.
+
         Args:
             start: Where it begins.
             whole: Whether it has to lead to the part's end, not only closer to it.
         """
         near = -1 if whole else start.distance
-        if start.text is None:
-            return self._searched(start, near, self._by_bytes, _MAX_TRIED)
-        return (
-            self._searched(start, near, self._by_bytes, _MAX_TRIED_NEAR)
-            or self._searched(start, near, self._by_values, _MAX_TRIED)
-            or self._searched(start, near, self._by_bytes, _MAX_TRIED)
-        )
-
-    def _searched(
-        self, start: Thread, near: int, moves: Callable[[Thread], Iterable[tuple[bytes, Thread]]], most: int
-    ) -> Way | None:
-        """Search along at most so many moves for a thread nearer to the end, or for the end.
-
-        Whitespace that has to be written costs nothing, as it does in the distances.
-        """
         order = count()
         queue: list[tuple[int, int, int, Thread, bytes, int]] = [(start.distance, 0, next(order), start, b"", 0)]
         came: dict[Thread, tuple[Thread, int, bytes] | None] = {start: None}
         tried = 0
-        while queue and tried < most:
+        while queue and tried < _MAX_TRIED:
             _, _, _, thread, text, cost = heapq.heappop(queue)  # of equals the one that has come farthest
             if isinstance(thread.place, Hole) or thread.distance < near:
                 return Way(text, _threads_on(came, thread), thread)
             tried += 1
-            for piece, after in moves(thread):
+            for piece, after in self._moves(thread):
                 if after not in came:
                     came[after] = thread, len(text), piece
                     dearer = cost + len(piece.translate(None, thread.place.required))
@@ -385,28 +375,34 @@ class Budget:
                     heapq.heappush(queue, (dearer + after.distance, -len(longer), next(order), after, longer, dearer))
         return None
 
-    def _by_bytes(self, thread: Thread) -> Iterator[tuple[bytes, Thread]]:
-        """Give where single bytes lead, and the end of a terminal."""
+    def _moves(self, thread: Thread) -> Iterator[tuple[bytes, Thread]]:
+        """Give where single bytes lead, and where a value leads that is ended as soon as can be after one of them."""
         for after in _behind(thread):
             yield b"", after
+        place = thread.place
         for byte in self._letters(thread):
+            if byte in _BLANKS and not isinstance(place, Reading) and byte not in place.required:
+                continue
             for after in thread.step(byte):
                 yield bytes((byte,)), after
+                if isinstance(place, Reading) and isinstance(after.place, Reading) and after.text is not None:
+                    yield from self._ended(place, bytes((byte,)), after)
 
-    def _by_values(self, thread: Thread) -> Iterator[tuple[bytes, Thread]]:
-        """Give where whole values of terminals lead, of which one is not taken; whitespace is left out."""
-        place, singles = thread.place, self.trie.singles
-        if not isinstance(place, Reading):
-            for byte in place.bytes():
-                if byte in singles and (byte not in b" \n\r\t" or byte in place.required):
-                    for after in thread.step(byte):
-                        yield bytes((byte,)), after
-            return
-        for rest in islice(place.terminal.completions(place.state), distinct.passed(thread) + 1):
-            if all(byte in singles for byte in rest):
-                for after in stepped((thread,), rest) if rest else _behind(thread):
-                    if not (isinstance(after.place, Reading) and after.place.terminal is place.terminal):
-                        yield rest, after
+    def _ended(self, place: Reading, piece: bytes, thread: Thread) -> Iterator[tuple[bytes, Thread]]:
+        """End a recorded value on a shortest way, whether or not it is taken until then."""
+        at, text = thread.place, bytearray()
+        assert thread.text is not None
+        while isinstance(at, Reading) and at.terminal is place.terminal and not at.terminal.final(at.state):
+            terminal, distance = at.terminal, at.terminal.distance(at.state)
+            after = ((byte, terminal.step(at.state, byte)) for byte in self._letters_of(at, True))
+            found = next(((b, s) for b, s in after if s is not None and terminal.distance(s) < distance), None)
+            if found is None or len(text) > _MAX_BYTES:
+                return
+            text.append(found[0])
+            at = Reading(terminal, found[1])
+        if text:
+            for after in finished(thread.below, thread.text + bytes(text), at):
+                yield piece + bytes(text), after
 
     def _cut(self, text: bytes) -> int:
         """Give the fewest tokens that spell a text, from its end on: texts one after another mostly end alike."""

@@ -319,7 +319,7 @@ def _outcomes(threads: Iterable[Thread], start: int, bans: int, limit: int) -> I
                 given.add(value)
                 yield value
             continue
-        if _plenty(thread, None, bans + passed(thread)):
+        if _plenty(thread, None, bans + _passed(thread)):
             yield PLENTY
             continue
         for after in _further(thread, bans):
@@ -330,8 +330,7 @@ def _outcomes(threads: Iterable[Thread], start: int, bans: int, limit: int) -> I
                 heappush(queue, (len(after.text) + after.distance, next(order), after))
 
 
-def passed(thread: Thread) -> int:
-    """Give how many values, at most, may not come of what is below a part."""
+def _passed(thread: Thread) -> int:
     from decodekit_json.objects import FreeKey
 
     found, at = 0, thread.below
@@ -495,7 +494,6 @@ __all__ = [
     "frozen",
     "has_value",
     "many",
-    "passed",
     "possible",
     "settled",
     "shortest",
