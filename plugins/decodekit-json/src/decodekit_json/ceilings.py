@@ -120,6 +120,7 @@ def apart(node: Node) -> int:
     """Give bytes within which a node has more values than may be taken; `FAR` where none are known."""
     found = node.__dict__.get("apart")
     if found is None:
+        node.__dict__["apart"] = FAR  # a schema that contains itself: too much is safe
         found = node.__dict__["apart"] = _apart(node, 0)
     return found
 
