@@ -327,3 +327,52 @@ def test_values_that_differ_only_far_on_are_not_begun_near_the_end(schema: Any) 
             usual = np.intersect1d(chosen, likely)
             state = compiled.advance(state, int(rng.choice(usual if len(usual) else chosen)))
             left -= 1
+
+
+def single(text: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {"a": {"pattern": text, "type": "string"}}, "required": ["a"]}
+
+
+NULLS = ",".join(f"[{','.join(['null'] * size)}]" for size in range(30))
+APART = [
+    pytest.param(
+        {"uniqueItems": True, "items": {**single("^(.{700})*$"), "additionalProperties": False}, "type": "array"},
+        '[{"a":""}', ",", 710, id="in objects"),
+    pytest.param(
+        {"uniqueItems": True, "items": {"type": "string", "pattern": "^([a-z]+|#|#a{700})$"}, "type": "array"},
+        '["#","', "#", 703, id="few of a pattern"),
+    pytest.param(
+        {"uniqueItems": True, "items": {"type": "array", "items": {"type": "null"}}, "type": "array"},
+        f"[{NULLS}", ",", 153, id="of one length each"),
+    pytest.param(
+        {"anyOf": [{"type": "null"}, {"type": "object", "required": ["a"], "additionalProperties": False, "properties":
+            {"a": {"type": "array", "uniqueItems": True, "minItems": 25,
+                   "items": {"type": "string", "pattern": "^([a-z]{16})*$"}}}}]},
+        "", "{", 466, id="many"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "begun", "byte", "least"), APART)
+def test_what_must_differ_is_begun_only_where_there_is_room_to_differ(
+    schema: Any, begun: str, byte: str, least: int
+) -> None:
+    compiled = decodekit_json.compile(schema, Vocabulary.from_bytes())
+    state = compiled.start()
+    for one in begun.encode():
+        state = compiled.advance(state, one)
+    assert compiled.min_tokens(compiled.advance(state, ord(byte))) == least - 1
+    for left in (60, least // 2, least - 40, least - 1):
+        assert ord(byte) not in unpack(compiled.mask(state, left))
+    for left in (least, least + 1, 2 * least, 100 * least):
+        assert ord(byte) in unpack(compiled.mask(state, left))
+
+
+def test_an_array_of_itself_whose_items_differ_has_a_ceiling() -> None:
+    items = {"anyOf": [{"$ref": "#"}, {"enum": ["a", 1, 1.5]}]}
+    schema: Any = {"type": "array", "minItems": 2, "maxItems": 4, "uniqueItems": True, "items": items}
+    compiled = decodekit_json.compile(schema, Vocabulary.from_bytes())
+    least = compiled.min_tokens(compiled.start())
+    assert least == len('["a",1]')
+    for seed in range(4):
+        tokens = walk(compiled, least + 3 * seed, seed)
+        assert validator(schema).is_valid(read(text_of("bytes", tokens)))

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json import distinct
+from decodekit_json import ceilings, distinct
+from decodekit_json.distinct import FAR
 from decodekit_json.terminal import INFINITE
 
 if TYPE_CHECKING:
@@ -97,9 +98,16 @@ class Apart:
         return not self.few and all(distinct.endless(node) for node in self.plan.inside())
 
     @cached_property
-    def near(self) -> bool:
-        """Say whether few bytes get around the values that are taken."""
-        return self.endless and all(distinct.near(node) for node in self.plan.inside())
+    def _around(self) -> int:
+        """Give how many bytes more than the fewest are enough for an item, whichever values are taken."""
+        nodes = [node for node in self.plan.inside() if node.distance < INFINITE]
+        return max((ceilings.apart(node) - node.distance for node in nodes), default=0) if self.endless else FAR
+
+    def excess(self, counts: Counts, owed: int) -> int:
+        """Give that for each of so many items that come next; where nothing can be taken, 0."""
+        if not self.plan.group.unique or (owed < 2 and not counts.items):
+            return 0
+        return self._around if len(counts.seen) + owed <= ceilings.MOST else FAR
 
     @cached_property
     def nested(self) -> bool:

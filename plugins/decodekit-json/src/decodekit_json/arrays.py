@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json import distinct
+from decodekit_json import ceilings, distinct
 from decodekit_json.apart import Apart
 from decodekit_json.caching import Limited
 from decodekit_json.groups import ArrayGroup, Literal, Literals
@@ -243,15 +243,36 @@ class ArrayPlan:
         """Give a number of such arrays that there are at least."""
         return 1
 
-    def far(self) -> bool:
-        """Say whether no number of bytes is known to be enough, because items must differ; see `distinct.far`."""
-        several = self.group.low > 1 or bool(self.group.contains)
-        return self.group.unique and several and not self.apart.near
+    def enough(self, enough_of: Distances) -> int:
+        """Give a number of bytes that is enough for such an array, items that must differ included."""
+        least, owed = self.least(node_distance), self.owed(self.start)
+        if least >= INFINITE or not owed:
+            return least
+        differing = self.apart.excess(self.start, owed)
+        return least + owed * max(ceilings.excess(self.mandatory(), enough_of), differing)
+
+    def enough_after(self, counts: Counts, owed: int | None = None) -> int:
+        """Give a number of bytes on top of the fewest that is enough for the items that must still come.
+
+        Args:
+            counts: What is there.
+            owed: How many they are, where it is another number than the counts say.
+        """
+        owed = self.owed(counts) if owed is None else owed
+        if not owed:
+            return 0
+        return owed * max(self._excess, self.apart.excess(counts, owed))
 
     @cached_property
-    def far_inside(self) -> bool:
-        """Say whether that is so of what must be in an item that must come."""
-        return any(map(distinct.far, self.mandatory()))
+    def _excess(self) -> int:
+        """Give how many bytes more than the fewest are enough for any item, as far as it must differ from none."""
+        places = [self.item(i) for i in range(self.fixed + 1)]
+        return ceilings.excess([*places, *self.mandatory(), *[node for node, _ in self.choices(self.start)]])
+
+    def owed(self, counts: Counts) -> int:
+        """Give the most items that must still come on a shortest way."""
+        missing = max(self.group.low - counts.items, 0)
+        return missing + sum(max(c.low - got, 0) for c, got in zip(self.group.contains, counts.got, strict=True))
 
     def endless(self) -> bool:
         """Say whether there are more such arrays than any text has; False where that is not known."""
@@ -283,7 +304,7 @@ class ArrayPlan:
     def reach(self, above: tuple[Node, ...]) -> int:
         """Give a number of bytes that is enough from wherever one token leads in such an array, values not counted."""
         assert self.uniform is not None
-        return max(self.uniform.distance + 3, self.uniform.reach(above))
+        return max(ceilings.enough(self.uniform) + 3, self.uniform.reach(above))
 
     def begin(self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace) -> Threads:
         """Give the threads after the opening bracket."""
@@ -393,19 +414,9 @@ class ArrayPlace(Between):
         return rest + 1 if self.stage == AFTER else max(rest - 1, 0) + 1
 
     def ceiling(self) -> int:
-        return self.distance() + self._farther() + self.plan.far_inside * distinct.FAR + self.whitespace.slack
-
-    def _farther(self) -> int:
-        """Give how many bytes more are enough, because items must differ."""
-        plan, counts = self.plan, self.counts
-        if not self.recorded:
-            return 0
-        if self.stage != COMMA and not plan.remaining(counts):
-            return 0
-        if plan.apart.near:
-            return distinct.AVOIDING * max(plan.group.low - counts.items, 1)
-        alone = plan.group.low - counts.items < 2 and not plan.group.contains
-        return 0 if alone and plan.apart.bans(counts) == 0 else distinct.FAR
+        begun = self.stage == COMMA or (self.stage == OPEN and bool(self.gap))
+        owed = max(self.plan.owed(self.counts), begun)
+        return self.distance() + self.plan.enough_after(self.counts, owed) + self.whitespace.slack
 
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         look = None if self.whitespace.indent is not None else self.plan.outlook(self.whitespace, self.depth, ())

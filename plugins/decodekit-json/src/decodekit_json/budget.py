@@ -9,12 +9,13 @@ found is found again.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import NamedTuple, TypeAlias
 
 from decodekit_json import distinct, recorded
-from decodekit_json.machine import AFTER, Reading, Thread, Threads, finished
+from decodekit_json.ceilings import extra
+from decodekit_json.machine import AFTER, Reading, Thread, Threads, finished, grown
 from decodekit_json.masks import Walk
 from decodekit_json.objects import ObjectPlace
 from decodekit_json.states import State
@@ -35,6 +36,7 @@ _MAX_SEARCHED = 25_000
 The same for every state of a vocabulary, so that what one search finds the next one finds too.
 """
 _UNKNOWN = b"\xff"
+_BLANKS = b" \n\r\t"
 _SMALL = 64
 """Tokens of a vocabulary that is searched, which takes seconds with more."""
 _ORDER = tuple(dict.fromkeys([*b'"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_ .:/@', *range(256)]))
@@ -99,7 +101,7 @@ class Budget:
         """Give a number of tokens of one byte that is enough."""
         if not self.trie.spells:
             return INFINITE
-        return self.ceiling(thread) + (0 if thread.text is None and not distinct.unknown(thread) else distinct.AVOIDING)
+        return self.ceiling(thread) + extra(thread)
 
     def ceiling(self, thread: Thread) -> int:
         """Give a number of bytes that is enough to end the document, but where a recorded text must be avoided."""
@@ -119,12 +121,8 @@ class Budget:
     def _indented_ceiling(self, thread: Thread) -> int:
         if thread.place.curious:
             return max(map(self.ceiling, thread.place.outcomes(thread)), default=INFINITE)
-        many = thread.ceiling < distinct.FAR
-        if thread.text is not None and many:
-            thread = Thread(thread.place, thread.below)
-        unknown = distinct.unknown(thread)
-        text = self._spell(thread) if many or not unknown else None
-        return INFINITE if text is None else len(text) + (distinct.AVOIDING if unknown else 0)
+        text = None if distinct.unknown(thread) else self._spell(thread)
+        return INFINITE if text is None else len(text)
 
     def fewest(self, state: State) -> int:
         """Give the fewest tokens to the end; a number that is enough where that is too much to search."""
@@ -324,12 +322,16 @@ class Budget:
         place, singles = thread.place, self.trie.singles
         if type(place) is not Reading:
             return [byte for byte in place.bytes() if byte in singles]
-        key = (place, thread.text is None)
+        return self._letters_of(place, thread.text is None)
+
+    def _letters_of(self, place: Reading, free: bool) -> list[int]:
+        """Do so for a terminal that must differ from nothing, or must."""
+        key = (place, free)
         found = self._tried.get(key)
         if found is None:
             if len(self._tried) > _MAX_KEPT:
                 self._tried.clear()
-            found = self._tried[key] = self._letters_apart(place, 1 if thread.text is None else 2)
+            found = self._tried[key] = self._letters_apart(place, 1 if free else 2)
         return found
 
     def _letters_apart(self, place: Reading, alike: int) -> list[int]:
@@ -353,32 +355,52 @@ class Budget:
             start: Where it begins.
             whole: Whether it has to lead to the part's end, not only closer to it.
         """
-        order, near = count(), -1 if whole else start.distance
+        near = -1 if whole else start.distance
+        order = count()
         queue: list[tuple[int, int, int, Thread, bytes, int]] = [(start.distance, 0, next(order), start, b"", 0)]
-        came: dict[Thread, tuple[Thread, int] | None] = {start: None}
+        came: dict[Thread, tuple[Thread, int, bytes] | None] = {start: None}
         tried = 0
         while queue and tried < _MAX_TRIED:
             _, _, _, thread, text, cost = heapq.heappop(queue)  # of equals the one that has come farthest
             if isinstance(thread.place, Hole) or thread.distance < near:
-                threads: list[tuple[Thread, int]] = []
-                back = came[thread]
-                while back is not None:
-                    threads.append(back)
-                    back = came[back[0]]
-                return Way(text, threads[::-1], thread)
+                return Way(text, _threads_on(came, thread), thread)
             tried += 1
-            for after in _behind(thread):
+            for piece, after in self._moves(thread):
                 if after not in came:
-                    came[after] = thread, len(text)
-                    heapq.heappush(queue, (cost + after.distance, -len(text), next(order), after, text, cost))
-            for byte in self._letters(thread):
-                for after in thread.step(byte):
-                    if after not in came:
-                        came[after] = thread, len(text)
-                        longer, dearer = text + bytes((byte,)), cost + (byte not in thread.place.required)
-                        far = dearer + after.distance
-                        heapq.heappush(queue, (far, -len(longer), next(order), after, longer, dearer))
+                    came[after] = thread, len(text), piece
+                    dearer = cost + len(piece.translate(None, thread.place.required))
+                    longer = text + piece
+                    heapq.heappush(queue, (dearer + after.distance, -len(longer), next(order), after, longer, dearer))
         return None
+
+    def _moves(self, thread: Thread) -> Iterator[tuple[bytes, Thread]]:
+        """Give where single bytes lead, and where a value leads that is ended as soon as can be after one of them."""
+        for after in _behind(thread):
+            yield b"", after
+        place = thread.place
+        for byte in self._letters(thread):
+            if byte in _BLANKS and not isinstance(place, Reading) and byte not in place.required:
+                continue
+            for after in thread.step(byte):
+                yield bytes((byte,)), after
+                if isinstance(place, Reading) and isinstance(after.place, Reading) and after.text is not None:
+                    yield from self._ended(place, bytes((byte,)), after)
+
+    def _ended(self, place: Reading, piece: bytes, thread: Thread) -> Iterator[tuple[bytes, Thread]]:
+        """End a recorded value on a shortest way, whether or not it is taken until then."""
+        at, text = thread.place, bytearray()
+        assert thread.text is not None
+        while isinstance(at, Reading) and at.terminal is place.terminal and not at.terminal.final(at.state):
+            terminal, distance = at.terminal, at.terminal.distance(at.state)
+            after = ((byte, terminal.step(at.state, byte)) for byte in self._letters_of(at, True))
+            found = next(((b, s) for b, s in after if s is not None and terminal.distance(s) < distance), None)
+            if found is None or len(text) > _MAX_BYTES:
+                return
+            text.append(found[0])
+            at = Reading(terminal, found[1])
+        if text:
+            for after in finished(thread.below, thread.text + bytes(text), at):
+                yield piece + bytes(text), after
 
     def _cut(self, text: bytes) -> int:
         """Give the fewest tokens that spell a text, from its end on: texts one after another mostly end alike."""
@@ -409,6 +431,23 @@ def _alike_behind(one: bytes, other: bytes) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _threads_on(came: dict[Thread, tuple[Thread, int, bytes] | None], end: Thread) -> list[tuple[Thread, int]]:
+    """Give the threads on a way that was found, those inside of terminals too, with how many bytes lead to each."""
+    found: list[tuple[Thread, int]] = []
+    back = came[end]
+    while back is not None:
+        thread, at, piece = back
+        place, between = thread.place, [(thread, at)]
+        if isinstance(place, Reading):
+            state, text = place.state, thread.text
+            for i, byte in enumerate(piece[:-1], 1):
+                state, text = place.terminal.step(state, byte), grown(text, byte)
+                between.append((Thread(Reading(place.terminal, state), thread.below, text), at + i))
+        found += reversed(between)
+        back = came[thread]
+    return found[::-1]
 
 
 def _without_keys(thread: Thread) -> Thread:

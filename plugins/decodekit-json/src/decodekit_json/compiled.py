@@ -24,8 +24,6 @@ from decodekit_json.walking import prepare
 if TYPE_CHECKING:
     from decodekit_json.compiler import CompiledSchema
 
-_BETWEEN = 256
-"""Bytes that are enough to tell values from one another inside of a document."""
 _STATES_BYTES = 4 << 20
 """States that are kept, so that equal ones are one; past that all are forgotten, and made anew when needed."""
 
@@ -104,10 +102,7 @@ class Compiled(CompiledConstraint):
         if found is None:
             found = self._summaries.mask(state.threads)
             POOL.keep(state, found)
-        # What values inside of others must differ in is not in their numbers, which are of bytes: it matters where
-        # tokens are single bytes, and the way in tokens is less than half as long elsewhere.
-        most = found.most + (_BETWEEN if self.trie.longest == 1 else 0)
-        if self.trie.spells and (remaining >= INFINITE or remaining > most):
+        if self.trie.spells and (remaining >= INFINITE or remaining > found.most):
             return found.bits
         known = self._needs.mask(state.threads, remaining)
         return self._searched(state, remaining, known) if self.budget.searches else known

@@ -11,12 +11,11 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
 from heapq import heapify, heappop, heappush
-from itertools import count, islice
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json.machine import AFTER, Place, Reading, Stop, Thread, Threads, Value, finished
-from decodekit_json.strings import StringTerminal
 from decodekit_json.terminal import INFINITE
 from decodekit_json.whitespace import Whitespace
 
@@ -35,10 +34,8 @@ _MAX_TRIED = 20_000
 _KEPT = 5_000
 FAR = INFINITE >> 8
 """More bytes than a budget has: the shortest ways to go on may be taken."""
-AVOIDING = 64
-"""Bytes that are enough to get around values that are taken, where `near` says so."""
-_SOME = 256
-"""How many values have to be there within half of these bytes."""
+MOST = 255
+"""Most values that may be taken where numbers of bytes are said to be enough."""
 PLENTY = object()
 """More values than are taken."""
 UNKNOWN, ANOTHER = "\udc00", "\udc01"
@@ -90,8 +87,7 @@ class Item(Place):
         return self.after.distance()
 
     def ceiling(self) -> int:
-        plan, counts = self.after.plan, self.after.counts
-        return self.after.ceiling() + (FAR if plan.group.unique and not plan.apart.near and counts.seen else 0)
+        return self.after.ceiling() + (FAR if len(self.after.counts.seen) > MOST else 0)
 
     @property
     def bans(self) -> int:
@@ -123,7 +119,9 @@ class Item(Place):
         return self._going_on(thread, value, thread.text if self.start else None)
 
     def outcomes(self, thread: Thread) -> Threads:
-        return () if self.ceiling() >= 2 * FAR else (Thread(self.after, thread.below),)
+        plan, counts = self.after.plan, self.after.counts
+        differing = plan.group.unique and (plan.owed(counts) or len(counts.seen) > MOST)
+        return () if differing else (Thread(self.after, thread.below),)
 
     def unknown(self, thread: Thread, value: str) -> Threads:
         if UNKNOWN in self.after.counts.seen:
@@ -470,43 +468,6 @@ def many(place: Reading) -> bool:
     if (plain is not None and plain[1] > 2) or place.terminal.endless(place.state):
         return True
     return place.terminal.count(place.state, _MANY) >= _MANY
-
-
-def far(node: Node) -> bool:
-    """Say whether no number of bytes is known to be enough for a value, because what must be in it must differ."""
-    found = node.__dict__.get("far")
-    if found is None:
-        pending: list[Node] = [node]
-        seen: set[Node] = {node}
-        found = False
-        while pending and not found:
-            for plan in pending.pop().plans:
-                found = found or plan.far()
-                fresh = {inner for inner in plan.mandatory() if inner.__dict__.get("far") is not False} - seen
-                seen.update(fresh)
-                pending += fresh
-        for one in [node] if found else seen:  # what is in a node without such parts has none either
-            one.__dict__["far"] = found
-    return bool(found)
-
-
-def near(node: Node) -> bool:
-    """Say whether few bytes get around values of a node that are taken: its strings have no gaps between lengths."""
-    found = node.__dict__.get("near")
-    if found is None:
-        found = node.__dict__["near"] = all(near_from(one) for one in node.readings)
-    return bool(found)
-
-
-@lru_cache(maxsize=4096)
-def near_from(place: Reading) -> bool:
-    """Say the same of a terminal."""
-    terminal, state = place.terminal, place.state
-    plain = terminal.plain(state)
-    if plain is not None or not isinstance(terminal, StringTerminal):
-        return True
-    rests = list(islice(terminal.completions(state), _SOME))
-    return len(rests) < _SOME or len(rests[-1]) <= len(rests[0]) + AVOIDING // 2
 
 
 @lru_cache(maxsize=8192)

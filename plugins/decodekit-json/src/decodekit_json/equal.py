@@ -49,6 +49,9 @@ class EqualPlan(ArrayPlan):
         """Give enough bytes for such an array: for one whose last two items are as short as can be."""
         return self._longer.least(distance_of)
 
+    def enough(self, enough_of: Distances) -> int:
+        return self._longer.enough(enough_of)
+
     def holds(self) -> Iterator[Node]:
         yield from ()
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json import distinct, patterns
+from decodekit_json import ceilings, distinct, patterns
 from decodekit_json.dialects import LATEST
 from decodekit_json.expressions import ANYTHING, alt, both, complement
 from decodekit_json.expressions import Node as Expression
@@ -61,9 +61,9 @@ class KeyClass:
         return plain is not None and plain[1] >= INFINITE >> 1
 
     @cached_property
-    def near(self) -> bool:
-        """Say whether few bytes get around keys that are taken."""
-        return distinct.near_from(Reading(self.terminal, self.terminal.start()))
+    def around(self) -> int:
+        """Give how many bytes more than the fewest are enough for a key, whichever others are taken."""
+        return ceilings.spread(Reading(self.terminal, self.terminal.start())).extra
 
     def has(self, key: str) -> bool:
         """Say whether a key is one of them."""

@@ -331,9 +331,9 @@ class Value(Place):
         return self.node.distance
 
     def ceiling(self) -> int:
-        from decodekit_json.distinct import FAR, far
+        from decodekit_json.ceilings import enough
 
-        return self.node.distance + far(self.node) * FAR + self.whitespace.slack
+        return enough(self.node) + self.whitespace.slack
 
     def due(self) -> int:
         return self.whitespace.due(self.gap, 0, False) if self.depth else -1
@@ -349,7 +349,9 @@ class Value(Place):
         return look._replace(key=("value", look.key, self.gap, bool(self.depth), self.whitespace))
 
     def reach(self) -> int:
-        return max(self.node.reach(), self.node.distance) + 1
+        from decodekit_json.ceilings import enough
+
+        return max(self.node.reach(), enough(self.node)) + 1
 
     def endless(self) -> bool:
         from decodekit_json.distinct import endless

@@ -74,9 +74,9 @@ class TerminalPlan:
         start = self.terminal.start()
         return 0 if start is None else self.terminal.count(start, _MOST_COUNTED)
 
-    def far(self) -> bool:
-        """Say whether no number of bytes is known to be enough, because parts must differ: it has none."""
-        return False
+    def enough(self, enough_of: Distances) -> int:
+        """Give a number of bytes that is enough for such a value, whatever its parts must differ from: it has none."""
+        return self.distance
 
     def begin(self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace) -> Threads:
         """Give the threads after the first byte."""

@@ -35,6 +35,8 @@ _MANY = 9
 """Digits before the point, where only matters that there are more than one."""
 
 _CACHED = 4_000
+_FEW_DIGITS = 5
+"""Digits that make many more numbers than are taken."""
 _LISTED = 5_000
 
 
@@ -433,6 +435,32 @@ class NumberTerminal(Terminal):
                 last = first + ten(shape.mantissa - places) - 1
                 found = max(found, at.scientific.count(first * unit, last * unit, unit))
         return found
+
+    def spread(self, state: State) -> tuple[int, bool]:
+        """Give bytes within which there are thousands of values, with True; else bytes within which all end."""
+        phase, shape = state[0], self._shape
+        if phase in (_START, _MINUS):
+            after = [next_ for byte in b"123456789" if (next_ := self.step(state, byte)) is not None]
+            found = [size for size, many in map(self.spread, after) if many]
+            return (1 + min(found), True) if found else (shape.whole + 2 + self._rest, False)
+        if phase not in (_WHOLE, _POINT):
+            return 8, False
+        _, side, digits, size, places = state
+        few = _FEW_DIGITS + len(str(self._cycle))
+        if side == _LOOSE and phase == _WHOLE and size:
+            many = size + few <= shape.whole and self._whole_some(side, digits, size, few)
+        else:
+            many = side == _LOOSE and phase == _POINT and self._dense and places + few <= shape.reach(size)
+            many = many and self._pointed_some(side, digits, size, places, reach=places + few)
+        if many:
+            return few, True
+        left = min(self._sides[side].high_digits, shape.whole) if side != _LOOSE else shape.whole
+        return (max(left - size, 0) if phase == _WHOLE else 0) + self._rest, False
+
+    @property
+    def _rest(self) -> int:
+        """Give the most bytes behind the digits before a point."""
+        return 1 + max(self._shape.places, self._shape.mantissa) + 6
 
     def completions(self, state: TerminalState) -> Iterator[bytes]:
         seen: set[Fraction] = set()

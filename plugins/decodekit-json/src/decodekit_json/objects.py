@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json import distinct, keys, keywords
+from decodekit_json import ceilings, distinct, keys, keywords
 from decodekit_json.caching import Limited
 from decodekit_json.fixed import FixedTerminal, fixed_strings
 from decodekit_json.groups import Literals, ObjectGroup
@@ -259,16 +259,40 @@ class ObjectPlan:
             found = self._rest[key] = self._remaining(progress, node_distance, self._costs)
         return found
 
-    def enough(self, progress: Progress) -> int:
-        """Give a number of bytes that is enough for the members that must still come, whatever keys are taken."""
-        return self.remaining(progress) + self.avoiding(progress)
+    def enough(self, enough_of: Distances) -> int:
+        """Give a number of bytes that is enough for such an object, keys and what is inside that must differ included.
 
-    def avoiding(self, progress: Progress) -> int:
-        """Give how many bytes more are enough, because keys that must still come may be taken."""
-        missing = max(self.group.low - progress.members, 0)
-        if self.far_inside or ((missing or progress.free) and not self._near):
-            return distinct.FAR
-        return distinct.AVOIDING * missing if self.classes else 0
+        What that is of its members is asked of `enough_of`.
+        """
+        least = self.least(node_distance)
+        return (
+            least if least >= INFINITE else least + self._more(self.start, ceilings.excess(self.mandatory(), enough_of))
+        )
+
+    def enough_after(self, progress: Progress) -> int:
+        """Give a number of bytes that is enough for the members that must still come, whatever keys are taken."""
+        return self.remaining(progress) + self.excess(progress)
+
+    def excess(self, progress: Progress) -> int:
+        """Give how many more than the fewest those are."""
+        return self._more(progress, self._excess)
+
+    def _more(self, progress: Progress, each: int) -> int:
+        needed = self._needed(progress).bit_count()
+        missing = max(self.group.low - progress.members - needed, 0)
+        around = missing and self.around(progress, missing)
+        return (needed + missing + len(self.group.some)) * each + missing * around
+
+    @cached_property
+    def _excess(self) -> int:
+        every = (self.child(i) for i in range(len(self.names)))
+        return ceilings.excess(every if self.dependent else self.mandatory())
+
+    def around(self, progress: Progress, missing: int = 1) -> int:
+        """Give how many bytes more are enough for each of some further keys, because others are taken."""
+        taken = len(self.names) + len(progress.free) + missing
+        few = taken <= ceilings.MOST or all(c.free for c in self.classes)
+        return max((c.around for c in self.classes), default=0) if few else distinct.FAR
 
     def some_values(self) -> int:
         """Give a number of such objects that there are at least: with each key that they may have or not."""
@@ -276,20 +300,6 @@ class ObjectPlan:
             return 1
         open_keys = [i for i in bits(self.open_keys(self.start) & ~self.required) if self.child(i).readings]
         return 1 + sum(1 for i in open_keys if any(True for _ in self.going_on(self.start, i)))
-
-    def far(self) -> bool:
-        """Say whether no number of bytes is known to be enough, because keys must differ; see `distinct.far`."""
-        return self.group.low > 0 and not self._near
-
-    @cached_property
-    def far_inside(self) -> bool:
-        """Say whether that is so of what must be in a member that may come."""
-        values = [self.child(i) for i in range(len(self.names))] + [self.value_of(c) for c in self.classes]
-        return any(node.distance < INFINITE and distinct.far(node) for node in values)
-
-    @cached_property
-    def _near(self) -> bool:
-        return all(c.near for c in self.classes)
 
     def _needed(self, progress: Progress) -> int:
         """Give the named keys that must still come: the required ones, and what the written ones depend on."""
@@ -458,8 +468,8 @@ class ObjectPlan:
     @cached_property
     def widest(self) -> int:
         """Give the most bytes that one more member, and what it depends on, takes at least."""
-        costs = [self.cost(i, self.child(i).distance) for i in range(len(self.names))]
-        costs += [c.distance + 2 + self.value_of(c).distance for c in self.classes]
+        costs = [self.cost(i, ceilings.enough(self.child(i))) for i in range(len(self.names))]
+        costs += [c.distance + 2 + ceilings.enough(self.value_of(c)) for c in self.classes]
         finite = [cost for cost in costs if cost < INFINITE]
         tied = sum(costs[i] for i in bits(self.tied) if costs[i] < INFINITE)
         return max(finite, default=0) * (1 + self.group.low + len(self.group.some)) + tied
@@ -596,9 +606,10 @@ class ObjectPlace(Between):
         return max(rest - 1, 0) + 1
 
     def ceiling(self) -> int:
-        if self.stage == COMMA:
-            return self.plan.widest + self.plan.enough(self.progress) + 1 + self.whitespace.slack
-        return self.distance() + self.plan.avoiding(self.progress) + self.whitespace.slack
+        plan, progress = self.plan, self.progress
+        if self.stage == COMMA or (self.stage == OPEN and self.gap):
+            return plan.widest + plan.enough_after(progress) + plan.around(progress) + 1 + self.whitespace.slack
+        return self.distance() + plan.excess(progress) + self.whitespace.slack
 
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         if self.whitespace.indent is not None:
@@ -656,7 +667,7 @@ class NamedKey(Place):
         return found
 
     def ceiling(self) -> int:
-        return self.plan.widest + self.plan.enough(self.progress) + 2 + self.whitespace.slack
+        return self.plan.widest + self.plan.enough_after(self.progress) + 2 + self.whitespace.slack
 
     def settled(self) -> NamedKey:
         return NamedKey(self.plan, self.whitespace, self.depth, self.progress.settled())
@@ -709,7 +720,8 @@ class FreeKey(Place):
         return min((2 + node.distance + self.plan.remaining(after) for node, after in going_on), default=INFINITE)
 
     def ceiling(self) -> int:
-        return self.plan.widest + self.plan.enough(self.progress) + 2 + self.whitespace.slack
+        plan, progress = self.plan, self.progress
+        return plan.widest + plan.enough_after(progress) + plan.around(progress) + 2 + self.whitespace.slack
 
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         if self.whitespace.indent is not None or self.start or distinct.UNKNOWN in self.progress.free:
@@ -789,7 +801,7 @@ class FreeKey(Place):
 
 def _reach(plan: ObjectPlan, progress: Progress) -> int:
     """Give a number of bytes that is enough from wherever one token leads in an object, values not counted."""
-    return 3 * plan.widest + plan.enough(progress) + 2
+    return 3 * plan.widest + plan.enough_after(progress) + plan.around(progress) + 2
 
 
 def _ways(place: NamedKey | FreeKey, going_on: Iterable[tuple[Node, Progress]]) -> Ways:
@@ -824,12 +836,15 @@ class Colon(Place):
     def distance(self) -> int:
         return 1 + self.node.distance
 
+    def ceiling(self) -> int:
+        return 1 + ceilings.enough(self.node)
+
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         look = self.node.outlook(self.whitespace, self.depth)
         return None if look is None else look._replace(key=("colon", look.key, self.whitespace))
 
     def reach(self) -> int:
-        return max(self.node.reach(), self.node.distance) + 1
+        return max(self.node.reach(), ceilings.enough(self.node)) + 1
 
     def endless(self) -> bool:
         return distinct.endless(self.node)

@@ -15,6 +15,7 @@ import numpy as np
 
 from decodekit_json import distinct, recorded
 from decodekit_json.caching import BoundedCache, Limited, Numbers
+from decodekit_json.ceilings import enough_within, extra
 from decodekit_json.closers import quoted
 from decodekit_json.gathering import Gathered, Mask, Merger, Summary, Tokens
 from decodekit_json.inside import Inside, inside, inside_from
@@ -157,7 +158,7 @@ class Summaries:
             if len(child.tokens):
                 found.ids.append(child.tokens)
             for reached in after:
-                found.reached.append((0 if reached.text is None else distinct.AVOIDING, reached))
+                found.reached.append((extra(reached), reached))
                 if child.letters:
                     if isinstance(reached.place, Hole):
                         found.ends.append(child)
@@ -260,7 +261,7 @@ class Summaries:
                 found.ids.append(tokens)
             leaf = not (trie.children(child) if isinstance(child, int) else child.letters)
             for thread in after:
-                found.reached.append((0 if thread.text is None else distinct.AVOIDING, thread))
+                found.reached.append((extra(thread), thread))
                 if leaf:
                     continue
                 if isinstance(thread.place, Hole):
@@ -284,7 +285,7 @@ class Summaries:
             found.ids.append(within.ids)
         else:
             found.bits.append(within.bits)
-        found.reached.append((within.most + (0 if part.text is None else distinct.AVOIDING), part.below))
+        found.reached.append((enough_within(within, part), part.below))
         if isinstance(part.below.place, Hole):
             if within.end is not None:
                 found.ends.append(within.end)
