@@ -92,10 +92,10 @@ def _spread_shortest(root: Node) -> bool:
     if "wide" in root.notes:
         return False
     before: dict[Node, list[Node]] = {root: []}
-    pending = [root]
+    pending = deque([root])  # what lies near takes least to work out
     heap: list[tuple[int, int, Node]] = []
     while pending:
-        one = pending.pop()
+        one = pending.popleft()
         known = _known_shortest(one)
         if known is not None:
             heappush(heap, (known, one.serial, one))
