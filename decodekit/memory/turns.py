@@ -33,7 +33,7 @@ _MAKING = threading.Lock()
 class ModelTurn:
     """`with turn:` keeps a model's passes in other threads waiting; a thread may enter it again.
 
-    *Cost:* half a microsecond while no other thread wants the model.
+    *Cost:* about a microsecond while no other thread wants the model.
 
     Args:
         name: Of the model, for messages.
