@@ -66,6 +66,11 @@ class Decoder:
                 f"a tokenizer is a Hugging Face tokenizer or a Vocabulary, got {tokenizer!r:.60}",
                 hint="Decoder.from_pretrained(name) loads model and tokenizer",
             )
+        if not (registry is None or isinstance(registry, Plugins)):
+            raise RequestError(
+                f"a registry is a decodekit.plugins.Plugins, got {registry!r:.60}",
+                hint="leave it out for the plugins that are installed",
+            )
         self.registry = registry or plugins()
         chosen = make_request((0,), (), engine, self.registry).techniques if engine else ()
         for technique in chosen:

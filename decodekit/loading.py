@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from decodekit.errors import ModelError
+
+_LOADING = threading.Lock()
+"""transformers sets the default dtype of the process while it loads; two threads would put back each other's."""
 
 _HINT = "give a folder with config.json and weights, or a name on the hub while it can be reached"
 
@@ -27,7 +31,8 @@ def load_model(name: str | Path, options: Mapping[str, Any], who: str = "") -> A
     who = f"{who!r}: " if who else ""
     _refuse_what_is_nowhere(name, who)
     try:
-        return AutoModelForCausalLM.from_pretrained(str(name), **options)
+        with _LOADING:
+            return AutoModelForCausalLM.from_pretrained(str(name), **options)
     except (OSError, ValueError) as error:
         raise ModelError(f"{who}{str(name)!r} cannot be loaded: {_reason(error)}", hint=_HINT) from error
     except Exception as error:  # options go into the model's own code, which raises anything

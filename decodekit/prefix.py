@@ -46,7 +46,8 @@ def as_prefix(given: Any, prompt: Sequence[int], model: CausalModel) -> Prefix |
         model: The decoder's model.
 
     Raises:
-        RequestError: For a prefix of another model, and a cache that cannot be of this one.
+        RequestError: For a prefix of another model, a cache that cannot be of this one, and any cache where the
+            decoder's own is approximate: attention never sees there what such a cache was computed from.
     """
     if isinstance(given, Prefix):
         if given.model is not model:
@@ -58,6 +59,12 @@ def as_prefix(given: Any, prompt: Sequence[int], model: CausalModel) -> Prefix |
     if not isinstance(given, Cache):
         raise RequestError(
             f"a prefix is what Decoder.prefix(…) gives or a transformers cache, got {type(given).__name__}"
+        )
+    if not model.exact:
+        raise RequestError(
+            f"the prefix is a {type(given).__name__} made with exact keys, and {type(model.factory).__name__} keeps "
+            "approximate ones: it would change the text",
+            hint="decoder.prefix(…) computes one as this decoder does",
         )
     try:
         length = int(given.get_seq_length())

@@ -121,7 +121,9 @@ class Request(Checked):
                 fields = technique.model_dump(mode="json", by_alias=True, exclude_unset=True)
                 json.dumps(fields)
             except Exception as error:
-                raise RequestError(f"technique {technique.name!r} cannot be written as JSON: {error}") from error
+                # What a field's serializer says, without pydantic's words around it.
+                why = error.__cause__ or error
+                raise RequestError(f"technique {technique.name!r} cannot be written as JSON: {why}") from error
             techniques.append({"name": technique.name, **fields})
         return {**plain, "techniques": techniques} if techniques else plain
 

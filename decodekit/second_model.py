@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator, PlainSerializer
 from torch import nn
 
 from decodekit.errors import IncompatibleTechniquesError, ModelError, RequestError
@@ -40,17 +41,21 @@ def second_model(source: Any, context: BuildContext, name: str) -> CausalModel:
     return seconds[key][1]
 
 
-def is_source(value: Any) -> bool:
-    """Say whether `second_model` could make a model of a value."""
-    return isinstance(value, str | Path | nn.Module | CausalModel) or hasattr(value, "_plan")
+def _as_source(value: Any) -> Any:
+    if not (isinstance(value, str | Path | nn.Module | CausalModel) or hasattr(value, "_plan")):
+        raise ValueError(f"a model, a decoder, a path or a name, not {type(value).__name__}")
+    return str(value) if isinstance(value, Path) else value
 
 
-def source_name(value: Any) -> str | None:
-    """Give the name or path that a model was loaded from; None where there is none."""
-    if isinstance(value, str | Path):
-        return str(value)
-    module = getattr(value, "model", value) if not isinstance(value, nn.Module) else value
-    return getattr(getattr(module, "config", None), "_name_or_path", "") or None
+def _as_name(value: Any) -> str:
+    # An object is not what its name would load: its weights may have been changed since.
+    if not isinstance(value, str):
+        raise ValueError(f"a {type(value).__name__} cannot be written down; give the model by its name or path")
+    return value
+
+
+ModelSource = Annotated[Any, BeforeValidator(_as_source), PlainSerializer(_as_name)]
+"""A technique's field that holds what `second_model` takes; only a name or a path is written to a recipe."""
 
 
 def _open(source: Any, model: CausalModel, name: str) -> tuple[CausalModel, Any]:

@@ -481,7 +481,8 @@ class ModelHook(Technique):
         """Stand around a forward pass of the decoder's model; by default do nothing.
 
         Called once per pass for all rows that have a hook of this name, each with its own piece in `run.pieces`.
-        `run.note(values)` writes down something about every token of the pass. The model must be left as it was.
+        `run.note(values)` writes down something about every token of the pass. The model must be left as it was. No
+        other pass of the model runs meanwhile; other models are better run before or after.
         """
         return nullcontext()
 

@@ -418,6 +418,12 @@ def test_max_rows_is_a_whole_number(model, rows):
         Decoder(model, max_rows=rows)
 
 
+@pytest.mark.parametrize("registry", [5, 0, "json", {}])
+def test_a_registry_is_one(model, registry):
+    with pytest.raises(RequestError, match=r"a registry is a decodekit\.plugins\.Plugins, got"):
+        Decoder(model, registry=registry)
+
+
 def test_an_unknown_option_of_the_decoder_is_refused_whatever_its_value(model):
     with pytest.raises(UnknownTechniqueError, match="'slotz'"):
         Decoder(model, slotz=None)

@@ -66,9 +66,9 @@ def test_a_second_turn_goes_on_from_the_first(decoder, name):
         assert all(r.stats.cached_tokens == len(turn) - 3 for r, turn in zip(second, turns, strict=True))
 
 
-def dynamic(model, tokens):
+def dynamic(model, tokens, gradients=False):
     cache = DynamicCache(config=model.config)
-    with torch.inference_mode():
+    with torch.enable_grad() if gradients else torch.inference_mode():
         model(torch.tensor([tokens]), past_key_values=cache, use_cache=True)
     return cache
 
@@ -85,6 +85,18 @@ def test_a_cache_of_transformers_is_taken_over_and_left_alone(decoder, name):
         lost = decoder.describe()["path"] == "uncached" or (decoder.describe()["path"] == "replay" and usable < 6)
         assert given.stats.cached_tokens == (0 if name == "notes" or lost else usable)
     assert cache.get_seq_length() == len(SHARED)
+
+
+@pytest.mark.parametrize("name", ["greedy", "beams"])
+def test_a_cache_of_transformers_that_was_computed_with_gradients_is_taken_over(decoder, name):
+    cache = dynamic(decoder.model, SHARED, gradients=True)
+    assert cache.layers[0].keys.requires_grad
+    prompt, options = PROMPTS[0], {"max_new_tokens": LIMIT, "seed": 4}
+    plain = decoder.generate(prompt, *TECHNIQUES[name], **options)
+    given = decoder.generate(prompt, *TECHNIQUES[name], prefix=cache, **options)
+    assert [s.tokens for s in given.samples] == [s.tokens for s in plain.samples]
+    assert given.stats.cached_tokens == (0 if decoder.describe()["path"] == "uncached" else len(SHARED))
+    assert cache.layers[0].keys.requires_grad
 
 
 class Loud(ModelHook, name="loud", changes_model=True):

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from decodekit.memory.base import ForwardOutput
+from decodekit.memory.turns import ModelTurn, turn_of
 from decodekit.memory.watch import Pass, Watch
 from decodekit.types import Float, Int64, Tensor
 
@@ -63,6 +64,7 @@ class Caller:
         vocab_size: Width of the logits, once known.
         position_offset: What is added to 0, 1, ... to make position ids; None where the model takes none.
         keeps_logits: Whether the model computes logits of chosen positions only.
+        turn: The model's; every pass takes it, and so does who puts something onto the model for several passes.
     """
 
     model: nn.Module
@@ -71,6 +73,7 @@ class Caller:
     cache_argument: str | None
     keeps_logits: bool
     takes_use_cache: bool
+    turn: ModelTurn
     position_offset: int | None = 0
     vocab_size: int = 0
 
@@ -85,6 +88,7 @@ class Caller:
             cache_argument=next((name for name in CACHE_ARGUMENTS if name in names), None),
             keeps_logits="logits_to_keep" in names,
             takes_use_cache="use_cache" in names,
+            turn=turn_of(model),
             position_offset=0 if "position_ids" in names else None,
         )
 
@@ -118,9 +122,10 @@ class Caller:
         if keep is not None and self.keeps_logits:
             inputs["logits_to_keep"] = keep
         if run is None or run.watch is None:
-            return self.runner(self.model, **inputs)
+            with self.turn:
+                return self.runner(self.model, **inputs)
         runner = self.runner if getattr(self.runner, "sees_hooks", True) else eager
-        with run.watch.around(Pass(self.model, tokens, run.rows, run.starts, run.counts)):
+        with self.turn, run.watch.around(Pass(self.model, tokens, run.rows, run.starts, run.counts)):
             return runner(self.model, **inputs)
 
 

@@ -50,8 +50,9 @@ class SingleRows(AdvancingMemory):
         return self.lengths[row], self.snapshot(row)
 
     def adopt(self, cache: Any, tokens: Sequence[int]) -> Any:
-        with inferring():
-            return len(tokens), copy.deepcopy(cache)
+        # What was computed with gradients cannot be copied as it is.
+        apart = {id(tensor): tensor.detach().clone() for tensor in tensors_in(cache)}
+        return len(tokens), copy.deepcopy(cache, apart)
 
     def load(self, row: int, saved: Any) -> None:
         length, state = saved

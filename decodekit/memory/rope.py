@@ -143,8 +143,9 @@ class BoundedMemory(Memory):
         # The short side first: a row that crosses brings its tokens up to the boundary there.
         short = [min(end, edge) if start < edge else 0 for start, end in zip(starts, ends, strict=True)]
         if any(short):
-            calm(self.caller)
-            parts.append(self._up_to(short, starts, ends, wanted, watch))
+            with self.caller.turn:
+                calm(self.caller)
+                parts.append(self._up_to(short, starts, ends, wanted, watch))
         beyond = [end if end > edge else 0 for end in ends]
         if any(beyond) and self.boundary.stretches:
             parts += self._anew(starts, ends, wanted, watch)
@@ -186,11 +187,12 @@ class BoundedMemory(Memory):
         with inferring():
             for row, end in enumerate(ends):
                 for length in range(max(end - wanted[row], self.boundary.tokens, starts[row]) + 1, end + 1):
-                    calm(self.caller, length)
                     prefix = torch.tensor([self.rows[row][:length]], device=self.caller.device)
                     asked = Asked.of([length], [1], length)
                     keep = asked.keep(self.caller.device)
                     run = Run(watch, [row], [0], [length])
-                    outputs = self.caller(prefix, uncached=True, keep=keep, run=run)
+                    with self.caller.turn:
+                        calm(self.caller, length)
+                        outputs = self.caller(prefix, uncached=True, keep=keep, run=run)
                     parts.append(([(row, length - 1)], asked.output(outputs)))
         return parts

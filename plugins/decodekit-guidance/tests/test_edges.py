@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -306,11 +307,14 @@ def test_vocabularies_are_compared_where_they_are_known(decoder):
         texts(decoder, Contrastive(shifted))
 
 
-def test_an_amateur_that_is_not_there_or_has_no_name(decoder, tmp_path):
+def test_an_amateur_that_is_not_there_or_is_an_object_to_be_written(decoder, tmp_path):
     with pytest.raises(ModelError, match=r"'contrastive': .*nowhere' cannot be loaded"):
         texts(decoder, Contrastive(tmp_path / "nowhere"))
-    with pytest.raises(RequestError, match="'contrastive' cannot be written as JSON"):
-        decoder.request([1], Contrastive(AMATEUR)).to_dict()
+    loaded = tiny_llama(VOCAB, seed=9)
+    loaded.config._name_or_path = "some/name"
+    for amateur in (AMATEUR, loaded, decoder):
+        with pytest.raises(RequestError, match=r"'contrastive' cannot be written as JSON: a .* by its name or path"):
+            decoder.request([1], Contrastive(amateur)).to_dict()
     with pytest.raises(RequestError, match="not list"):
         Contrastive([AMATEUR])
 
@@ -318,7 +322,7 @@ def test_an_amateur_that_is_not_there_or_has_no_name(decoder, tmp_path):
 def test_requests_are_written_and_read_again(decoder):
     from decodekit import Request
 
-    techniques = (Guidance(2, "no"), Dola([2, 0]), ContrastiveSearch(3))
+    techniques = (Guidance(2, "no"), Dola([2, 0]), ContrastiveSearch(3), Contrastive(Path("some/name")))
     request = decoder.request([1], *techniques)
     assert Request.from_dict(request.to_dict(), decoder.registry).techniques == techniques
 

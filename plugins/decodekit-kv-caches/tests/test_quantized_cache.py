@@ -177,6 +177,19 @@ def test_a_second_turn_reads_the_prefix_as_if_it_had_been_written_at_once(decode
     assert list(two.tokens) == greedy(MODEL, turn, 12, **rounding)
 
 
+def test_a_cache_of_transformers_is_refused_where_the_decoder_s_own_prefix_is_right(decoder, rounding):
+    turn = [*PROMPTS[0], 7, 7]
+    cache = DynamicCache(config=MODEL.config)
+    with torch.no_grad():
+        MODEL(torch.tensor([PROMPTS[0]]), past_key_values=cache)
+    with pytest.raises(RequestError, match="QuantizedSlots keeps approximate ones") as refused:
+        decoder.generate(turn, prefix=cache, max_new_tokens=12)
+    assert "decoder.prefix" in str(refused.value.hint)
+    given = decoder.generate(turn, prefix=decoder.prefix(PROMPTS[0]), max_new_tokens=12)
+    assert given.stats.cached_tokens == len(PROMPTS[0])
+    assert list(given.tokens) == greedy(MODEL, turn, 12, **rounding)
+
+
 def test_samples_and_beams_do_not_depend_on_the_batch(decoder):
     asked = [
         {"prompt": PROMPTS[0], "multinomial": True, "n": 3, "seed": 5},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from decodekit import (
     LogitsProcessor,
     ModelHook,
     Positions,
+    RequestError,
     Stage,
 )
 from decodekit.model import CausalModel
@@ -165,6 +168,22 @@ def test_a_dict_asks_for_an_adapter_by_its_flat_name(zoo):
 def test_a_request_with_a_folder_can_be_written_and_read(zoo):
     zoo = zoo()
     decoder = decoder_of(zoo.model)
-    request = decoder.request([1, 2], lora=zoo.paths["one"])
-    again = type(request).from_dict(request.to_dict(), decoder.registry)
-    assert again.techniques == request.techniques == (Lora(zoo.paths["one"]),)
+    for path in (str(zoo.paths["one"]), Path(zoo.paths["one"])):
+        request = decoder.request([1, 2], lora=path)
+        again = type(request).from_dict(request.to_dict(), decoder.registry)
+        assert again == request
+        assert again.techniques == (Lora(zoo.paths["one"]),)
+    with pytest.raises(RequestError, match=r"'lora' cannot be written as JSON: a dict cannot .* by its path"):
+        decoder.request([1, 2], Lora({"x": torch.zeros(1)}, {})).to_dict()
+
+
+def test_threads_get_their_own_adapters_and_none(zoo):
+    zoo = zoo()
+    several = MIX * 2
+    with ThreadPoolExecutor(len(several)) as pool:
+        decoder = decoder_of(zoo.model)
+        found = pool.map(
+            lambda one: decoder.generate(one[0], lora=zoo.paths.get(one[1]), max_new_tokens=LIMIT), several
+        )
+        tokens = [list(result.tokens) for result in found]
+    assert tokens == [naive(zoo.merged[name], prompt)[0] for prompt, name in several]

@@ -1,10 +1,13 @@
 """A draft model changes no text that is chosen without randomness, whatever it is and whoever else is in the batch."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 import transformers as hf
 
-from decodekit import Decoder, PluginWarning, RequestError, Vocabulary
+from decodekit import Decoder, PluginWarning, Request, RequestError, Vocabulary
 from decodekit.assembly import assemble
 from decodekit.errors import IncompatibleTechniquesError
 from decodekit.testing import ModelHookLaws, tiny_llama
@@ -219,7 +222,14 @@ def test_what_is_no_model_is_refused_when_it_is_said():
         DraftModel(3)
 
 
-def test_a_draft_model_is_written_down_by_name():
+def test_a_draft_model_is_written_down_by_name_and_an_object_is_refused(decoder):
     assert DraftModel("some/name", 4).model_dump() == {"model": "some/name", "tokens": 4, "min_probability": 0.0}
-    with pytest.raises(ValueError, match="has no name to write"):
-        DraftModel(OTHER).model_dump()
+    request = decoder.request([1], DraftModel(Path("some") / "name"))
+    assert Request.from_dict(json.loads(json.dumps(request.to_dict())), decoder.registry) == request
+    loaded = tiny_llama(OTHER.config.vocab_size)
+    loaded.config._name_or_path = "some/name"
+    with pytest.raises(
+        RequestError, match=r"'draft_model' cannot be written as JSON: a Llama.* by its name or path"
+    ) as no:
+        decoder.request([1], DraftModel(loaded)).to_dict()
+    assert "_as_name" not in str(no.value)

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 import torch
-from pydantic import Field, PrivateAttr, field_serializer, field_validator
+from pydantic import Field, PrivateAttr
 
 from decodekit import BuildContext, CausalModel, Companion, Law, LogitsProcessor, ModelHook, Positions, Stage
-from decodekit.second_model import is_source, second_model, source_name
+from decodekit.second_model import ModelSource, second_model
 from decodekit_guidance.pieces import piece_of
 
 
@@ -37,27 +37,13 @@ class Contrastive(
         ignore_prompt: Whether the amateur reads nothing of the prompt but its last token.
     """
 
-    amateur: Any
+    amateur: ModelSource
     alpha: float = Field(default=0.1, ge=0, le=1)
     beta: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     ignore_prompt: bool = False
     _second: CausalModel | None = PrivateAttr(default=None)
     _tokens: tuple[int, ...] | None = PrivateAttr(default=None)
-
-    @field_validator("amateur")
-    @classmethod
-    def _a_model(cls, value: Any) -> Any:
-        if not is_source(value):
-            raise ValueError(f"a model, a decoder, a path or a name, not {type(value).__name__}")
-        return value
-
-    @field_serializer("amateur")
-    def _by_name(self, value: Any) -> str:
-        name = source_name(value)
-        if name is None:
-            raise ValueError("the amateur was not loaded from anywhere, so it has no name to write")
-        return name
 
     def build(self, context: BuildContext) -> Contrastive:
         second = second_model(self.amateur, context, self.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -27,6 +28,7 @@ class KeptAdapters:
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         self.limit_bytes = limit_bytes
         self._entries: OrderedDict[Hashable, tuple[Adapter, Any]] = OrderedDict()
+        self._lock = threading.Lock()
 
     @property
     def nbytes(self) -> int:
@@ -35,14 +37,17 @@ class KeptAdapters:
 
     def get(self, source: Source, read: Callable[[], Adapter]) -> Adapter:
         """Give the adapter of a source, read now if it is not kept."""
-        if source.key in self._entries:
-            self._entries.move_to_end(source.key)
-            return self._entries[source.key][0]
+        with self._lock:
+            if source.key in self._entries:
+                self._entries.move_to_end(source.key)
+                return self._entries[source.key][0]
+        # Not under the lock: reading takes the model's turn, which may be with a thread that asks here.
         adapter = read()
         if source.key is not None and adapter.nbytes <= self.limit_bytes:
-            self._entries[source.key] = (adapter, source.held)
-            while self.nbytes > self.limit_bytes:
-                self._entries.popitem(last=False)
+            with self._lock:
+                self._entries[source.key] = (adapter, source.held)
+                while self.nbytes > self.limit_bytes:
+                    self._entries.popitem(last=False)
         return adapter
 
 

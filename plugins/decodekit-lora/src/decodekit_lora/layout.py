@@ -28,18 +28,19 @@ def faults_of(model: CausalModel, names: Sequence[str]) -> list[str]:
     if not new:
         return []
     seen: dict[str, tuple[int, ...]] = {}
-    handles = [
-        model.model.get_submodule(name).register_forward_pre_hook(_looking(seen, name), with_kwargs=True)
-        for name in new
-    ]
-    try:
-        devices = [model.device] if model.device.type == "cuda" else []
-        with torch.inference_mode(), torch.random.fork_rng(devices=devices):
-            tokens = torch.tensor([[0, 1, 0], [1, 0, 1]], device=model.device)
-            model.caller(tokens, uncached=True)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with model.caller.turn:
+        handles = [
+            model.model.get_submodule(name).register_forward_pre_hook(_looking(seen, name), with_kwargs=True)
+            for name in new
+        ]
+        try:
+            devices = [model.device] if model.device.type == "cuda" else []
+            with torch.inference_mode(), torch.random.fork_rng(devices=devices):
+                tokens = torch.tensor([[0, 1, 0], [1, 0, 1]], device=model.device)
+                model.caller(tokens, uncached=True)
+        finally:
+            for handle in handles:
+                handle.remove()
     faults = [
         f"{name!r} sees {list(shape)} where the batch has {_ROWS} rows of {_QUERY} tokens, so that rows cannot be told"
         for name, shape in seen.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import field_serializer
+from pydantic import field_serializer, field_validator
 
 from decodekit import BuildContext, IncompatibleTechniquesError, ModelHook
 from decodekit_lora.adapter import Adapter
@@ -38,11 +38,16 @@ class Lora(ModelHook, name="lora", changes_model=True, source="arXiv:2106.09685;
     adapter: Any
     config: Any = None
 
+    @field_validator("adapter")
+    @classmethod
+    def _path_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, Path) else value
+
     @field_serializer("adapter")
-    def _as_path(self, value: Any) -> Any:
-        if not isinstance(value, str | Path):
-            raise ValueError(f"an adapter that is not a path but a {type(value).__name__} cannot be written")
-        return str(value)
+    def _as_path(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"a {type(value).__name__} cannot be written down; give the adapter by its path")
+        return value
 
     def build(self, context: BuildContext) -> Adapted:
         if context.model is None:

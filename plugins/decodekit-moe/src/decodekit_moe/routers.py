@@ -114,17 +114,18 @@ def _look(model: CausalModel, routers: dict[str, tuple[nn.Module, int]], name: s
     """Run the model once; find for every router the next module that is given a choice of experts."""
     events: list[tuple[str, str, tuple[int, ...]]] = []
     handles: list[Any] = []
-    for path, module in model.model.named_modules():
-        if path in routers:
-            handles.append(module.register_forward_hook(_routing(events, path, routers[path][1])))
-        handles.append(module.register_forward_pre_hook(_choosing(events, path), with_kwargs=True))
-    try:
-        devices = [model.device] if model.device.type == "cuda" else []
-        with torch.inference_mode(), torch.random.fork_rng(devices=devices):
-            model.caller(torch.tensor([[0, 1, 0]], device=model.device), uncached=True)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with model.caller.turn:
+        for path, module in model.model.named_modules():
+            if path in routers:
+                handles.append(module.register_forward_hook(_routing(events, path, routers[path][1])))
+            handles.append(module.register_forward_pre_hook(_choosing(events, path), with_kwargs=True))
+        try:
+            devices = [model.device] if model.device.type == "cuda" else []
+            with torch.inference_mode(), torch.random.fork_rng(devices=devices):
+                model.caller(torch.tensor([[0, 1, 0]], device=model.device), uncached=True)
+        finally:
+            for handle in handles:
+                handle.remove()
     return _pair(events, routers, type(model.model).__name__, name)
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-from pydantic import Field, field_serializer, field_validator
+from pydantic import Field
 
 from decodekit.law import Law, concat
 from decodekit.model import CausalModel
 from decodekit.positions import Positions
-from decodekit.second_model import is_source, second_model, source_name
+from decodekit.second_model import ModelSource, second_model
 from decodekit.techniques import BuildContext, Companion, Draft, Drafter, ModelHook
 from decodekit.types import State
 
@@ -47,23 +47,9 @@ class DraftModel(
             it, so that nothing is spent on looking.
     """
 
-    model: Any
+    model: ModelSource
     tokens: int = Field(default=5, ge=1)
     min_probability: float = Field(default=0.0, ge=0, le=1)
-
-    @field_validator("model")
-    @classmethod
-    def _a_model(cls, value: Any) -> Any:
-        if not is_source(value):
-            raise ValueError(f"a model, a decoder, a path or a name, not {type(value).__name__}")
-        return value
-
-    @field_serializer("model")
-    def _by_name(self, value: Any) -> str:
-        name = source_name(value)
-        if name is None:
-            raise ValueError("the draft model was not loaded from anywhere, so it has no name to write")
-        return name
 
     def build(self, context: BuildContext) -> GoingAhead:
         wish = Wish(self.tokens, self.min_probability)
