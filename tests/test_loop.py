@@ -334,16 +334,16 @@ def test_a_plugin_that_raises_leaves_everybodys_text_in_the_exception(decoder, m
 
 
 def test_an_aggregator_that_raises_loses_no_sample(decoder):
-    with pytest.raises(GenerationError, match="clumsy raised ZeroDivisionError: no votes") as caught:
+    with pytest.raises(GenerationError, match=r"clumsy raised ZeroDivisionError: no votes \(request 0\)$") as caught:
         decoder.generate(PROMPTS[:2], n=2, clumsy=True, max_new_tokens=3)
     assert [[len(s.tokens) for s in r.samples] for r in caught.value.results] == [[3, 3], [3, 3]]
 
 
 def test_an_aggregator_that_raises_costs_others_no_answer(decoder):
-    batch = [{"prompt": PROMPTS[0], "clumsy": True}] + [{"prompt": p, "longest": True} for p in PROMPTS[:2]]
-    with pytest.raises(GenerationError, match="clumsy raised ZeroDivisionError: no votes") as caught:
+    batch = [{"prompt": p, "longest": True} for p in PROMPTS[:2]] + [{"prompt": PROMPTS[0], "clumsy": True}]
+    with pytest.raises(GenerationError, match=r"clumsy raised ZeroDivisionError: no votes \(request 2\)$") as caught:
         decoder.generate(batch, heat=2.0, seed=1, n=5, max_new_tokens=4)
-    for result in caught.value.results[1:]:
+    for result in caught.value.results[:2]:
         best = max(sum(s.tokens) for s in result.samples)
         assert sum(result.tokens) == best > sum(result.samples[0].tokens)
 
