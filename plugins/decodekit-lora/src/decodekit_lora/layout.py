@@ -1,4 +1,4 @@
-"""How a module sees a batch: `[row, …, query, …, dim]` or flattened row by row. What mixes rows otherwise is refused."""
+"""How a module sees a batch: `[row, …, query, …, dim]` or flattened row by row. What mixes rows is refused."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def faults_of(model: CausalModel, names: Sequence[str]) -> list[str]:
 
 
 def by_row(values: Tensor, rows: int, query: int) -> Tensor | None:
-    """Give what a module takes or gives with the rows as first of three or more axes; None where they cannot be told."""
+    """Give what a module takes or gives with the rows as first of at least three axes; None where they are mixed."""
     if values.ndim >= 3 and values.shape[0] == rows:
         return values
     if values.ndim == 2 and values.shape[0] == rows * query:
