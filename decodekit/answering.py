@@ -92,6 +92,7 @@ def answered(groups: Sequence[Group], results: list[Result]) -> list[Result]:
                         raise TypeError(f"it gave {type(answer).__name__}, not a Completion")
                 results[i] = replace(results[i], answer=answer)
             except GenerationError as error:
+                error.locate(f"request {group.index}")
                 fault = fault or error
     if fault is not None:
         fault.results = results

@@ -18,7 +18,7 @@ from decodekit.errors import (
 )
 from decodekit.plan import EnginePlan, Hook, Link, RequestPlan, name_of, piece_key
 from decodekit.prefix import Prefix, as_prefix
-from decodekit.request import Request
+from decodekit.request import Request, is_chat
 from decodekit.techniques import (
     Aggregator,
     BuildContext,
@@ -141,10 +141,10 @@ def encode(request: Request, engine: EnginePlan) -> list[int]:
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
             raise PluginError(f"{rewriter.name} cannot rewrite the prompt: {what}") from error
-        if not isinstance(prompt, str | list):
+        if not (isinstance(prompt, str) or (isinstance(prompt, list) and is_chat(prompt))):
             raise PluginError(
-                f"{rewriter.name} gave a prompt of the type {type(prompt).__name__}",
-                hint="a prompt technique returns text or a list of chat messages",
+                f"{rewriter.name} gave a prompt of the type {type(prompt).__name__}: {prompt!r:.80}",
+                hint="a prompt technique returns text or a list of chat messages with 'role' and 'content'",
             )
     tokens = encode_prompt(prompt, engine.tokenizer, engine.model.vocab_size)
     if not tokens:

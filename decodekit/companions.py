@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
+from decodekit.errors import GenerationError, blamed_on
 from decodekit.memory.watch import Watch
 from decodekit.model import CausalModel
 from decodekit.plan import Hook
-from decodekit.rows import Row
+from decodekit.rows import Row, place_of
 from decodekit.types import Float, Tensor, TokenIds
 
 MakeWatch = Callable[[bool], Watch | None]
@@ -122,6 +123,9 @@ class Companions:
 
         Returns:
             Per hook: logits, and which of their rows belongs to which position.
+
+        Raises:
+            GenerationError: A companion's forward pass raised; names the hook.
         """
         found: dict[str, tuple[list[Tensor], dict[int, int]]] = {}
         for track in self.tracks.values():
@@ -135,7 +139,12 @@ class Companions:
             wanted = {i: len(drafts[i]) + 1 for i in texts}
             logits, index = found.setdefault(track.name, ([], {}))
             at = sum(map(len, logits))
-            logits.append(track.feed(texts, wanted, watch(True) if track.own else None))
+            try:
+                with blamed_on(track.name):
+                    logits.append(track.feed(texts, wanted, watch(True) if track.own else None))
+            except GenerationError as error:
+                error.locate(place_of([rows[i] for i in texts]))
+                raise
             for place in (first[i] + depth for i in texts for depth in range(wanted[i])):
                 index[place] = at
                 at += 1

@@ -132,7 +132,7 @@ def _check_needs(technique: Technique, request: Request, engine: EnginePlan) -> 
         )
     if "logprobs" in needs and not request.logprobs:
         raise IncompatibleTechniquesError(
-            f"{name} compares log-probabilities, and the request has logprobs=False", hint="leave that out"
+            f"{name} compares log-probabilities, and the request has logprobs=False", hint="leave out logprobs=False"
         )
 
 

@@ -114,19 +114,22 @@ def _fault(parts: tuple[str, ...], faults: list[ErrorDetails]) -> str:
     """Say what does not fit at a place, where none of some alternatives does."""
     if faults[0]["type"] == "extra_forbidden":
         return ": ".join(filter(None, [".".join(parts[:-1]), f"there is no field {parts[-1]!r}"]))
-    place, value = ".".join(parts) or "value", f"{faults[0]['input']!r:.80}"
+    # What is wrong with several fields together has no place of its own.
+    place, value = ".".join(parts) and f"{'.'.join(parts)}: ", f"{faults[0]['input']!r:.80}"
     words = " and ".join(dict.fromkeys(map(_word, faults)))
     if faults[0]["type"] == "missing":
-        return f"{place} {words}"
+        return f"{'.'.join(parts)} {words}"
     if any(fault["type"] == "value_error" for fault in faults):  # a sentence of the field's own
-        return f"{place}: {words} (got {value})"
-    return f"{place}: {value} {words}"
+        return f"{place}{words} (got {value})"
+    return f"{place}{value} {words}"
 
 
 def _word(fault: ErrorDetails) -> str:
     kind, at = fault["type"], fault.get("ctx", {})
     if sort := _SORT.fullmatch(kind):
         return f"is not {_SORTS[sort[1]]}"
+    if kind in _BOUNDS and str(fault["input"]) == "nan":
+        return _WORDS["finite_number"](at)
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return f"is not {words} {at[bound]}"

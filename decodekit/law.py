@@ -19,8 +19,8 @@ class Law:
 
     At full width (`ids` is None) column t is token t. A candidate set names the token of each column and leaves out
     only impossible ones, so both forms are the same distribution. Candidates have no order that anybody may rely on; a
-    position never repeats a possible token (padding is -inf with any id). So that both forms lead to the same text,
-    whatever breaks ties or sums up goes by token id.
+    position never repeats a possible token (padding is -inf with any id of the vocabulary). So that both forms lead to
+    the same text, whatever breaks ties or sums up goes by token id.
 
     Args:
         logits: Shape [position, candidate].

@@ -240,13 +240,14 @@ class CausalModel:
         return self.factory if self.exact else Slots()
 
     def _hold_backend(self, probe: check.Probe) -> None:
-        """Refuse a backend that the path would leave unused, and say how far an approximate one is off."""
+        """Refuse a backend that would be left unused, and say how far an approximate one is off."""
         name = type(self.factory).__name__
-        left_out = self.path in WITHOUT_SLOTS and self.path != getattr(self.factory, "path", None)
+        recurrent = bool(self.kinds.recurrent) and not self.kinds.attention
+        left_out = (recurrent or self.path in WITHOUT_SLOTS) and self.path != getattr(self.factory, "path", None)
         if left_out and type(self.factory) is not Slots:
             raise ModelError(
-                f"{name} cannot hold what {type(self.model).__name__} remembers, which goes by {self.path!r}: "
-                f"{self.reason}",
+                f"{name} cannot hold what {type(self.model).__name__} remembers "
+                f"(path {self.path!r}{', no attention layers' if recurrent else ''})",
                 hint="leave the KV cache option out for this model",
             )
         if not self.exact:

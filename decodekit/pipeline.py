@@ -205,12 +205,14 @@ def _call(piece: Any, link: Link, law: Law, at: Positions, states: PositionState
         after = piece(law, at)
         if not isinstance(after, Law):
             raise TypeError(f"it gave {type(after).__name__}, not a Law")
-    _check_shape(link.name, after, len(states.processors), vocab)
+        _check_law(link.name, after, len(states.processors), vocab)
+        if after.ids is not None and after.ids is not law.ids:
+            _check_ids(link.name, after.ids, vocab)
     return after
 
 
-def _check_shape(name: str, law: Law, positions: int, vocab: int) -> None:
-    """Refuse a law whose columns are no tokens any more: they would be taken for other ones."""
+def _check_law(name: str, law: Law, positions: int, vocab: int) -> None:
+    """Refuse a law whose columns are no tokens any more, or whose logits are no such numbers: it would be misread."""
     ids, shape = law.ids, law.logits.shape
     fits = shape == (positions, vocab) if ids is None else shape == ids.shape and shape[0] == positions
     if not fits:
@@ -219,6 +221,28 @@ def _check_shape(name: str, law: Law, positions: int, vocab: int) -> None:
             f"{name} gave a law of shape {given}, and the law of {positions} positions has {vocab} tokens",
             hint="only a candidate set, Law(logits, ids), has fewer columns than the vocabulary",
         )
+    if not law.logits.is_floating_point():
+        raise GenerationError(
+            f"{name} gave logits of the dtype {_called(law.logits)}, and log-probabilities are floating-point numbers",
+            hint="keep the dtype of the logits that it was given",
+        )
+
+
+def _check_ids(name: str, ids: Tensor, vocab: int) -> None:
+    """Refuse candidates that are no tokens; later pieces would read or write beside the vocabulary."""
+    if ids.dtype != torch.int64:
+        raise GenerationError(f"{name} gave ids of the dtype {_called(ids)}", hint="token ids are int64")
+    lowest, highest = torch.stack(ids.aminmax()).tolist() if ids.numel() else (0, 0)
+    if lowest < 0 or highest >= vocab:
+        raise GenerationError(
+            f"{name} gave the token {lowest if lowest < 0 else highest}, and tokens are whole numbers from 0 to "
+            f"{vocab - 1}",
+            hint="columns that are no candidates have the logit -inf and any token of the vocabulary",
+        )
+
+
+def _called(values: Tensor) -> str:
+    return str(values.dtype).removeprefix("torch.")
 
 
 def _mask(

@@ -215,7 +215,7 @@ def as_prompt(prompt: Any) -> PromptLike:
             raise PromptError("the prompt is empty", hint="give at least one token, for instance the model's bos token")
         if all(isinstance(token, int | np.integer) and not isinstance(token, bool) for token in prompt):
             return tuple(int(token) for token in prompt)
-        if all(isinstance(message, Mapping) and "role" in message for message in prompt):
+        if is_chat(prompt):
             return [dict(message) for message in prompt]
     if isinstance(prompt, Mapping):
         raise PromptError(
@@ -227,6 +227,11 @@ def as_prompt(prompt: Any) -> PromptLike:
         f"a prompt is text, chat messages with 'role' and 'content', or token ids; "
         f"got {type(prompt).__name__} {prompt!r:.80}"
     )
+
+
+def is_chat(prompt: Sequence[Any]) -> bool:
+    """Say whether a prompt is chat messages."""
+    return all(isinstance(each, Mapping) and "role" in each for each in prompt)
 
 
 def is_batch(prompts: Any) -> bool:

@@ -543,7 +543,7 @@ class Aggregator(Technique):
 
     @abstractmethod
     def __call__(self, samples: Sequence[Completion]) -> Completion:
-        """Give the answer: one of the samples or a new completion."""
+        """Give the answer: one of the samples or a new completion, which is taken as it is, whatever it was made of."""
 
 
 class Scheduler(Technique):

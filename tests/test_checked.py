@@ -25,6 +25,24 @@ def test_a_value_that_does_not_fit_is_told_with_an_example():
     assert refused.value.hint == f"for example {choice.usage}"
 
 
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("prompt_lookup", {"min_ngram": 5, "max_ngram": 2}),
+        ("diverse_beam", {"width": 5, "groups": 2}),
+        ("self_consistency", {"pattern": "a", "field": "b"}),
+    ],
+)
+def test_what_is_wrong_with_fields_together_is_told_without_a_field(name, fields):
+    with pytest.raises(RequestError, match=rf"^{name}: (?!value)[\w ]+.* \(got {{'{next(iter(fields))}': .*}}\)"):
+        plugins().techniques[name].item(**fields)
+
+
+def test_what_is_no_number_is_not_compared_with_a_bound():
+    with pytest.raises(RequestError, match=r"^beam_search: length_penalty: nan is not a finite number"):
+        plugins().techniques["beam_search"].item(2, length_penalty=float("nan"))
+
+
 def test_a_request_says_it_as_techniques_do():
     with pytest.raises(RequestError, match=r"^request: there is no field 'max_new_token'") as refused:
         Request(prompt="a", max_new_token=1)

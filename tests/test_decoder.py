@@ -437,7 +437,7 @@ def test_what_peft_has_wrapped_is_refused_with_the_way_to_go(model):
     assert "lora=" in caught.value.hint
 
 
-@pytest.mark.parametrize("given", [None, 3])
+@pytest.mark.parametrize("given", [None, 3, [5, 6, 7], ["a"], [{"content": "a"}]])
 def test_a_prompt_technique_that_gives_no_prompt_is_named(decoder, given):
     class Lost(Prompt, name="lost"):
         def __call__(self, prompt, context):

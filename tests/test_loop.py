@@ -334,16 +334,16 @@ def test_a_plugin_that_raises_leaves_everybodys_text_in_the_exception(decoder, m
 
 
 def test_an_aggregator_that_raises_loses_no_sample(decoder):
-    with pytest.raises(GenerationError, match="clumsy raised ZeroDivisionError: no votes") as caught:
+    with pytest.raises(GenerationError, match=r"clumsy raised ZeroDivisionError: no votes \(request 0\)$") as caught:
         decoder.generate(PROMPTS[:2], n=2, clumsy=True, max_new_tokens=3)
     assert [[len(s.tokens) for s in r.samples] for r in caught.value.results] == [[3, 3], [3, 3]]
 
 
 def test_an_aggregator_that_raises_costs_others_no_answer(decoder):
-    batch = [{"prompt": PROMPTS[0], "clumsy": True}] + [{"prompt": p, "longest": True} for p in PROMPTS[:2]]
-    with pytest.raises(GenerationError, match="clumsy raised ZeroDivisionError: no votes") as caught:
+    batch = [{"prompt": p, "longest": True} for p in PROMPTS[:2]] + [{"prompt": PROMPTS[0], "clumsy": True}]
+    with pytest.raises(GenerationError, match=r"clumsy raised ZeroDivisionError: no votes \(request 2\)$") as caught:
         decoder.generate(batch, heat=2.0, seed=1, n=5, max_new_tokens=4)
-    for result in caught.value.results[1:]:
+    for result in caught.value.results[:2]:
         best = max(sum(s.tokens) for s in result.samples)
         assert sum(result.tokens) == best > sum(result.samples[0].tokens)
 
@@ -485,6 +485,28 @@ def test_a_processor_that_changes_the_shape_of_the_law_is_named(decoder, change,
 
     with pytest.raises(GenerationError, match=f"^wild gave a law of {message}.*step 1"):
         decoder.generate([1, 2, 3], Wild(), max_new_tokens=3)
+
+
+NUMBERS = [
+    (lambda law: law.with_logits(law.logits.long()), "logits of the dtype int64, and log-probabilities are"),
+    (lambda law: law.with_logits(law.logits.numpy()), "raised AttributeError: "),
+    (lambda law: Law(law.logits[:, :2], torch.tensor([[5, 5000]] * len(law.logits))), "the token 5000, and .* to 11"),
+    (lambda law: Law(law.logits[:, :2], torch.tensor([[5, -1]] * len(law.logits))), "the token -1, and .* to 11"),
+    (lambda law: Law(law.logits[:, :1], torch.zeros(len(law.logits), 1, dtype=torch.int32)), "ids of the dtype int32"),
+    (lambda law: Law(law.logits[:, :3], torch.tensor([5000, 6000, 7000])), r"a law of .* with ids \[3\]"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), NUMBERS, ids=["whole", "array", "beyond", "negative", "int32", "flat"])
+@pytest.mark.parametrize("others", [{}, {"heat": 2.0}])
+def test_a_processor_whose_law_is_no_law_of_tokens_is_named(decoder, change, message, others):
+    class Wild(LogitsProcessor, name="wild"):
+        def __call__(self, law, at):
+            return change(law)
+
+    batch = [{"prompt": [4]}, {"prompt": [1, 2, 3], "techniques": [Wild()], **others}]
+    with pytest.raises(GenerationError, match=rf"^wild (gave )?{message}.*\(request 1, sample 0, step 1\)"):
+        decoder.generate(batch, max_new_tokens=3)
 
 
 @pytest.mark.parametrize("answer", [None, [], "text"])

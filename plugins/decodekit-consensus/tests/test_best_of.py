@@ -112,8 +112,9 @@ def test_end_to_end_an_error_of_the_scorer_names_it_and_keeps_the_samples(decode
 
 
 def test_without_log_probabilities_the_request_is_refused_and_a_scorer_works(decoder):
-    with pytest.raises(IncompatibleTechniquesError, match="'best_of' compares log-probabilities, and the request has"):
+    with pytest.raises(IncompatibleTechniquesError, match="'best_of' compares log-probabilities, and the") as told:
         decoder.generate("a", best_of=True, n=2, logprobs=False, max_new_tokens=3)
+    assert told.value.hint == "leave out logprobs=False"
     with pytest.raises(IncompatibleTechniquesError, match="'self_consistency' compares log-probabilities"):
         decoder.generate("a", self_consistency={"weighted": True}, n=2, logprobs=False, max_new_tokens=3)
     assert decoder.generate("a", self_consistency=True, n=2, logprobs=False, max_new_tokens=3).text

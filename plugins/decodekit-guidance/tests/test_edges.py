@@ -10,7 +10,16 @@ import pytest
 import torch
 from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel, OPTConfig, OPTForCausalLM
 
-from decodekit import Decoder, IncompatibleTechniquesError, Law, ModelError, PromptError, RequestError, Vocabulary
+from decodekit import (
+    Decoder,
+    GenerationError,
+    IncompatibleTechniquesError,
+    Law,
+    ModelError,
+    PromptError,
+    RequestError,
+    Vocabulary,
+)
 from decodekit.model import CausalModel
 from decodekit.testing import as_candidates, byte_vocabulary, difference, positions, random_law, tiny_llama
 from decodekit_guidance import Contrastive, ContrastiveSearch, Dola, Guidance
@@ -336,3 +345,22 @@ def test_a_prefix_and_the_prompts_log_probabilities_change_no_text(decoder, tech
     known = decoder.prefix(PROMPTS[2])
     assert decoder.generate(prompt, technique, prefix=known, max_new_tokens=LIMIT).tokens == plain
     assert decoder.generate(prompt, technique, prompt_logprobs=True, max_new_tokens=LIMIT).tokens == plain
+
+
+def test_an_amateur_that_fails_in_a_step_is_named_with_its_rows(decoder):
+    amateur, passes = tiny_llama(VOCAB, seed=9), 0
+
+    def lost(*given):
+        nonlocal passes
+        passes += 1
+        if passes > 3:
+            raise RuntimeError("gpu lost")
+
+    batch = [{"prompt": PROMPTS[0]}, {"prompt": PROMPTS[2], "contrastive": amateur}]
+    plain = texts(decoder)[0]
+    decoder.generate(batch, max_new_tokens=1)
+    amateur.lm_head.register_forward_pre_hook(lost)
+    where = r"^contrastive raised RuntimeError: gpu lost \(request 1, sample 0, step 4\)$"
+    with pytest.raises(GenerationError, match=where) as caught:
+        decoder.generate(batch, max_new_tokens=8)
+    assert caught.value.results[0].tokens == plain[:3]

@@ -16,6 +16,7 @@ import decodekit_json
 from decodekit.errors import UnsatisfiableSchemaError, UnsupportedSchemaError
 from decodekit.types import State
 from decodekit.vocabulary import Vocabulary
+from decodekit_json import distinct
 from decodekit_json.compiled import Compiled
 from decodekit_json.machine import Thread
 from decodekit_json.states import stepped
@@ -329,3 +330,26 @@ def test_enough_different_arrays_are_found_without_beginning_all_of_them(monkeyp
     compiled = decodekit_json.compile(schema, WORDS)
     assert len(json.loads(compiled.budget.shortest(compiled.start()) or b"")) == 3
     assert 0 < done[0] < 2_000
+
+
+def test_numbers_are_tried_before_arrays_of_arrays_without_end():
+    array: dict[str, Any] = {"type": "array", "minItems": 2, "maxItems": 4, "uniqueItems": True}
+    array["items"] = {"anyOf": [{"$ref": "#"}, {"type": "number", "multipleOf": 0.25, "minimum": 0.05, "maximum": 2}]}
+    schema = {"type": "array", "prefixItems": [True, array], "minItems": 2, "maxItems": 2}
+    compiled = decodekit_json.compile(schema, Vocabulary.from_bytes())
+    state = compiled.start()
+    for byte in b"[[0],[2,":
+        state = compiled.advance(state, byte)
+    assert compiled.min_tokens(state) == len("1]]")
+
+
+def test_which_numbers_become_taken_ones_is_asked_of_those_alone_that_may(monkeypatch: pytest.MonkeyPatch):
+    asked: list[object] = []
+    monkeypatch.setattr(distinct, "many", lambda place: asked.append(place) or True)
+    schema = {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}, "uniqueItems": True}
+    compiled = decodekit_json.compile(schema, Vocabulary.from_bytes())
+    state = compiled.start()
+    for byte in b"[0.25,0.7":
+        state = compiled.advance(state, byte)
+    compiled.mask(state, 30)
+    assert len(asked) <= 1

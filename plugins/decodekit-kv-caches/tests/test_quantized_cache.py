@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, DynamicCache, MambaConfig, RwkvConfig
+from transformers import AutoModelForCausalLM, DynamicCache, Mamba2Config, MambaConfig, RwkvConfig
 
 import decodekit_json
 from decodekit import Decoder, ModelError, RequestError, Vocabulary
@@ -229,15 +229,15 @@ def test_fewer_bits_than_the_check_tolerates_do_not_push_the_model_off_its_path(
         assert len(decoder.generate([1, 2, 3], max_new_tokens=4).tokens) == 4
 
 
-@pytest.mark.parametrize("config", [MambaConfig, RwkvConfig])
-def test_a_model_without_slots_is_refused_by_name(config):
+@pytest.mark.parametrize("config", [MambaConfig, Mamba2Config, RwkvConfig])
+def test_a_model_without_attention_is_refused_by_name(config):
     fields = {"vocab_size": 32, "hidden_size": 16, "num_hidden_layers": 2}
+    if config is Mamba2Config:
+        fields |= {"num_heads": 4, "head_dim": 8, "n_groups": 1, "state_size": 8}
     model = AutoModelForCausalLM.from_config(config(**fields))
     path = Decoder(model).describe()["path"]
-    if path not in ("replay", "uncached"):
-        assert Decoder(model, quantized_cache=True).describe()["path"] == path
-        return
-    with pytest.raises(ModelError, match=f"QuantizedSlots cannot hold what {type(model).__name__} .*'{path}'"):
+    told = f"'{path}', no attention layers" if path == "hybrid" else f"'{path}'"
+    with pytest.raises(ModelError, match=rf"^QuantizedSlots cannot hold .* {type(model).__name__} .*\(path {told}\)"):
         Decoder(model, quantized_cache=True)
 
 

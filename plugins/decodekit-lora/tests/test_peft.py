@@ -9,6 +9,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from torch.testing import assert_close
+from transformers import DeepseekV3Config, DeepseekV3ForCausalLM
 
 from decodekit import Decoder
 from decodekit_lora import Lora
@@ -62,6 +63,39 @@ def test_an_adapter_by_path_by_model_and_by_tensors_is_what_peft_computes(zoo, t
         assert_close(torch.tensor(result.prompt_logprobs, dtype=torch.float64), scored, rtol=0, atol=1e-10)
         assert result.tokens == [int(expected[-1].argmax())]
         assert_close(result.logprobs[0], float(expected[-1].max()), rtol=0, atol=1e-10)
+
+
+def tiny_deepseek() -> Any:
+    """Its up-projection of keys and values sees `[row, 1, query, dim]`. Without experts, whose router is in float32."""
+    sizes = {"hidden_size": 16, "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "v_head_dim": 8, "qk_nope_head_dim": 8}
+    ranks = {"kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 8, "initializer_range": 0.3}
+    ends = {"bos_token_id": None, "eos_token_id": 11, "first_k_dense_replace": 2}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        config = DeepseekV3Config(vocab_size=12, **sizes, **heads, **ranks, **ends)
+        return DeepseekV3ForCausalLM(config).to(torch.float64).eval()
+
+
+def test_a_module_that_sees_the_tokens_behind_another_axis_is_adapted_row_by_row(tmp_path):
+    model = tiny_deepseek()
+    modules = ["q_a_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj"]
+    theirs = {r: made_by_peft(model, LoraConfig(r=r, lora_alpha=5, target_modules=modules)) for r in (2, 3)}
+    for rank, made in theirs.items():
+        made.save_pretrained(tmp_path / str(rank))
+    mix = [([1, 2, 3], 2), ([4], 3), ([5, 6, 7, 8, 9, 1, 2], None), ([2, 9], 2), ([3], None)]
+    batch = [{"prompt": prompt, **({"lora": tmp_path / str(rank)} if rank else {})} for prompt, rank in mix]
+    results = Decoder(model).generate(batch, max_new_tokens=6, prompt_logprobs=True)
+    merged = {rank: made.merge_and_unload() for rank, made in theirs.items()} | {None: model}
+    for (prompt, rank), result in zip(mix, results, strict=True):
+        text = torch.tensor([[*prompt, *result.tokens]])
+        with torch.inference_mode():
+            laws = merged[rank](text, use_cache=False).logits[0, :-1].log_softmax(dim=-1)
+        told = torch.tensor([*result.prompt_logprobs, *result.logprobs], dtype=torch.float64)
+        assert_close(told, laws.gather(-1, text[0, 1:, None]).squeeze(-1), rtol=0, atol=1e-10)
+        assert result.tokens == laws[len(prompt) - 1 :].argmax(dim=-1).tolist()
+    alone = Decoder(model).generate(mix[0][0], max_new_tokens=6)
+    assert not torch.allclose(torch.tensor(alone.logprobs[:1]), torch.tensor(results[0].logprobs[:1]), atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -102,12 +102,14 @@ def test_a_module_that_mixes_rows_is_refused():
     mlp.forward = lambda x: inner(x.transpose(0, 1)).transpose(0, 1)
     tensors = {key.replace("self_attn.q", "mlp.gate"): value for key, value in PAIR.items()}
     tensors[f"{KEY}.lora_B.weight".replace("self_attn.q", "mlp.gate")] = torch.ones(32, 2)
-    with pytest.raises(IncompatibleTechniquesError, match=r"gate_proj' sees \[3, 2, 16\].* 2 rows of 3 tokens"):
+    with pytest.raises(IncompatibleTechniquesError, match=r"gate_proj' sees \[3, 2, 16\].* 2 rows of 3 tokens") as told:
         Decoder(model).generate([1], Lora(tensors, CONFIG))
+    assert "merge the adapter" in told.value.hint
 
 
 def test_rows_are_told_from_two_shapes_only():
     assert by_row(torch.zeros(2, 3, 5), 2, 3).shape == (2, 3, 5)
+    assert by_row(torch.zeros(2, 1, 3, 5), 2, 3).shape == (2, 1, 3, 5)
     assert by_row(torch.zeros(6, 5), 2, 3).shape == (2, 3, 5)
     assert by_row(torch.zeros(2, 5), 2, 3) is None
     assert by_row(torch.zeros(3, 2, 5), 2, 3) is None

@@ -15,7 +15,7 @@ from decodekit_beam.urn import Urn, uniforms, urns
 
 
 class StochasticBeam(Search, name="stochastic_beam", source="arXiv:1903.06059, algorithm 1"):
-    """Draw `width` different texts, as if one text after another were sampled and put aside.
+    """Draw `width` different token sequences, as if one text after another were sampled and put aside.
 
     Every text y has a perturbed score G(y) = log p(y) + Gumbel noise; the `width` texts with the largest scores are a
     sample without replacement, in the order of the scores. They are found from the top down: a beginning's score is the

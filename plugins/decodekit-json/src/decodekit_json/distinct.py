@@ -299,15 +299,15 @@ def _outcomes(threads: Iterable[Thread], start: int, bans: int, limit: int) -> I
     A search by the length of the text (A*), of equals the one that has come farthest: distances are those that threads
     have, blanks are left out, and of a string or a number one writing of each value is tried.
     """
-    order = count(0, -1)
-    queue = [(len(t.text or b"") + t.distance, next(order), t) for t in threads]
+    order = count()
+    queue = [(len(t.text or b"") + t.distance, -len(t.text or b""), next(order), t) for t in threads]
     heapify(queue)
     tried, given = set[Hashable](), set[Any]()
     while queue:
-        _, number, thread = heappop(queue)
+        _, _, number, thread = heappop(queue)
         text = thread.text
         assert text is not None
-        if -number > limit:
+        if number > limit:
             raise UnsupportedSchemaError(
                 f"items have more forms than {limit} to keep apart",
                 keyword="uniqueItems",
@@ -327,7 +327,8 @@ def _outcomes(threads: Iterable[Thread], start: int, bans: int, limit: int) -> I
             if key not in tried:
                 tried.add(key)
                 assert after.text is not None
-                heappush(queue, (len(after.text) + after.distance, next(order), after))
+                length = len(after.text)
+                heappush(queue, (length + after.distance, -length, next(order), after))
 
 
 def _passed(thread: Thread) -> int:

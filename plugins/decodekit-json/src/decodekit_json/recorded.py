@@ -106,19 +106,17 @@ def _spelled_numbers(trie: VocabularyTrie, thread: Thread, node: int, others: Le
     start, terminal = begun[0] if begun else b"", place.terminal
     found = inside_from(trie, terminal, place.state, node, trie.depth(node))
     tokens, whole = dict[bytes, tuple[int, ...]](), dict[bytes, tuple[int, ...]]()
-    for state, ids in found.targets():
-        final, few = terminal.final(state), bool(numbers) and not distinct.many(Reading(terminal, state))
-        for token in np.asarray(ids).tolist() if numbers else ():
-            content = (trie.tokens[token] or b"")[found.depth :]
-            if few or not final:
-                if not _may_become(start + content, digits):
-                    continue
-            elif _number(start + content) not in numbers:
-                continue
-            if few:
-                tokens[content] = (*tokens.get(content, ()), token)
-            else:
-                whole[content] = (*whole.get(content, ()), token)
+    for state, ids in found.targets() if numbers else ():
+        contents = ((token, (trie.tokens[token] or b"")[found.depth :]) for token in np.asarray(ids).tolist())
+        near = [(token, content) for token, content in contents if _may_become(start + content, digits)]
+        if not near:
+            continue
+        few = not distinct.many(Reading(terminal, state))
+        if not few and terminal.final(state):
+            near = [(token, content) for token, content in near if _number(start + content) in numbers]
+        into = tokens if few else whole
+        for token, content in near:
+            into[content] = (*into.get(content, ()), token)
     ends = [content for content, _ in found.exits if _number(start + content) in numbers] if numbers else []
     return Spelled(tokens, frozenset(ends), whole)
 

@@ -79,8 +79,9 @@ class Adapter:
         _compare_bases(config, source, model)
         modules = dict(model.model.named_modules())
         faults = [fault for name, pair in pairs.items() if (fault := _misfit(name, modules.get(name), pair, scaling))]
-        _refuse(faults, source, model)
-        _refuse(faults_of(model, list(pairs)), source, model)
+        _refuse(faults, source, model, "take the model that the adapter was trained on")
+        mixed = faults_of(model, list(pairs))
+        _refuse(mixed, source, model, "merge the adapter into the model (PEFT: merge_and_unload), for all rows alike")
         return cls(source.label, [_update(name, modules[name], pair, scaling) for name, pair in pairs.items()])
 
 
@@ -146,11 +147,11 @@ def _some(faults: Sequence[str]) -> str:
     return f"{'; '.join(faults[:_SHOWN])}{more}"
 
 
-def _refuse(faults: Sequence[str], source: Source, model: CausalModel) -> None:
+def _refuse(faults: Sequence[str], source: Source, model: CausalModel, hint: str) -> None:
     if faults:
         raise IncompatibleTechniquesError(
             f"lora: adapter {source.label} does not fit {type(model.model).__name__}: {_some(faults)}",
-            hint="take the model that the adapter was trained on",
+            hint=hint,
         )
 
 

@@ -1,4 +1,4 @@
-"""How a module sees a batch: `[row, query, dim]` or flattened row by row. What mixes rows otherwise is refused."""
+"""How a module sees a batch: `[row, …, query, …, dim]` or flattened row by row. What mixes rows is refused."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def faults_of(model: CausalModel, names: Sequence[str]) -> list[str]:
     faults = [
         f"{name!r} sees {list(shape)} where the batch has {_ROWS} rows of {_QUERY} tokens, so that rows cannot be told"
         for name, shape in seen.items()
-        if shape[:-1] not in ((_ROWS, _QUERY), (_ROWS * _QUERY,))
+        if not (shape[0] == _ROWS and _QUERY in shape[1:-1]) and shape[:-1] != (_ROWS * _QUERY,)
     ]
     if not faults:
         fine.update(new)
@@ -52,7 +52,7 @@ def faults_of(model: CausalModel, names: Sequence[str]) -> list[str]:
 
 
 def by_row(values: Tensor, rows: int, query: int) -> Tensor | None:
-    """Give what a module takes or gives with the rows as first of three axes; None where they cannot be told."""
+    """Give what a module takes or gives with the rows as first of at least three axes; None where they are mixed."""
     if values.ndim >= 3 and values.shape[0] == rows:
         return values
     if values.ndim == 2 and values.shape[0] == rows * query:
