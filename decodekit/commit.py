@@ -133,14 +133,14 @@ def in_place(on: list[tuple[int, Row]], rows: int) -> list[tuple[int, Row]]:
     """Order rows, each with the place of the one that it continues, so that as many as can be are at that place again.
 
     What is kept by place is then copied for the others alone. Where there are more rows than before, most of them are
-    copied anyway; then those of a request stand side by side, which makes their laws a view of the batch's.
+    copied anyway; then those that continue one row stand side by side, which makes their laws a view of the batch's.
 
     Args:
         on: The rows, those of a request one after another.
         rows: How many there were.
     """
     if len(on) > rows:
-        return on
+        return sorted(on, key=lambda pair: pair[0])  # by place, so that no rows change places in a circle
     stay: dict[int, int] = {}
     for number, (parent, _) in enumerate(on):
         # Of several the one that a search has put there.

@@ -44,13 +44,13 @@ def _read(row: Row, text: str) -> tuple[Any, str | None]:
     plan = row.group.plan
     if plan.constraint is None:
         return None, None
-    if not satisfies(row):
-        return None, f"the text ended before {plan.constraint_name} was complete: {_why_it_ended(row)}"
     try:
+        if not satisfies(row):
+            return None, f"the text ended before {plan.constraint_name} was complete: {_why_it_ended(row)}"
         return plan.constraint.parse(text), None
     except ValidationError as error:
         return None, explain(error, plan.constraint_name)
-    except Exception as error:  # a validator written in Python may want more than the schema says
+    except Exception as error:  # a validator in Python may want more than the schema says, a constraint may fail
         return None, f"{type(error).__name__}: {error}"
 
 

@@ -53,7 +53,7 @@ def load_tokenizer(name: str | Path, options: Mapping[str, Any]) -> Any:
 
     try:
         return AutoTokenizer.from_pretrained(str(name), **options)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # tokenizers raises plain Exceptions
         raise ModelError(
             f"the tokenizer of {str(name)!r} cannot be loaded: {_reason(error)}",
             hint="give another: from_pretrained(name, tokenizer=…)",

@@ -147,7 +147,6 @@ class Loop:
         on: list[tuple[int, Row]] = []
         for i, row in enumerate(self.rows.items):
             on += [(i, row), *((i, row.fork(sample)) for sample in forks.get(i, [row.sample])[1:])]
-        on = in_place(on, len(self.rows))
         index = [i for i, _ in on]
         sizes = [len(draft.tokens) + 1 for draft in drafts] or [1] * len(self.rows)
         starts = np.concatenate([[0], np.cumsum(sizes)])

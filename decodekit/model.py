@@ -98,7 +98,7 @@ class CausalModel:
         weight = getattr(embedding, "weight", None)
         device = weight.device if weight is not None else next(model.parameters()).device
         wrapped = cls(model, Caller.of(model, device), cache or Slots())
-        with wrapped.caller.turn, torch.inference_mode(), check.quiet(device):
+        with wrapped.caller.turn.taken(), torch.inference_mode(), check.quiet(device):
             wrapped._settle()
             probe = wrapped._probe()
             wrapped._choose(path, probe)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -132,3 +135,29 @@ def test_a_second_model_inside_a_pass_runs_and_a_circle_of_such_passes_is_refuse
     assert refused
     assert "inside a pass of" in str(refused[0])
     assert one.generate(PROMPT, max_new_tokens=1).tokens == plain
+
+
+def test_an_interrupt_never_leaves_a_turn_taken():
+    turn = turns.ModelTurn("a model")
+    interrupts = 0
+    previous = signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    try:
+        for number in range(300):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-4 + number * 1e-6)
+                while True:
+                    with turn.taken():
+                        pass
+            except KeyboardInterrupt:
+                interrupts += 1
+            assert not turn.mine
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert interrupts == 300
+
+
+def test_what_holds_a_prefix_can_be_copied_and_pickled():
+    decoder = Decoder(tiny_llama(VOCAB))
+    result = decoder.generate([1, 2, 3], max_new_tokens=3, keep_prefix=True)
+    assert copy.deepcopy(result).tokens == result.tokens == pickle.loads(pickle.dumps(result)).tokens

@@ -18,8 +18,8 @@ from decodekit.types import Float, Int64, Tensor
 Runner = Callable[..., Any]
 """`runner(model, **inputs) -> outputs`. What it may say about itself, as attributes:
 
-`static_shapes = True`: it is always given tables of positions, each a tensor of its own, never the shortcuts for rows
-that stand level.
+`static_shapes = True`: where rows are in slots it is given tables of positions, each a tensor of its own, never the
+shortcuts for rows that stand level.
 `sees_hooks = False`: it runs what was made of the model before, and what model hooks do to the modules would not reach
 that; forward passes with a hook around are run eagerly.
 """
@@ -122,10 +122,10 @@ class Caller:
         if keep is not None and self.keeps_logits:
             inputs["logits_to_keep"] = keep
         if run is None or run.watch is None:
-            with self.turn:
+            with self.turn.taken():
                 return self.runner(self.model, **inputs)
         runner = self.runner if getattr(self.runner, "sees_hooks", True) else eager
-        with self.turn, run.watch.around(Pass(self.model, tokens, run.rows, run.starts, run.counts)):
+        with self.turn.taken(), run.watch.around(Pass(self.model, tokens, run.rows, run.starts, run.counts)):
             return runner(self.model, **inputs)
 
 

@@ -143,7 +143,7 @@ class BoundedMemory(Memory):
         # The short side first: a row that crosses brings its tokens up to the boundary there.
         short = [min(end, edge) if start < edge else 0 for start, end in zip(starts, ends, strict=True)]
         if any(short):
-            with self.caller.turn:
+            with self.caller.turn.taken():
                 calm(self.caller)
                 parts.append(self._up_to(short, starts, ends, wanted, watch))
         beyond = [end if end > edge else 0 for end in ends]
@@ -191,7 +191,7 @@ class BoundedMemory(Memory):
                     asked = Asked.of([length], [1], length)
                     keep = asked.keep(self.caller.device)
                     run = Run(watch, [row], [0], [length])
-                    with self.caller.turn:
+                    with self.caller.turn.taken():
                         calm(self.caller, length)
                         outputs = self.caller(prefix, uncached=True, keep=keep, run=run)
                     parts.append(([(row, length - 1)], asked.output(outputs)))

@@ -7,6 +7,7 @@ runs, where a pass of another thread would meet them. Threads take turns from pa
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,22 +19,10 @@ INSIDE_WAIT_S = 60.0
 """How long a pass waits for its model inside a pass of another one: two threads may have what the other wants."""
 
 
-class _Thread(threading.local):
-    """The turns that this thread has, outermost first."""
-
-    def __init__(self) -> None:
-        self.mine: list[ModelTurn] = []
-
-
-_THREAD = _Thread()
-_TURNS: WeakKeyDictionary[nn.Module, ModelTurn] = WeakKeyDictionary()
-_MAKING = threading.Lock()
-
-
 class ModelTurn:
-    """`with turn:` keeps a model's passes in other threads waiting; a thread may enter it again.
+    """`with turn.taken():` keeps a model's passes in other threads waiting; a thread may take it again.
 
-    *Cost:* about a microsecond while no other thread wants the model.
+    *Cost:* less than a microsecond while no other thread wants the model.
 
     Args:
         name: Of the model, for messages.
@@ -43,21 +32,34 @@ class ModelTurn:
         self.name = name
         self._lock = threading.RLock()
 
-    def __enter__(self) -> None:
-        mine = _THREAD.mine
-        if not mine or self in mine:
-            self._lock.acquire()
-        elif not self._lock.acquire(timeout=INSIDE_WAIT_S):
-            raise GenerationError(
-                f"a pass of {self.name} inside a pass of {mine[-1].name} waits for another thread, which may wait for "
-                f"this one",
-                hint="run the second model before or after the pass, not in a hook's around()",
-            )
-        mine.append(self)
+    def __reduce__(self) -> tuple[type[ModelTurn], tuple[str]]:
+        return ModelTurn, (self.name,)  # a copy is the turn of a copied model
 
-    def __exit__(self, *_: Any) -> None:
-        _THREAD.mine.pop()
-        self._lock.release()
+    @property
+    def mine(self) -> bool:
+        """Whether this thread has it."""
+        return self._lock._is_owned()  # type: ignore[attr-defined]
+
+    def taken(self) -> AbstractContextManager[Any]:
+        """Give the lock itself, which `with` takes and gives back without a gap in which Ctrl-C could leave it locked.
+
+        Raises:
+            GenerationError: Another thread has the model and may wait for one whose pass is running here.
+        """
+        others = [turn for turn in list(_TURNS.values()) if turn is not self and turn.mine]
+        if others and not self.mine:
+            if not self._lock.acquire(timeout=INSIDE_WAIT_S):
+                raise GenerationError(
+                    f"a pass of {self.name} inside a pass of {others[-1].name} waits for another thread, which may "
+                    f"wait for this one",
+                    hint="run the second model before or after the pass, not in a hook's around()",
+                )
+            self._lock.release()
+        return self._lock
+
+
+_TURNS: WeakKeyDictionary[nn.Module, ModelTurn] = WeakKeyDictionary()
+_MAKING = threading.Lock()
 
 
 def turn_of(model: Any) -> ModelTurn:

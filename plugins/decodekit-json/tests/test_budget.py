@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from functools import cache
 from pathlib import Path
@@ -376,3 +377,22 @@ def test_an_array_of_itself_whose_items_differ_has_a_ceiling() -> None:
     for seed in range(4):
         tokens = walk(compiled, least + 3 * seed, seed)
         assert validator(schema).is_valid(read(text_of("bytes", tokens)))
+
+
+def test_characters_that_take_more_bytes_than_others_are_counted_where_all_shorter_texts_are_taken() -> None:
+    schema = {
+        "type": "array",
+        "uniqueItems": True,
+        "items": {"type": "string", "pattern": "^[a\\u0001]*$", "minLength": 8, "maxLength": 8},
+    }
+    compiled = decodekit_json.compile(schema, Vocabulary.from_bytes(), whitespace="compact")
+    texts = ["".join(one) for one in itertools.product("a\1", repeat=8) if one.count("\1") <= 6]
+    state = compiled.start()
+    for byte in json.dumps(texts, separators=(",", ":")).encode()[:-1]:
+        state = compiled.advance(state, byte)
+    least = len(',"a') + 7 * len("\\u0001") + len('"]')
+    for left in range(least - 4, least + 4):
+        assert (ord(",") in unpack(compiled.mask(state, left))) == (left >= least)
+    after = compiled.advance(state, ord(","))
+    for left in range(least - 4, least + 4):
+        assert (ord('"') in unpack(compiled.mask(after, left))) == (left >= least - 1)

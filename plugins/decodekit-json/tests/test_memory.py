@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from decodekit_json import Compiled, compile, compiled, summaries
+from decodekit.testing import toy_context
+from decodekit.vocabulary import Vocabulary
+from decodekit_json import Compiled, JSONSchema, compile, states, summaries
 from decodekit_json.inside import Inside
 
 from .test_recorded import VOCABULARY
@@ -57,25 +59,36 @@ def test_a_schema_does_not_hold_what_schemas_share():
 @pytest.mark.parametrize("name", ["states", "summaries"])
 def test_masks_are_the_same_whatever_is_forgotten(name: str, monkeypatch: pytest.MonkeyPatch):
     right = _masks(_fresh(), TEXTS)
-    monkeypatch.setattr(compiled if name == "states" else summaries, _BOUNDS[name], 10_000)
+    monkeypatch.setattr(states if name == "states" else summaries, _BOUNDS[name], 10_000)
     constraint = _fresh()
     assert _masks(constraint, TEXTS) == right
     assert _held(constraint, name) <= 10_000 + 2_000  # the last one may pass the bound
 
 
-_BOUNDS = {"states": "_STATES_BYTES", "summaries": "_KEPT_BYTES"}
+_BOUNDS = {"states": "STATES_BYTES", "summaries": "_KEPT_BYTES"}
 
 
 def _held(constraint: Compiled, name: str) -> int:
     if name == "states":
-        return sum(state.nbytes for state in constraint._states)  # pyright: ignore[reportPrivateUsage]
+        return sum(state.nbytes for state in constraint._states._kept)  # pyright: ignore[reportPrivateUsage]
     return constraint._summaries._kept.used_bytes  # pyright: ignore[reportPrivateUsage]
 
 
 def test_states_that_were_forgotten_do_not_hold_one_another(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(compiled, "_STATES_BYTES", 10_000)
+    monkeypatch.setattr(states, "STATES_BYTES", 10_000)
     constraint = _fresh()
     first = constraint.start()
     _masks(constraint, TEXTS)
     assert not first.following
     assert constraint.start() == first
+
+
+def test_the_bound_holds_for_all_requests_of_a_schema_together(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(states, "STATES_BYTES", 100_000)
+    technique = JSONSchema({"type": "array", "items": {"type": "string"}, "uniqueItems": True})
+    for number in range(20):
+        built: Any = technique.build(toy_context(vocabulary=Vocabulary.from_bytes()))
+        state = built.start()
+        for byte in b'["' + str(number).encode() * 200:
+            state = built.advance(state, byte)
+        assert sum(one.nbytes for one in built._states._kept) <= 100_000 + 3_000

@@ -97,7 +97,7 @@ def _run(model: CausalModel) -> None:
 
 def _are_layers(model: CausalModel, layers: nn.ModuleList) -> bool:
     head = model.model.get_output_embeddings()
-    with model.caller.turn, listening(list(layers), list(layers)) as (entering, leaving):
+    with model.caller.turn.taken(), listening(list(layers), list(layers)) as (entering, leaving):
         _run(model)
     width = getattr(getattr(head, "weight", None), "shape", (0,))[-1]
     places = range(len(layers))
@@ -115,7 +115,7 @@ def _find_trunk(model: CausalModel) -> nn.Module | None:
     found = (get_decoder() if callable(get_decoder) else None, getattr(model.model, "base_model", None))
     for trunk in found:
         if isinstance(trunk, nn.Module) and trunk is not model.model:
-            with model.caller.turn, listening([head], [trunk]) as (entering, leaving):
+            with model.caller.turn.taken(), listening([head], [trunk]) as (entering, leaving):
                 _run(model)
             given, taken = leaving.get(0), entering.get(0)
             if isinstance(given, Tensor) and isinstance(taken, Tensor) and torch.equal(given, taken):

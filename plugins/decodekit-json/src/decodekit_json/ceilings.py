@@ -11,7 +11,6 @@ has more values within some bytes than are taken (its *spread*), or where all va
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from decodekit.errors import UnsupportedSchemaError
@@ -33,8 +32,12 @@ if TYPE_CHECKING:
 
 _REST = 16
 """Bytes that are enough to end a character that was begun, and to write another one, however it is written."""
-_DIGITS = 8
+_DIGITS = 9
 """Of so many characters with two choices each there are more texts than `MOST`."""
+_ESCAPED = 5
+"""Bytes that a character may take beyond the one of the shortest."""
+_LONG = 512
+"""Bytes beyond the fewest to which texts are listed: where they are sparser, nothing is known."""
 _DEPTH = 3
 """How deep values are looked for that can be made to differ."""
 
@@ -66,12 +69,18 @@ def spread(place: Reading) -> Spread:
         if len(state) == 3 and node.kind == REPEAT and node.parts[0].kind == CHARS and node.most is None:
             codes = sum(high - low + 1 for low, high in node.parts[0].ranges)
             if codes > 1 and room >= _DIGITS:
-                return Spread(4 * _DIGITS, True)
+                return Spread(_ESCAPED * _DIGITS, True)
+    least, most, many = terminal.distance(state), 0, False
     try:
-        rests = [len(rest) for rest in islice(terminal.completions(state), MOST + 1)]
-        return Spread(max(rests, default=0) - terminal.distance(state), len(rests) > MOST)
+        for number, rest in enumerate(terminal.completions(state)):
+            if number == MOST or len(rest) > least + _LONG:
+                many = True
+                most = FAR if number < MOST else max(most, len(rest) - least)
+                break
+            most = max(most, len(rest) - least)
     except UnsupportedSchemaError:  # there are too many to look at
         return Spread(FAR, True)
+    return Spread(most, many)
 
 
 def enough(node: Node) -> int:

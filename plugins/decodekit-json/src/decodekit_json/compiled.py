@@ -15,7 +15,7 @@ from decodekit_json.budget import Budget
 from decodekit_json.machine import Thread, Threads, Value
 from decodekit_json.masks import Walk
 from decodekit_json.needs import Needs
-from decodekit_json.states import POOL, State, stepped
+from decodekit_json.states import POOL, State, States, stepped
 from decodekit_json.summaries import Summaries
 from decodekit_json.terminal import INFINITE
 from decodekit_json.trie import VocabularyTrie
@@ -23,9 +23,6 @@ from decodekit_json.walking import prepare
 
 if TYPE_CHECKING:
     from decodekit_json.compiler import CompiledSchema
-
-_STATES_BYTES = 4 << 20
-"""States that are kept, so that equal ones are one; past that all are forgotten, and made anew when needed."""
 
 
 class Compiled(CompiledConstraint):
@@ -62,40 +59,22 @@ class Compiled(CompiledConstraint):
         self.budget = Budget(self.trie, indented=indented)
         self._needs = Needs(self.trie, self.budget)
         self._summaries = Summaries(self.trie, self.budget.ceiling)
-        self._states: dict[State, State] = {}
-        self._states_bytes = 0
-        self._start = self._kept(State(self._first))
+        self._states = States(self._first)
         if min(thread.distance for thread in self._first) >= INFINITE:
             raise UnsatisfiableSchemaError(f"{name}: no text satisfies it")
-        if not self.trie.spells and self.budget.fewest(self._start) >= INFINITE:
+        if not self.trie.spells and self.budget.fewest(self.start()) >= INFINITE:
             raise UnsatisfiableSchemaError(f"{name}: no text of it was found that tokens of this vocabulary can write")
 
     def start(self) -> State:
-        return self._start
+        return self._states.start
 
     def advance(self, state: State, token: int) -> State:
         found = state.following.get(token)
         if found is None:
             raw = self.vocabulary.piece(token)
-            found = self._kept(State(stepped(state.threads, raw) if raw else ()))
+            found = self._states.kept(State(stepped(state.threads, raw) if raw else ()))
             state.following[token] = found
         return found
-
-    def _kept(self, state: State) -> State:
-        found = self._states.get(state)
-        if found is not None:
-            return found
-        if self._states_bytes > _STATES_BYTES:
-            self._forget()
-        self._states_bytes += state.nbytes
-        return self._states.setdefault(state, state)
-
-    def _forget(self) -> None:
-        """Forget all states; those that somebody still has lead to new ones."""
-        old, self._states, self._states_bytes = self._states, {}, 0
-        self._start = State(self._first)
-        for state in list(old):
-            state.following.clear()  # they lead to one another in circles
 
     def mask(self, state: State, remaining: int = INFINITE) -> PackedMask:
         found = state.mask
@@ -112,7 +91,7 @@ class Compiled(CompiledConstraint):
         bits = np.unpackbits(known.view(np.uint8), bitorder="little")
         for threads, ids in Walk(self.trie, state.threads).targets():
             new = threads and not bits[np.asarray(ids)].all()
-            if new and self.budget.finds(self._kept(State(threads)), remaining - 1):
+            if new and self.budget.finds(self._states.kept(State(threads)), remaining - 1):
                 bits[np.asarray(ids)] = 1
         packed = np.packbits(bits, bitorder="little").view(np.int32)
         packed.setflags(write=False)

@@ -16,6 +16,8 @@ MASKS_BYTES = 64 << 20
 """How much the masks of all states may take together; the oldest go first."""
 _STATE_BYTES, _THREAD_BYTES = 600, 700
 """As measured with tracemalloc."""
+STATES_BYTES = 4 << 20
+"""How much the states of one language may take together; past that all are forgotten, and made anew when needed."""
 
 
 class State:
@@ -48,6 +50,50 @@ class State:
     def complete(self) -> bool:
         """Say whether the document is whole."""
         return any(isinstance(thread.place, End) for thread in self.threads)
+
+
+class States:
+    """The states of one language, which all its requests and threads share: equal ones are one.
+
+    Args:
+        first: Threads at the start of a text.
+
+    Attributes:
+        start: The state there.
+        nbytes: About the memory of the states that are kept.
+    """
+
+    def __init__(self, first: Iterable[Thread]) -> None:
+        self._first = tuple(first)
+        self._lock = threading.Lock()
+        self._kept: dict[State, State] = {}
+        self.nbytes = 0
+        self.start = self.kept(State(self._first))
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> States:
+        return States(self._first)
+
+    def kept(self, state: State) -> State:
+        """Give the state that is kept and equal to this one: this one, where there was none."""
+        found = self._kept.get(state)
+        if found is not None:
+            return found
+        with self._lock:
+            if self.nbytes > STATES_BYTES:
+                self._forget()
+            found = self._kept.setdefault(state, state)
+            self.nbytes += state.nbytes if found is state else 0
+            return found
+
+    def _forget(self) -> None:
+        """Forget all states; those that somebody still has lead to new ones."""
+        old, self._kept, self.nbytes = self._kept, {}, 0
+        self.start = State(self._first)
+        for state in old:
+            state.following.clear()  # they lead to one another in circles
 
 
 def stepped(threads: Iterable[Thread], raw: bytes) -> Threads:

@@ -17,9 +17,10 @@ class QuantizedCache(KVCache, name="quantized_cache", exact=False, source="KIVI,
     """Keep keys and values in 8 or 4 bits: a quarter or an eighth of what float32 takes, plus the scales.
 
     Each group of numbers of one token and head is kept as `round(x / scale)`, where the scale is max|x| / 127 or / 7,
-    so no number is off by more than half a scale. Rounding sees one token at a time (KIVI rounds keys over groups of
-    tokens), and attention never sees a number that is not rounded, those of a new prompt included. So a row writes the
-    text of a model with such keys and values, whatever batch, draft, beam or prefix its tokens came in by.
+    so no number is off by more than half a scale, before it is read in the model's dtype. Rounding sees one token at a
+    time (KIVI rounds keys over groups of tokens), and attention never sees a number that is not rounded, those of a new
+    prompt included. So a row writes the text of a model with such keys and values, whatever batch, draft, beam or
+    prefix its tokens came in by.
 
     *Cost:* each step reads the whole cache back into the model's dtype, a layer at a time: memory for time.
     *Approximate*: `Decoder.describe()["notes"]` says how far logits are off for the model at hand.

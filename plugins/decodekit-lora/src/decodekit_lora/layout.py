@@ -28,7 +28,7 @@ def faults_of(model: CausalModel, names: Sequence[str]) -> list[str]:
     if not new:
         return []
     seen: dict[str, tuple[int, ...]] = {}
-    with model.caller.turn:
+    with model.caller.turn.taken():
         handles = [
             model.model.get_submodule(name).register_forward_pre_hook(_looking(seen, name), with_kwargs=True)
             for name in new

@@ -114,7 +114,7 @@ def _look(model: CausalModel, routers: dict[str, tuple[nn.Module, int]], name: s
     """Run the model once; find for every router the next module that is given a choice of experts."""
     events: list[tuple[str, str, tuple[int, ...]]] = []
     handles: list[Any] = []
-    with model.caller.turn:
+    with model.caller.turn.taken():
         for path, module in model.model.named_modules():
             if path in routers:
                 handles.append(module.register_forward_hook(_routing(events, path, routers[path][1])))
