@@ -234,7 +234,8 @@ def _check_ids(name: str, ids: Tensor, vocab: int) -> None:
         raise GenerationError(f"{name} gave ids of the dtype {_called(ids)}", hint="token ids are int64")
     if ids.device.type != "cpu" or not ids.numel():
         return  # to look at them would wait for an accelerator
-    lowest, highest = torch.stack(ids.aminmax()).tolist()
+    each = ids.numpy()
+    lowest, highest = int(each.min()), int(each.max())
     if lowest < 0 or highest >= vocab:
         raise GenerationError(
             f"{name} gave the token {lowest if lowest < 0 else highest}, and tokens are whole numbers from 0 to "
