@@ -42,15 +42,12 @@ def costs() -> None:
     model = smollm2()
     decoders = {name: Decoder(model, **options) for name, options in CACHES.items()}
 
-    def run(decoder: Decoder) -> Callable[[], object]:
-        # What the prompt costs is taken off by the run of one token.
-        return lambda: decoder.generate(prompts(), max_new_tokens=1 + STEPS, logprobs=False)
+    def run(decoder: Decoder, tokens: int) -> Callable[[], object]:
+        return lambda: decoder.generate(prompts(), max_new_tokens=tokens, logprobs=False)
 
-    def short(decoder: Decoder) -> Callable[[], object]:
-        return lambda: decoder.generate(prompts(), max_new_tokens=1, logprobs=False)
-
-    sides = {name: run(decoder) for name, decoder in decoders.items()}
-    sides |= {f"{name}, prompt": short(decoder) for name, decoder in decoders.items()}
+    # What the prompt costs is taken off by the run of one token.
+    sides = {name: run(decoder, 1 + STEPS) for name, decoder in decoders.items()}
+    sides |= {f"{name}, prompt": run(decoder, 1) for name, decoder in decoders.items()}
     times = in_turn(sides, ROUNDS)
     steps = {n: [a - b for a, b in zip(times[n], times[f"{n}, prompt"], strict=True)] for n in CACHES}
     full = decoders["slots"].describe()["bytes_per_token"]

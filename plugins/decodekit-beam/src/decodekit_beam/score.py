@@ -48,8 +48,9 @@ def best_first(scores: Sequence[Score]) -> list[int]:
 def in_place(rows: Sequence[tuple[int, int, Score]]) -> list[tuple[int, int, Score]]:
     """Order rows, given the best first, so that whatever continues row i is row i again if it can be.
 
-    So most rows stay where they are, and what the model gives for them need not be put into another order; which of
-    them is the better one is noted as their rank.
+    The loop keeps rows in their places whatever order a search gives them in. But it shows a search its rows in the
+    search's own order, and only where that is the order of their places are their laws a view of the batch's and no
+    copy. Which row is the better one is noted as its rank.
 
     Args:
         rows: Parent, token and score of each.
