@@ -423,7 +423,7 @@ class ArrayPlace(Between):
         if look is None:
             return None
         closes = self.stage != COMMA and self.plan.remaining(self.counts) == 0
-        return look._replace(key=(look.key, self.stage, self.gap, closes))
+        return look.within(self.stage, self.gap, closes)
 
     def reach(self) -> int:
         return self.plan.reach(())

@@ -16,6 +16,7 @@ from decodekit_json.trie import Array, VocabularyTrie
 
 Ceiling: TypeAlias = "Callable[[Thread], int]"
 _FEW_ONES = 48
+_FEW_REACHED = 8
 _NO_IDS = np.zeros(0, np.int32)
 
 
@@ -51,17 +52,19 @@ class Gathered:
         bits: Tokens as masks.
         ids: Further tokens.
         ends: What is left of tokens that run past the end of what is read.
-        reached: Threads that tokens lead to, or that stand below the terminals in which they stay, with bytes on top.
+        reached: Threads that tokens lead to, with bytes on top.
+        within: Terminals that tokens stay in, each with the node of the trie that it reads from.
         parts: Summaries of parts, with the place that says how far it is to the end, and the thread below.
     """
 
-    __slots__ = ("bits", "ends", "ids", "parts", "reached")
+    __slots__ = ("bits", "ends", "ids", "parts", "reached", "within")
 
     def __init__(self) -> None:
         self.bits: list[PackedMask] = []
         self.ids: list[Ids] = []
         self.ends: list[SuffixNode] = []
         self.reached: list[tuple[int, Thread]] = []
+        self.within: list[tuple[Thread, int]] = []
         self.parts: list[tuple[Summary, Place, Thread]] = []
 
     def take(self, summary: Summary, place: Place, below: Thread) -> None:
@@ -78,18 +81,23 @@ class Gathered:
         self.ids += other.ids
         self.ends += other.ends
         self.reached += other.reached
+        self.within += other.within
         self.parts += other.parts
 
-    def most(self, ceiling: Ceiling, own: Thread | None = None) -> int:
+    def most(self, ceiling: Ceiling, staying: Callable[[Thread, int], int], own: Thread | None = None) -> int:
         """Give bytes that are enough to the end after any of the tokens.
 
         Args:
             ceiling: Gives those of a thread.
+            staying: Gives those to the end of a terminal after the tokens that stay in it.
             own: What stands below the part whose own reach is not counted.
         """
         found = 0
         for more, thread in self.reached:
             found = max(found, more + ceiling(thread))
+        for part, node in self.within:
+            assert part.below is not None
+            found = max(found, staying(part, node) + ceiling(part.below))
         for summary, place, below in self.parts:
             reach = place.reach() if summary.reaches and below is not own else 0
             found = max(found, summary.most + ceiling(below) + reach)
@@ -108,20 +116,38 @@ class Tokens:
 class Mask:
     """The tokens that may follow.
 
+    Args:
+        tokens: Them.
+        found: Where they lead.
+        enough: Gives the bytes that are enough to the end from there.
+
     Attributes:
         bits: One bit a token.
-        most: Bytes that are enough to end the document after any of them.
     """
 
-    __slots__ = ("_tokens", "bits", "most")
+    __slots__ = ("_enough", "_found", "_most", "_tokens", "bits")
 
-    def __init__(self, tokens: Tokens, most: int) -> None:
-        self.bits, self._tokens, self.most = tokens.bits, tokens, most
+    def __init__(self, tokens: Tokens, found: Gathered, enough: Callable[[Gathered], int]) -> None:
+        self.bits, self._tokens, self._enough = tokens.bits, tokens, enough
+        self._found: Gathered | None = found
+        self._most = 0
+        found.ends.clear()
+        if len(found.reached) > _FEW_REACHED:  # they take more memory than the number
+            _ = self.most
+
+    @property
+    def most(self) -> int:
+        """Bytes that are enough to end the document after any of them; worked out where a budget asks for it."""
+        found = self._found
+        if found is not None:  # another thread may be at it too, and finds the same
+            self._most = self._enough(found)
+            self._found = None
+        return self._most
 
     @property
     def nbytes(self) -> int:
         """Memory of the mask, and about that of its state."""
-        return self.bits.nbytes + 1500
+        return self.bits.nbytes + 2000
 
 
 class Merger:

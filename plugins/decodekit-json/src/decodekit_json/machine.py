@@ -37,6 +37,10 @@ class Outlook(NamedTuple):
     everywhere: bool
     foresees: bool
 
+    def within(self, *around: Hashable) -> Outlook:
+        """Give the same from a place around it, told apart by `around`."""
+        return Outlook((self.key, *around), self.everywhere, self.foresees)
+
 
 class Place(ABC):
     """Where a thread stands in one part of a document. A value: compared by `key`."""
@@ -346,7 +350,7 @@ class Value(Place):
         look = self.node.outlook(self.whitespace, self.depth)
         if look is None:
             return None
-        return look._replace(key=("value", look.key, self.gap, bool(self.depth), self.whitespace))
+        return look.within("value", self.gap, bool(self.depth), self.whitespace)
 
     def reach(self) -> int:
         from decodekit_json.ceilings import enough

@@ -97,6 +97,7 @@ class ObjectPlan:
             )
         self._rest: dict[tuple[int, int, int, int, frozenset[str]], int] = Limited(_KEPT)
         self._costs: dict[int, int] = {}
+        self._sizes: dict[int, int] = {}
         self._prices: list[tuple[int, int]] | None = None
         self._names_in: dict[keys.KeyClass, frozenset[str]] = {}
         self._children: dict[tuple[int, int], Node] = {}
@@ -332,7 +333,10 @@ class ObjectPlan:
         """Give the bytes of a member with a value of so many bytes, with its comma."""
         if value >= INFINITE or not self.permitted(index):
             return INFINITE
-        return len(json.dumps(self.names[index], ensure_ascii=False).encode()) + 2 + value
+        size = self._sizes.get(index)
+        if size is None:
+            size = self._sizes[index] = len(json.dumps(self.names[index], ensure_ascii=False).encode()) + 2
+        return size + value
 
     def permitted(self, index: int) -> bool:
         """Say whether `propertyNames` allows a named key."""
@@ -357,8 +361,14 @@ class ObjectPlan:
     @cached_property
     def _possible(self) -> int:
         """Give the named keys that may come at all, as bits."""
-        alive = (self.permitted(i) and self.child(i).distance < INFINITE for i in range(len(self.names)))
-        return sum(1 << i for i, one in enumerate(alive) if one)
+        return sum(1 << i for i in range(len(self.names)) if self._alive(i))
+
+    @cached_property
+    def _every_key(self) -> int:
+        return (1 << len(self.names)) - 1
+
+    def _alive(self, index: int) -> bool:
+        return self.permitted(index) and self.child(index).distance < INFINITE
 
     def _may_come(self, progress: Progress, index: int) -> bool:
         return any(True for _ in self.going_on(progress, index))
@@ -412,8 +422,12 @@ class ObjectPlan:
         return self.remaining(progress) == 0
 
     def may_continue(self, progress: Progress) -> bool:
-        """Say whether a further member may come."""
-        return bool(self.open_keys(progress) or self.open_classes(progress))
+        """Say whether a further member may come; looks at no more values than it has to."""
+        if self.open_classes(progress):
+            return True
+        if not self.simple:
+            return bool(self.open_keys(progress))
+        return bool(self._needed(progress)) or any(map(self._alive, bits(self._every_key & ~progress.seen)))
 
     def open_classes(self, progress: Progress) -> tuple[keys.KeyClass, ...]:
         """Give the kinds of other keys that may come next."""
@@ -841,7 +855,7 @@ class Colon(Place):
 
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         look = self.node.outlook(self.whitespace, self.depth)
-        return None if look is None else look._replace(key=("colon", look.key, self.whitespace))
+        return None if look is None else look.within("colon", self.whitespace)
 
     def reach(self) -> int:
         return max(self.node.reach(), ceilings.enough(self.node)) + 1

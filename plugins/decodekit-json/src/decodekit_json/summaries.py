@@ -60,7 +60,14 @@ class Summaries:
         found = Gathered()
         self._walk_all(tuple(threads), 0, found)
         tokens = self._merged(found) or Tokens(np.zeros(-(-self.trie.width // 32), np.int32))
-        return Mask(tokens, found.most(self._ceiling))
+        return Mask(tokens, found, self._most)
+
+    def _most(self, found: Gathered) -> int:
+        return found.most(self._ceiling, self._staying)
+
+    def _staying(self, part: Thread, node: int) -> int:
+        assert isinstance(part.place, Reading)
+        return enough_within(self._within(part.place, node), part)
 
     def _walk_all(self, threads: Threads, root: Root, found: Gathered) -> None:
         """Read by several threads, but for those all of whose tokens others have."""
@@ -176,7 +183,7 @@ class Summaries:
         place, below = thread.place, thread.below
         if below is not None and below.place.curious:
             under = self._look_of(below.place)
-            return None if under is None else under._replace(key=(place, under.key))
+            return None if under is None else under.within(place)
         return self._look_of(place)
 
     def _look_of(self, place: Place) -> Outlook | None:
@@ -186,7 +193,8 @@ class Summaries:
             found = place.outlook(self._quoted.texts)
             if found is not None:
                 numbers = self.trie.outlooks if found.everywhere else self._numbers
-                found = None if found.foresees and self._quoted.crosses else found._replace(key=numbers(found.key))
+                key, everywhere, foresees = found
+                found = None if foresees and self._quoted.crosses else Outlook(numbers(key), everywhere, foresees)
             self._looks[place] = found
             return found
 
@@ -231,7 +239,7 @@ class Summaries:
             assert tokens is not None
             bits = tokens.bits
         ceiling, own = (_above, BELOW) if reaches else (self._ceiling, None)
-        return Summary(bits, ids, found.most(ceiling, own), end, reaches)
+        return Summary(bits, ids, found.most(ceiling, self._staying, own), end, reaches)
 
     def _read_together(self, part: Thread, root: SuffixNode, found: Gathered) -> None:
         """Read the tokens below few nodes as those of each node, which others may know; those below many at once."""
@@ -285,7 +293,7 @@ class Summaries:
             found.ids.append(within.ids)
         else:
             found.bits.append(within.bits)
-        found.reached.append((enough_within(within, part), part.below))
+        found.within.append((part, node))
         if isinstance(part.below.place, Hole):
             if within.end is not None:
                 found.ends.append(within.end)
