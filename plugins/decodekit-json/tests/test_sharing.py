@@ -100,8 +100,9 @@ def _faults(schema: object, seed: int, states: int) -> list[str]:
             found.append(f"after {text!r}: {wrong[:5]} of {len(wrong)}")
         farthest = max((min(thread.distance for thread in after[token]) for token in right), default=0)
         assert state.mask is not None
-        if state.mask.most < farthest:
-            found.append(f"after {text!r}: {state.mask.most} bytes are not enough, {farthest} may be needed")
+        most = constraint._summaries.most(state.mask)  # pyright: ignore[reportPrivateUsage]
+        if most < farthest:
+            found.append(f"after {text!r}: {most} bytes are not enough, {farthest} may be needed")
         depth += 1
         if not right or depth > 12:
             state, text, depth = constraint.start(), b"", 0

@@ -81,7 +81,7 @@ class Compiled(CompiledConstraint):
         if found is None:
             found = self._summaries.mask(state.threads)
             POOL.keep(state, found)
-        if self.trie.spells and (remaining >= INFINITE or remaining > found.most):
+        if self.trie.spells and (remaining >= INFINITE or remaining > self._summaries.most(found)):
             return found.bits
         known = self._needs.mask(state.threads, remaining)
         return self._searched(state, remaining, known) if self.budget.searches else known

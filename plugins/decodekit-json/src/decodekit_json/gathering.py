@@ -10,13 +10,14 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from decodekit.types import PackedMask
-from decodekit_json.machine import Place, Thread
+from decodekit_json.machine import BELOW, Place, Thread
 from decodekit_json.suffixes import Ids, SuffixNode
 from decodekit_json.trie import Array, VocabularyTrie
 
 Ceiling: TypeAlias = "Callable[[Thread], int]"
 _FEW_ONES = 48
-_FEW_REACHED = 8
+_MASK_BYTES = 2000
+"""Memory of a mask beyond its bits, and about that of its state."""
 _NO_IDS = np.zeros(0, np.int32)
 
 
@@ -113,41 +114,65 @@ class Tokens:
         self.bits, self.sources = bits, sources
 
 
+class Chain:
+    """A mask that comes of one thread, part by part.
+
+    Attributes:
+        tokens: The mask.
+        summaries: Of each part that tokens come to, the topmost first.
+    """
+
+    __slots__ = ("__weakref__", "summaries", "tokens")
+
+    def __init__(self, tokens: Tokens, summaries: tuple[Summary, ...]) -> None:
+        self.tokens, self.summaries = tokens, summaries
+
+    def gathered(self, thread: Thread) -> Gathered:
+        """Give what is gathered along it from a thread."""
+        found, at = Gathered(), thread
+        for summary in self.summaries:
+            if at.below is not None and at.below.place.curious:
+                at = at.below
+            found.take(summary, at.place, at.below or BELOW)
+            at = at.below or BELOW
+        return found
+
+
 class Mask:
     """The tokens that may follow.
 
     Args:
-        tokens: Them.
-        found: Where they lead.
-        enough: Gives the bytes that are enough to the end from there.
+        tokens: Them; with its chain for a thread.
+        found: Where they lead: what was gathered, or the thread.
 
     Attributes:
         bits: One bit a token.
+        tokens: The same.
     """
 
-    __slots__ = ("_enough", "_found", "_most", "_tokens", "bits")
+    __slots__ = ("_chain", "_found", "_most", "bits", "nbytes", "tokens")
 
-    def __init__(self, tokens: Tokens, found: Gathered, enough: Callable[[Gathered], int]) -> None:
-        self.bits, self._tokens, self._enough = tokens.bits, tokens, enough
-        self._found: Gathered | None = found
-        self._most = 0
-        found.ends.clear()
-        if len(found.reached) > _FEW_REACHED:  # they take more memory than the number
-            _ = self.most
+    def __init__(self, tokens: Tokens | Chain, found: Gathered | Thread) -> None:
+        self._chain = tokens if isinstance(tokens, Chain) else None
+        self.tokens = tokens.tokens if isinstance(tokens, Chain) else tokens
+        self.bits, self._most = self.tokens.bits, 0
+        self._found: Gathered | Thread | None = found
+        self.nbytes: int = self.bits.nbytes + _MASK_BYTES
 
-    @property
-    def most(self) -> int:
-        """Bytes that are enough to end the document after any of them; worked out where a budget asks for it."""
+    def most(self, enough: Callable[[Gathered], int]) -> int:
+        """Give bytes that are enough to end the document after any of them.
+
+        Args:
+            enough: Gives those that are enough from what was gathered; asked once.
+        """
         found = self._found
         if found is not None:  # another thread may be at it too, and finds the same
-            self._most = self._enough(found)
+            if isinstance(found, Thread):
+                assert self._chain is not None
+                found = self._chain.gathered(found)
+            self._most = enough(found)
             self._found = None
         return self._most
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the mask, and about that of its state."""
-        return self.bits.nbytes + 2000
 
 
 class Merger:
@@ -197,4 +222,4 @@ def _set(bits: PackedMask, ids: Array) -> None:
     np.bitwise_or.at(bits.view(np.uint32), ids >> 5, np.left_shift(np.uint32(1), (ids & 31).astype(np.uint32)))
 
 
-__all__ = ["Ceiling", "Gathered", "Mask", "Merger", "Summary", "Tokens"]
+__all__ = ["Ceiling", "Chain", "Gathered", "Mask", "Merger", "Summary", "Tokens"]

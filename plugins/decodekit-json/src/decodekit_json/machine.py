@@ -43,9 +43,13 @@ class Outlook(NamedTuple):
 
 
 class Place(ABC):
-    """Where a thread stands in one part of a document. A value: compared by `key`."""
+    """Where a thread stands in one part of a document. A value: compared by `key`.
 
-    __slots__ = ("_hash", "key")
+    Attributes:
+        mark: What `chains` noted here; no part of the value.
+    """
+
+    __slots__ = ("_hash", "key", "mark")
     curious: ClassVar[bool] = False
     """Whether `resume` asks what stands above."""
     passing: ClassVar[bool] = False
@@ -55,6 +59,7 @@ class Place(ABC):
 
     def __init__(self, *key: Hashable) -> None:
         self.key = key
+        self.mark: tuple[int, int] | None = None
         self._hash = hash((type(self), key))
 
     def __hash__(self) -> int:

@@ -707,7 +707,7 @@ class FreeKey(Place):
 
     curious = True
 
-    __slots__ = ("depth", "key_class", "plan", "progress", "start", "ways", "whitespace")
+    __slots__ = ("_names", "depth", "key_class", "plan", "progress", "start", "ways", "whitespace")
 
     def __init__(
         self,
@@ -722,6 +722,7 @@ class FreeKey(Place):
         self.plan, self.whitespace, self.depth = plan, whitespace, depth
         self.progress, self.key_class, self.start = progress, key_class, start
         self.ways: dict[str, Ways] = {}
+        self._names: list[frozenset[str]] | None = None
 
     def step(self, thread: Thread, byte: int) -> Threads:
         raise NotImplementedError("a key is being written above")
@@ -770,7 +771,9 @@ class FreeKey(Place):
     @property
     def taken_names(self) -> list[frozenset[str]]:
         """Give the keys that may not come here."""
-        return [names for names in (self.plan.names_in(self.key_class), self.progress.free) if names]
+        if self._names is None:
+            self._names = [names for names in (self.plan.names_in(self.key_class), self.progress.free) if names]
+        return self._names
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         if thread.text is None:  # it was found not to matter

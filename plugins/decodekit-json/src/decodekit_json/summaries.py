@@ -8,7 +8,7 @@ all that begin in the same ways, a comma with all behind which any key may come.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from decodekit_json import distinct, recorded
 from decodekit_json.caching import BoundedCache, Limited, Numbers
 from decodekit_json.ceilings import enough_within, extra
+from decodekit_json.chains import Chains
 from decodekit_json.closers import quoted
 from decodekit_json.gathering import Gathered, Mask, Merger, Summary, Tokens
 from decodekit_json.inside import Inside, inside, inside_from
@@ -51,18 +52,51 @@ class Summaries:
         self._kept: BoundedCache[Summary] = BoundedCache(_KEPT_BYTES)
         self._numbers = Numbers(_LOOKS)
         self._looks: dict[Place, Outlook | None] = Limited(_LOOKS)
+        self._chains = Chains()
+        self._last_ends: tuple[Thread | None, Ends | None] = (None, None)
         self._quoted = quoted(trie)
         self._merged = Merger(trie)
         self._levels = Levels(trie, BELOW)
 
-    def mask(self, threads: Iterable[Thread]) -> Mask:
+    def mask(self, threads: Collection[Thread]) -> Mask:
         """Give the tokens that may follow a state."""
+        only = self._only(threads)
+        if only is None:
+            return self._gathered(threads)[0]
+        chain = self._chains.look_up(only, self._look_of)
+        if chain is None:
+            mask, found = self._gathered(threads)
+            chain = self._chains.keep(only, found, mask.tokens, self._look_of)
+            if chain is None:
+                return mask
+        return Mask(chain, only)
+
+    def _only(self, threads: Collection[Thread]) -> Thread | None:
+        """Give the thread that has all tokens where what is recorded does not matter; None where it takes several."""
+        if len(threads) > 2:
+            return None
+        one, *others = sorted(threads, key=_has_no_text)
+        if one.text is None:
+            return None if others else one
+        if self._ends(one, 0) != () or (others and not _covers(one, others[0])):
+            return None
+        return Thread(one.place, one.below)
+
+    def _gathered(self, threads: Collection[Thread]) -> tuple[Mask, Gathered]:
         found = Gathered()
         self._walk_all(tuple(threads), 0, found)
         tokens = self._merged(found) or Tokens(np.zeros(-(-self.trie.width // 32), np.int32))
-        return Mask(tokens, found, self._most)
+        found.ends.clear()
+        mask = Mask(tokens, found)
+        if len(found.reached) > _FEW:  # they take more memory than the number
+            self.most(mask)
+        return mask, found
 
-    def _most(self, found: Gathered) -> int:
+    def most(self, mask: Mask) -> int:
+        """Give bytes that are enough to end the document after any token of a mask."""
+        return mask.most(self._enough)
+
+    def _enough(self, found: Gathered) -> int:
         return found.most(self._ceiling, self._staying)
 
     def _staying(self, part: Thread, node: int) -> int:
@@ -174,6 +208,14 @@ class Summaries:
 
     def _ends(self, thread: Thread, root: Root) -> Ends | None:
         """Give the beginnings of tokens below `root` that write a taken key; None where more of the text may matter."""
+        known, ends = self._last_ends
+        if known is not thread or root != 0:
+            ends = self._find_ends(thread, root)
+            if root == 0:
+                self._last_ends = thread, ends  # it is asked for again at once
+        return ends
+
+    def _find_ends(self, thread: Thread, root: Root) -> Ends | None:
         if not isinstance(root, int) or not recorded.watched(thread.place):
             return None if recorded.matters(thread) else ()
         return recorded.ends_of_taken(self.trie, thread, root)
