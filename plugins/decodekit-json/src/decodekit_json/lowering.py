@@ -13,7 +13,17 @@ from typing import Any, TypeAlias
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import keywords, unevaluated
-from decodekit_json.groups import TYPES, ArrayGroup, Literal, Literals, ObjectGroup, PlainGroup, StringGroup
+from decodekit_json.groups import (
+    TYPES,
+    ArrayGroup,
+    Literal,
+    Literals,
+    ObjectGroup,
+    PlainGroup,
+    StringGroup,
+    lowest,
+    replace,
+)
 from decodekit_json.keywords import Alternatives, Terms
 from decodekit_json.located import Documents, Schema
 from decodekit_json.number_range import NumberRange
@@ -199,6 +209,7 @@ class Lowering:
             elif [] not in alternatives:
                 found.choices.append(alternatives)
         if not sign:
+            options = self._joined(options)
             if not options:
                 return None
             if len(options) == 1:
@@ -206,6 +217,33 @@ class Lowering:
             elif [] not in options:
                 found.choices.append(options)
         return found
+
+    def _joined(self, options: list[Terms]) -> list[Terms]:
+        """Join alternatives where one group has the values of both: those without a key, and those with it."""
+        absent: dict[str, int] = {}
+        present: dict[str, list[int]] = {}
+        found: dict[int, Terms] = dict(enumerate(options))
+        for number, terms in found.items():
+            if len(terms) == 1 and isinstance(terms[0], ObjectGroup):
+                for key in terms[0].required:
+                    present.setdefault(key, []).append(number)
+                for key in keywords.forbidden(terms[0]):
+                    absent[key] = number
+        for key, one in absent.items():
+            for two in present.get(key, ()):
+                if one in found and two in found:
+                    joined = self._join(found[one][0], found[two][0], key)
+                    if joined is not None:
+                        found[two] = [joined]
+                        del found[one]
+        return list(found.values())
+
+    def _join(self, without: ObjectGroup, having: ObjectGroup, key: str) -> ObjectGroup | None:
+        """Give the group that has the values of both, of which only one has a key; None where there is none."""
+        whole = replace(having, required=tuple(name for name in having.required if name != key))
+        rest = whole.meet(keywords.absent(key))
+        same = rest is not None and self._implied(whole, without) and self._implied(without, rest)
+        return whole if same else None
 
     def _expand(self, kind: str, state: _Settled) -> list[Group]:
         """Multiply out: the choice with the fewest alternatives left comes first; one that holds already is dropped."""
@@ -279,9 +317,11 @@ class Lowering:
         """Say whether every value of a group satisfies a term too, as far as a look of a few levels tells."""
         if not isinstance(term, ObjectGroup) or not isinstance(group, ObjectGroup):
             return bool(group.meet(term) == group)  # type: ignore[arg-type]
-        if term.low or term.high is not None or term.keys or term.dependent or term.some:
+        if term.low > group.low or lowest(term.high, group.high) != group.high:
             return False
-        if not set(term.required) <= set(group.required):
+        if not (term.keys <= group.keys and term.dependent <= group.dependent):
+            return False
+        if not (set(term.required) <= set(group.required) and set(term.some) <= set(group.some)):
             return False
         for rule in term.rules:
             if rule in group.rules:

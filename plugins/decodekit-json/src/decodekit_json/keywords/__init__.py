@@ -6,7 +6,7 @@ annotations, as the specification says.
 """
 
 from decodekit_json.keywords import applicators, arrays, objects, scalars, values
-from decodekit_json.keywords.objects import absent, value_of
+from decodekit_json.keywords.objects import absent, forbidden, value_of
 from decodekit_json.keywords.reading import exact, listed, may_have_type, strings, type_of, types_of, whole
 from decodekit_json.keywords.table import (
     ALWAYS,
@@ -35,6 +35,7 @@ __all__ = [
     "applicators",
     "arrays",
     "exact",
+    "forbidden",
     "handler_of",
     "is_read",
     "known",

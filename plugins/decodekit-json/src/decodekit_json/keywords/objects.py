@@ -21,6 +21,16 @@ def absent(key: str) -> ObjectGroup:
     return ObjectGroup((Rule(((key, ((FALSE, True),)),)),))
 
 
+def forbidden(group: ObjectGroup) -> list[str]:
+    """Give the named keys that a group's objects do not have: those whose value would have to satisfy `False`."""
+    return [
+        name
+        for rule in group.rules
+        for name, literals in rule.names
+        if any(s.contents is not sign for s, sign in literals if isinstance(s.contents, bool))
+    ]
+
+
 def _rule_of(
     lowering: Lowering, schema: Schema
 ) -> tuple[list[tuple[str, Schema]], list[tuple[str, Schema]], Schema | None]:
