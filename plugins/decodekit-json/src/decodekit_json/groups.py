@@ -169,10 +169,25 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Some:
-    """At least one key of a set has a value that satisfies `literals`."""
+    """What is owed: at least one of these holds.
 
-    keys: KeySet
-    literals: Literals
+    Attributes:
+        keys: A key of this set has a value that satisfies `literals`; None for no set.
+        literals: What that value satisfies.
+        named: A key has a value that satisfies literals.
+        absent: One of these keys is missing.
+    """
+
+    keys: KeySet | None = None
+    literals: Literals = NOTHING
+    named: tuple[tuple[str, Literals], ...] = ()
+    absent: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> list[str]:
+        """Give the keys that it speaks of by name."""
+        names = {*(name for name, _ in self.named), *self.absent, *(self.keys.names if self.keys else ())}
+        return sorted(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +229,7 @@ class ObjectGroup:
         for key, needed in self.dependent:
             found.update(dict.fromkeys([key, *sorted(needed)]))
         for some in self.some:
-            found.update(dict.fromkeys(sorted(some.keys.names)))
+            found.update(dict.fromkeys(some.names))
         return tuple(found)
 
     @property

@@ -19,7 +19,7 @@ from decodekit_json.languages import is_empty
 from decodekit_json.located import Schema
 from decodekit_json.machine import Reading
 from decodekit_json.strings import string_terminal
-from decodekit_json.subsets import bits, subsets
+from decodekit_json.subsets import bits
 from decodekit_json.terminal import INFINITE, Terminal
 from decodekit_json.texts import expression_of, found
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _QUOTE = 0x22
 _MANY = 2000
 _MAX_CLASSES = 64
-_MAX_CASES = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +86,13 @@ def classes_of(nodes: Nodes, group: ObjectGroup) -> Iterator[KeyClass]:
     """
     tests: list[tuple[object, Expression]] = [(("pattern", p), patterns.search(p)) for p in group.patterns]
     known = set(group.patterns)
-    for some in group.some:
-        for p in (*some.keys.inside, *some.keys.outside):
+    for owed in (some.keys for some in group.some if some.keys):
+        for p in (*owed.inside, *owed.outside):
             if p not in known:
                 known.add(p)
                 tests.append((("pattern", p), patterns.search(p)))
-        if some.keys.literals:
-            tests.append((("literals", some.keys.literals), _expression(nodes, some.keys.literals)))
+        if owed.literals:
+            tests.append((("literals", owed.literals), _expression(nodes, owed.literals)))
     found: list[tuple[Expression, frozenset[object]]] = [(_expression(nodes, group.keys), frozenset())]
     for test, expression in tests:
         split: list[tuple[Expression, frozenset[object]]] = []
@@ -113,7 +112,7 @@ def classes_of(nodes: Nodes, group: ObjectGroup) -> Iterator[KeyClass]:
             continue
         literals = _values(group, matched)
         if nodes.lowering.hopeful(literals):
-            fulfils = sum(1 << i for i, s in enumerate(group.some) if _covers(s.keys, matched))
+            fulfils = sum(1 << i for i, s in enumerate(group.some) if s.keys and _covers(s.keys, matched))
             yield KeyClass(string_terminal(expression), literals, fulfils)
 
 
@@ -160,10 +159,10 @@ def has(nodes: Nodes, keys: KeySet, name: str) -> bool:
 
 def has_another(plan: ObjectPlan, c: KeyClass, progress: Progress) -> bool:
     """Say whether a class has a key that is neither named nor written."""
-    return _others(plan, c, progress, 1) >= 1
+    return others_of(plan, c, progress, 1) >= 1
 
 
-def _others(plan: ObjectPlan, c: KeyClass, progress: Progress, limit: int) -> int:
+def others_of(plan: ObjectPlan, c: KeyClass, progress: Progress, limit: int) -> int:
     """Give how many keys of a class are neither named nor written, at most `limit`."""
     start, taken = c.terminal.start(), len(plan.names) + len(progress.free)
     if c.endless:
@@ -176,49 +175,6 @@ def _others(plan: ObjectPlan, c: KeyClass, progress: Progress, limit: int) -> in
 
 
 def cheapest(plan: ObjectPlan, progress: Progress, needed: int, distance_of: Distances) -> int:
-    """Give the fewest bytes of members that meet `minProperties` and all obligations; `INFINITE` where none do.
-
-    Named keys are gone through in order: needed ones are written, others may be; other keys follow.
-    """
-    group, low, high = plan.group, plan.group.low, plan.group.high
-    if not progress.owed:
-        return _cheapest_without_obligations(plan, progress, needed, distance_of)
-    names = [i for i in range(len(plan.names)) if not progress.seen >> i & 1 and plan.permitted(i)]
-    if (needed & ~sum(1 << i for i in names)) or len(names) * (low + 1) << len(group.some) > _MAX_CASES:
-        if needed & ~sum(1 << i for i in names):
-            return INFINITE
-        raise UnsupportedSchemaError(
-            f"minProperties {low} over {len(names)} properties is too much to decide", keyword="minProperties"
-        )
-    best: dict[tuple[int, int], int] = {(progress.members, progress.owed): 0}
-    cap = low if high is None else high
-
-    def add(into: dict[tuple[int, int], int], count: int, owed: int, cost: int) -> None:
-        if cost < INFINITE and (high is None or count + 1 <= high):
-            key = (min(count + 1, cap), owed)
-            into[key] = min(into.get(key, INFINITE), cost)
-
-    for i in names:
-        reached: dict[tuple[int, int], int] = {} if needed >> i & 1 else dict(best)
-        for (count, owed), cost in best.items():
-            for subset in (0, *subsets(plan.fulfils(i, owed))):
-                add(reached, count, owed & ~subset, cost + plan.cost(i, distance_of(plan.child(i, subset))))
-        best = reached
-    for c in plan.classes:
-        most = max(low - progress.members, 0) + len(group.some)
-        for _ in range(_others(plan, c, progress, most) if most else 0):
-            reached = dict(best)
-            for (count, owed), cost in best.items():
-                for subset in (0, *subsets(c.fulfils & owed)):
-                    member = c.distance + 2 + distance_of(plan.value_of(c, subset))
-                    add(reached, count, owed & ~subset, cost + member)
-            if reached == best:
-                break
-            best = reached
-    return min((cost for (count, owed), cost in best.items() if count >= low and not owed), default=INFINITE)
-
-
-def _cheapest_without_obligations(plan: ObjectPlan, progress: Progress, needed: int, distance_of: Distances) -> int:
     """Give the fewest bytes of the needed members and of the cheapest others up to `minProperties`."""
     low, high = plan.group.low, plan.group.high
     if high is not None and progress.members + needed.bit_count() > high:
@@ -234,7 +190,7 @@ def _cheapest_without_obligations(plan: ObjectPlan, progress: Progress, needed: 
     for c in plan.classes:
         value = distance_of(plan.value_of(c))
         if value < INFINITE:
-            costs.append((c.distance + 2 + value, _others(plan, c, progress, missing)))
+            costs.append((c.distance + 2 + value, others_of(plan, c, progress, missing)))
     for cost, number in sorted(costs):
         taken = min(number, missing)
         total, missing = total + taken * cost, missing - taken
@@ -244,7 +200,7 @@ def _cheapest_without_obligations(plan: ObjectPlan, progress: Progress, needed: 
 def others(plan: ObjectPlan, progress: Progress, limit: int) -> int:
     """Give how many keys without a name may still come, at most `limit` of each kind."""
     alive = (c for c in plan.classes if plan.value_of(c).distance < INFINITE)
-    return sum(_others(plan, c, progress, limit) for c in alive)
+    return sum(others_of(plan, c, progress, limit) for c in alive)
 
 
 def endless(plan: ObjectPlan, progress: Progress) -> bool:
@@ -254,4 +210,4 @@ def endless(plan: ObjectPlan, progress: Progress) -> bool:
     return any(distinct.endless(node) for i in bits(plan.open_keys(progress)) for node, _ in plan.going_on(progress, i))
 
 
-__all__ = ["KeyClass", "cheapest", "classes_of", "endless", "has", "has_another", "others", "satisfies"]
+__all__ = ["KeyClass", "cheapest", "classes_of", "endless", "has", "has_another", "others", "others_of", "satisfies"]

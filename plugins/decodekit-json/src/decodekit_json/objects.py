@@ -11,11 +11,10 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import ceilings, distinct, keys, keywords
 from decodekit_json.caching import Limited
 from decodekit_json.fixed import FixedTerminal, fixed_strings
-from decodekit_json.groups import Literals, ObjectGroup
+from decodekit_json.groups import NOTHING, ObjectGroup, Some
 from decodekit_json.machine import (
     AFTER,
     COMMA,
@@ -32,7 +31,8 @@ from decodekit_json.machine import (
     grown,
 )
 from decodekit_json.nodes import node_distance
-from decodekit_json.subsets import bits, subsets
+from decodekit_json.obligations import Obligations
+from decodekit_json.subsets import bits
 from decodekit_json.terminal import INFINITE, TerminalState
 from decodekit_json.whitespace import Whitespace
 
@@ -89,18 +89,18 @@ class ObjectPlan:
         for _, others in self.dependent:
             self.tied |= others
         self.counted = group.low > 0 or group.high is not None
-        self.simple = not (self.counted or group.some or self.dependent)
-        if self.dependent and (group.some or group.low > len(group.required)):
-            raise UnsupportedSchemaError(
-                "dependencies together with minProperties or with a negated rule about values are not supported",
-                hint="list the keys in required, or write the cases out with anyOf",
-            )
+        some = group.some
+        if self.dependent and (some or group.low > len(group.required)):
+            some += tuple(Some(named=((other, NOTHING),), absent=frozenset([key])) for key, other in _tied(group))
+            self.dependent, self.tied = [], 0
+        self.owing = Obligations(self, some)
+        self.simple = not (self.counted or some or self.dependent)
         self._rest: dict[tuple[int, int, int, int, frozenset[str]], int] = Limited(_KEPT)
         self._costs: dict[int, int] = {}
         self._sizes: dict[int, int] = {}
         self._prices: list[tuple[int, int]] | None = None
         self._names_in: dict[keys.KeyClass, frozenset[str]] = {}
-        self._children: dict[tuple[int, int], Node] = {}
+        self._children: dict[int, Node] = {}
         self._open: dict[tuple[int, int, int, int], int] = Limited(_KEPT)
         self._open_classes: dict[tuple[int, int, int, int, frozenset[str]], tuple[keys.KeyClass, ...]] = Limited(_KEPT)
         self._starts: dict[int, TerminalState | None] = {}
@@ -131,21 +131,13 @@ class ObjectPlan:
     @cached_property
     def start(self) -> Progress:
         """Give the progress of an empty object."""
-        return Progress(owed=(1 << len(self.group.some)) - 1)
+        return Progress(owed=self.owing.all)
 
-    def child(self, index: int, fulfilling: int = 0) -> Node:
-        """Give what the value of a named key must satisfy, and obligations that it is to fulfil."""
-        found = self._children.get((index, fulfilling))
+    def child(self, index: int) -> Node:
+        """Give what the value of a named key must satisfy, whatever is owed."""
+        found = self._children.get(index)
         if found is None:
-            literals = keywords.value_of(self.group, self.names[index])
-            found = self._children[index, fulfilling] = self.nodes.node(literals | self._extra(fulfilling))
-        return found
-
-    def _extra(self, fulfilling: int) -> Literals:
-        found: Literals = frozenset()
-        for i, some in enumerate(self.group.some):
-            if fulfilling >> i & 1:
-                found |= some.literals
+            found = self._children[index] = self.nodes.node(keywords.value_of(self.group, self.names[index]))
         return found
 
     @cached_property
@@ -185,31 +177,23 @@ class ObjectPlan:
         """Give the kinds of keys that have no name here."""
         return tuple(keys.classes_of(self.nodes, self.group))
 
-    def fulfils(self, index: int, owed: int) -> int:
-        """Give which of the open obligations a named key could fulfil."""
-        if not owed:
-            return 0
-        name = self.names[index]
-        return sum(
-            1 << i for i, s in enumerate(self.group.some) if owed >> i & 1 and keys.has(self.nodes, s.keys, name)
-        )
-
     def mandatory(self) -> Iterable[Node]:
         """Give the nodes on which the fewest bytes of such an object depend."""
         needed = self._needed(self.start)
         everything = self._everything
         for i in range(len(self.names)) if everything else bits(needed):
-            for subset in (0, *subsets(self.fulfils(i, self.start.owed))):
-                yield self.child(i, subset)
+            yield from self._choices(i)
         if everything:
             for c in self.classes:
-                for subset in (0, *subsets(c.fulfils)):
-                    yield self.value_of(c, subset)
+                yield from self._choices(c)
+
+    def _choices(self, key: int | keys.KeyClass) -> list[Node]:
+        return [node for node, _ in self.owing.choices(key, self.owing.all)]
 
     @cached_property
     def _everything(self) -> bool:
         """Say whether the fewest bytes depend on more than the needed members."""
-        return self.group.low > self._needed(self.start).bit_count() or bool(self.group.some)
+        return self.group.low > self._needed(self.start).bit_count() or bool(self.owing.all)
 
     def prices(self, distance_of: Distances) -> list[tuple[int, int]]:
         """Give what members cost, the cheapest first, and as bits the named keys that cost so much.
@@ -230,15 +214,12 @@ class ObjectPlan:
 
     def inside(self) -> Iterator[Node]:
         """Give the nodes of all values that such an object may have; what cannot be counted is refused."""
-        owed = self.start.owed
         for i in range(len(self.names)):
             if self.permitted(i):
-                for subset in (0, *subsets(self.fulfils(i, owed))):
-                    yield self.child(i, subset)
+                yield from self.owing.nodes(i)
         for c in self.classes:
             keys.has_another(self, c, self.start)
-            for subset in (0, *subsets(c.fulfils & owed)):
-                yield self.value_of(c, subset)
+            yield from self.owing.nodes(c)
 
     def least(self, distance_of: Distances) -> int:
         """Give the fewest bytes of such an object."""
@@ -253,7 +234,7 @@ class ObjectPlan:
         if self.simple:
             key = (self.required & ~progress.seen, 0, 0, 0, _NO_KEYS)
         else:
-            free = progress.free if self.counted or self.group.some else _NO_KEYS
+            free = progress.free if self.counted or self.owing.all else _NO_KEYS
             key = (progress.seen, progress.written, progress.members, progress.owed, free)
         found = self._rest.get(key)
         if found is None:
@@ -282,7 +263,7 @@ class ObjectPlan:
         needed = self._needed(progress).bit_count()
         missing = max(self.group.low - progress.members - needed, 0)
         around = missing and self.around(progress, missing)
-        return (needed + missing + len(self.group.some)) * each + missing * around
+        return (needed + missing + len(self.owing.some)) * each + missing * around
 
     @cached_property
     def _excess(self) -> int:
@@ -318,7 +299,9 @@ class ObjectPlan:
         needed = self._needed(progress)
         if needed & progress.seen:
             return INFINITE  # the schema's order has left it behind
-        if progress.owed or self.group.low:
+        if progress.owed:
+            return self.owing.cheapest(progress, needed, distance_of)
+        if self.group.low:
             return keys.cheapest(self, progress, needed, distance_of)
         total, most = 0, self.group.high
         if most is not None and progress.members + needed.bit_count() > most:
@@ -351,7 +334,7 @@ class ObjectPlan:
             found = self._possible & ~progress.seen
             if needed:
                 found = sum(1 << i for i in bits(found) if not needed & self.before[i])
-            if self.group.some or self.dependent:
+            if self.owing.all or self.dependent:
                 found = sum(1 << i for i in bits(found) if self._may_come(progress, i))
             elif self.counted:
                 found = self._countable(progress, needed, found)
@@ -387,30 +370,25 @@ class ObjectPlan:
 
     def going_on(self, progress: Progress, index: int) -> Iterator[tuple[Node, Progress]]:
         """Give the ways to go on after a named key: its value, and the progress after it."""
-        for subset in (0, *subsets(self.fulfils(index, progress.owed))):
-            node = self.child(index, subset)
-            if node.distance < INFINITE:
-                seen = progress.seen | self.before[index] | 1 << index
-                written = progress.written | (1 << index & self.tied)
-                after = Progress(seen, written, self._counted(progress), progress.owed & ~subset, progress.free)
-                if self.remaining(after) < INFINITE:
-                    yield node.canonical, after
+        seen = progress.seen | self.before[index] | 1 << index
+        written = progress.written | (1 << index & self.tied)
+        owed = progress.owed & ~self.owing.without(self.before[index] & ~progress.seen)
+        for node, fulfilled in self.owing.ways(index, owed):
+            after = Progress(seen, written, self._counted(progress), owed & ~fulfilled, progress.free)
+            if self.remaining(after) < INFINITE:
+                yield node.canonical, after
 
     def going_on_free(self, progress: Progress, c: keys.KeyClass, key: str) -> Iterator[tuple[Node, Progress]]:
         """Give the ways to go on after another key."""
-        for subset in (0, *subsets(c.fulfils & progress.owed)):
-            node = self.value_of(c, subset)
-            if node.distance < INFINITE:
-                free = progress.free | {key}
-                after = Progress(
-                    progress.seen, progress.written, self._counted(progress), progress.owed & ~subset, free
-                )
-                if self.remaining(after) < INFINITE:
-                    yield node.canonical, after
+        free = progress.free | {key}
+        for node, fulfilled in self.owing.ways(c, progress.owed):
+            after = Progress(progress.seen, progress.written, self._counted(progress), progress.owed & ~fulfilled, free)
+            if self.remaining(after) < INFINITE:
+                yield node.canonical, after
 
-    def value_of(self, c: keys.KeyClass, fulfilling: int = 0) -> Node:
-        """Give what the value of another key must satisfy, and obligations that it is to fulfil."""
-        return self.nodes.node(c.literals | self._extra(fulfilling))
+    def value_of(self, c: keys.KeyClass) -> Node:
+        """Give what the value of another key must satisfy, whatever is owed."""
+        return self.nodes.node(c.literals)
 
     def _counted(self, progress: Progress) -> int:
         if not self.counted:
@@ -467,7 +445,7 @@ class ObjectPlan:
     def member(self, progress: Progress) -> int:
         """Give the fewest bytes of one more member and of what must come after it, without its comma."""
         found = INFINITE
-        if not self.group.some and not self.dependent:
+        if not self.owing.all and not self.dependent:
             rest = self.remaining(progress)
             if rest:
                 return rest - 1  # the first of a cheapest way
@@ -486,11 +464,11 @@ class ObjectPlan:
         costs += [c.distance + 2 + ceilings.enough(self.value_of(c)) for c in self.classes]
         finite = [cost for cost in costs if cost < INFINITE]
         tied = sum(costs[i] for i in bits(self.tied) if costs[i] < INFINITE)
-        return max(finite, default=0) * (1 + self.group.low + len(self.group.some)) + tied
+        return max(finite, default=0) * (1 + self.group.low + len(self.owing.some)) + tied
 
     def open_ended(self) -> bool:
         """Say whether a further member with another key may always come."""
-        if self.group.high is not None or self.dependent or self.group.some:
+        if self.group.high is not None or self.dependent or self.owing.all:
             return False
         return any(c.endless for c in self.open_classes(self.start))
 
@@ -814,6 +792,12 @@ class FreeKey(Place):
         if self.start:
             return None
         return self.plan.name_texts | {b'"%b"' % key.encode() for key in self.progress.free}
+
+
+def _tied(group: ObjectGroup) -> Iterator[tuple[str, str]]:
+    """Give the keys that need another one, with that."""
+    for key, needed in sorted(group.dependent, key=repr):
+        yield from ((key, other) for other in sorted(needed - {key}))
 
 
 def _reach(plan: ObjectPlan, progress: Progress) -> int:
