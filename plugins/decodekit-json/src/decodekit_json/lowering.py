@@ -1,7 +1,8 @@
 """From schemas to groups: `allOf`, `anyOf`, `oneOf`, `not`, `if` and `$ref` are worked out, by type and on demand.
 
 A conjunction of literals (schemas that hold, or must not hold) becomes a list of groups, of which at least one holds:
-negation goes down to the keywords, alternatives are multiplied out where they do not exclude one another. Source:
+negation goes down to the keywords, alternatives are multiplied out where they do not exclude one another; many choices
+about an object's keys become what it owes. Source:
 "Witness Generation for JSON Schema" (arXiv:2202.12849), of which this is a lazy form. Alternatives are bounded:
 what would need more is refused by name.
 """
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json import keywords, unevaluated
+from decodekit_json import choices, keywords, unevaluated
 from decodekit_json.groups import (
     TYPES,
     ArrayGroup,
@@ -22,7 +23,6 @@ from decodekit_json.groups import (
     PlainGroup,
     StringGroup,
     lowest,
-    replace,
 )
 from decodekit_json.keywords import Alternatives, Terms
 from decodekit_json.located import Documents, Schema
@@ -33,6 +33,8 @@ _Settled: TypeAlias = "tuple[Group, list[Alternatives], set[Any]]"
 """What holds, the choices that are open, and the literals that were taken."""
 
 MAX_GROUPS = keywords.MAX_ALTERNATIVES
+MAX_MULTIPLIED = 64
+"""Most combinations of choices that are multiplied out where an object can owe them."""
 MAX_STEPS = 20_000
 """Most attempts to hold something beside something else, for one place."""
 _CHOICES = ("oneOf", "anyOf", "if", "not", "enum", "allOf", "$ref")
@@ -209,7 +211,7 @@ class Lowering:
             elif [] not in alternatives:
                 found.choices.append(alternatives)
         if not sign:
-            options = self._joined(options)
+            options = choices.joined(options, self._implied)
             if not options:
                 return None
             if len(options) == 1:
@@ -218,53 +220,31 @@ class Lowering:
                 found.choices.append(options)
         return found
 
-    def _joined(self, options: list[Terms]) -> list[Terms]:
-        """Join alternatives where one group has the values of both: those without a key, and those with it."""
-        absent: dict[str, int] = {}
-        present: dict[str, list[int]] = {}
-        found: dict[int, Terms] = dict(enumerate(options))
-        for number, terms in found.items():
-            if len(terms) == 1 and isinstance(terms[0], ObjectGroup):
-                for key in terms[0].required:
-                    present.setdefault(key, []).append(number)
-                for key in keywords.forbidden(terms[0]):
-                    absent[key] = number
-        for key, one in absent.items():
-            for two in present.get(key, ()):
-                if one in found and two in found:
-                    joined = self._join(found[one][0], found[two][0], key)
-                    if joined is not None:
-                        found[two] = [joined]
-                        del found[one]
-        return list(found.values())
-
-    def _join(self, without: ObjectGroup, having: ObjectGroup, key: str) -> ObjectGroup | None:
-        """Give the group that has the values of both, of which only one has a key; None where there is none."""
-        whole = replace(having, required=tuple(name for name in having.required if name != key))
-        rest = whole.meet(keywords.absent(key))
-        same = rest is not None and self._implied(whole, without) and self._implied(without, rest)
-        return whole if same else None
-
     def _expand(self, kind: str, state: _Settled) -> list[Group]:
         """Multiply out: the choice with the fewest alternatives left comes first; one that holds already is dropped."""
-        group, choices, done = state
-        if not choices:
+        group, alternatives_of, done = state
+        if not alternatives_of:
             return [group] if self._alive(group, 1) else []
         open_choices: list[Alternatives] = []
         best: list[_Settled] | None = None
-        place = 0
-        for number, alternatives in enumerate(choices):
+        place, ways = 0, 1
+        for number, alternatives in enumerate(alternatives_of):
             left = self._possible(kind, alternatives, group, done)
             if left is None:
                 continue
             if best is None or len(left) < len(best):
                 best, place = left, len(open_choices)
             open_choices.append(alternatives)
+            ways *= len(left)
             if len(left) <= 1:
-                open_choices += choices[number + 1 :]
+                open_choices += alternatives_of[number + 1 :]
                 break
         if best is None:
             return [group] if self._alive(group, 1) else []
+        if len(best) > 1 and ways > MAX_MULTIPLIED and isinstance(group, ObjectGroup):
+            owed, left_over = self._owed(group, open_choices)
+            if owed != group:
+                return self._expand(kind, (owed, left_over, done))
         rest = open_choices[:place] + open_choices[place + 1 :]
         result: list[Group] = []
         for met, more, holding in best:
@@ -273,16 +253,35 @@ class Lowering:
                 raise _too_many(done)
         return result
 
+    def _owed(self, group: ObjectGroup, open_choices: list[Alternatives]) -> tuple[ObjectGroup, list[Alternatives]]:
+        """Let an object owe what it can of some choices; give it with the other choices."""
+
+        def settle(terms: Terms) -> tuple[ObjectGroup, list[Alternatives]] | None:
+            settled = self._settle("object", list(terms), ObjectGroup(), set())
+            alone = None if settled is None else settled[0]
+            if settled is None or not isinstance(alone, ObjectGroup):
+                return None
+            met = group.meet(alone)
+            return (alone, settled[1]) if met is not None and self._alive(met, 1) else None
+
+        owed = choices.tracked(choices.obligation(alternatives, settle) for alternatives in open_choices)
+        left_over = [one for one, some in zip(open_choices, owed, strict=True) if some is None]
+        met = group.meet(ObjectGroup(some=tuple(some for some in owed if some)))
+        return met or group, left_over
+
     def _settle(self, kind: str, queue: list[Any], group: Group, done: set[Any]) -> _Settled | None:
         """Take terms that must hold, and what they ask; None where they contradict one another."""
         if self._steps > MAX_STEPS:
             raise _too_many(done or queue)
-        choices: list[Alternatives] = []
+        found: list[Alternatives] = []
         done, at = set(done), 0
         while at < len(queue):
             term = queue[at]
             at += 1
             self._steps += 1
+            if isinstance(term, list):
+                found.append(term)
+                continue
             if not isinstance(term, tuple):
                 met = group.meet(term)
                 if met is None:
@@ -299,19 +298,25 @@ class Lowering:
             if parts is None:
                 return None
             queue[at:at] = parts.terms
-            choices += parts.choices
-        return group, choices, done
+            found += parts.choices
+        return group, found, done
 
     def _possible(self, kind: str, alternatives: Alternatives, group: Group, done: set[Any]) -> list[_Settled] | None:
         """Leave out the alternatives that contradict what holds already; None where one of them holds already."""
         left: list[_Settled] = []
         for alternative in alternatives:
-            if all(term in done if isinstance(term, tuple) else self._implied(term, group) for term in alternative):
+            if all(self._holds(term, group, done) for term in alternative):
                 return None
             found = self._settle(kind, list(alternative), group, done)
             if found is not None and self._alive(found[0], 1):
                 left.append(found)
         return left
+
+    def _holds(self, term: Any, group: Group, done: set[Any]) -> bool:
+        """Say whether a term holds where a group does, as far as a look of a few levels tells."""
+        if isinstance(term, list):
+            return any(all(self._holds(one, group, done) for one in terms) for terms in term)
+        return term in done if isinstance(term, tuple) else self._implied(term, group)
 
     def _implied(self, term: Group, group: Group) -> bool:
         """Say whether every value of a group satisfies a term too, as far as a look of a few levels tells."""

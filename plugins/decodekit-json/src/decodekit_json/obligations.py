@@ -193,7 +193,8 @@ class _Search:
     ) -> None:
         self.obligations, self.plan, self.distance_of = obligations, obligations.plan, distance_of
         self.low, self.high = self.plan.group.low, self.plan.group.high
-        self.best = {(progress.members, progress.owed & part.owed): 0}
+        fits = self.high is None or progress.members <= self.high
+        self.best = {(progress.members, progress.owed & part.owed): 0} if fits else {}
         self.cases = 0
         owed, names = part.owed, list(bits(part.names & ~progress.seen))
         classes = self.plan.classes if part.free else ()

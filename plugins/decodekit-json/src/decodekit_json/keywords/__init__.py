@@ -1,8 +1,8 @@
 """What each keyword asks of a value of one type, and what its negation asks: a table, one function per keyword.
 
 A handler gives alternatives (a list of lists of terms, of which one list holds entirely): `[[]]` is always true, `[]`
-never. A term is a group, or a literal: a schema that must hold or must not. Keywords that are not in the table are
-annotations, as the specification says.
+never. A term is a group; a literal: a schema that must hold or must not; or a choice: alternatives again. Keywords that
+are not in the table are annotations, as the specification says.
 """
 
 from decodekit_json.keywords import applicators, arrays, objects, scalars, values

@@ -8,7 +8,7 @@ from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import patterns
 from decodekit_json.groups import KeySet, Literal, Literals, ObjectGroup, Rule, Some
 from decodekit_json.keywords.reading import mapping, strings, subschema
-from decodekit_json.keywords.table import ALWAYS, FALSE, MAX_ALTERNATIVES, MAX_DEPENDENT, NEVER, Alternatives, keyword
+from decodekit_json.keywords.table import ALWAYS, FALSE, MAX_DEPENDENT, NEVER, Alternatives, keyword
 from decodekit_json.located import Schema
 from decodekit_json.texts import found as matching
 
@@ -121,17 +121,8 @@ def _dependent(name: str, since: str, until: str) -> None:
                 f"more than {MAX_DEPENDENT} keys on which others depend",
                 hint="list keys in required, or split the schema",
             )
-        plain = [a[0] for a in found if len(a) == 1]
-        choices = [a for a in found if len(a) != 1]
-        product: Alternatives = [[term for terms in plain for term in terms]]
-        for alternatives in choices:
-            product = [[*done, *alternative] for done in product for alternative in alternatives]
-            if len(product) > MAX_ALTERNATIVES:
-                raise UnsupportedSchemaError(
-                    f"{len(choices)} dependent schemas multiply out to more than {MAX_ALTERNATIVES} alternatives",
-                    hint="list keys that need one another under dependentRequired, or split the schema",
-                )
-        return product
+        plain = [term for alternatives in found if len(alternatives) == 1 for term in alternatives[0]]
+        return [[*plain, *(alternatives for alternatives in found if len(alternatives) != 1)]]
 
 
 _dependent("dependentRequired", "2019-09", "2020-12")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 Term: TypeAlias = Any
+"""A group, a literal, or a choice: alternatives of which one holds."""
 Terms: TypeAlias = list[Term]
 Alternatives: TypeAlias = list[Terms]
 Handler: TypeAlias = "Callable[[Lowering, Schema, bool, str], Alternatives]"
