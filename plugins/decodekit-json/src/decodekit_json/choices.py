@@ -49,32 +49,38 @@ def _join(without: ObjectGroup, having: ObjectGroup, key: str, implied: Implied)
     return whole if rest is not None and implied(whole, without) and implied(without, rest) else None
 
 
-def obligation(alternatives: Alternatives, settle: Settle) -> Some | None:
-    """Give what an object owes by a choice, None where an alternative speaks of more than one key."""
-    groups = _flat(alternatives, settle)
-    found = [_way(group) for group in groups or ()]
-    sets = {(some.keys, some.literals) for some in found if some and some.keys}
-    if not found or None in found or len(sets) > 1:
+def ways(alternatives: Alternatives, settle: Settle) -> list[list[Some] | None]:
+    """Give, for each alternative, the ways to it that speak of one key each; None where it is none of such ways."""
+    return [_ways_to(terms, alternatives, settle) for terms in alternatives]
+
+
+def _ways_to(terms: Terms, alternatives: Alternatives, settle: Settle) -> list[Some] | None:
+    settled = settle([term for term in terms if len(terms) == 1 or not _otherwise(term, alternatives)])
+    if settled is None:
+        return []
+    group, inside = settled
+    if not inside:
+        way = _way(group)
+        return None if way is None else [way]
+    if len(inside) > 1 or not _plain(group):
+        return None
+    found = ways(inside[0], settle)
+    return None if None in found else [way for several in found for way in several or ()]
+
+
+def either(found: Iterable[list[Some] | None]) -> Some | None:
+    """Give the obligation that has all of some ways, None where it cannot."""
+    some: list[Some] = []
+    for several in found:
+        if several is None:
+            return None
+        some += several
+    sets = {(one.keys, one.literals) for one in some if one.keys}
+    if len(sets) > 1 or not some:
         return None
     keys, literals = next(iter(sets), (None, NOTHING))
-    ways = [some for some in found if some]
-    named = tuple(dict.fromkeys(chain.from_iterable(some.named for some in ways)))
-    return Some(keys, literals, named, frozenset(chain.from_iterable(some.absent for some in ways)))
-
-
-def _flat(alternatives: Alternatives, settle: Settle) -> list[ObjectGroup] | None:
-    """Give one group for each alternative, None where one is not a group; what is a choice itself gives several."""
-    found: list[ObjectGroup] = []
-    for terms in alternatives:
-        settled = settle([term for term in terms if len(terms) == 1 or not _otherwise(term, alternatives)])
-        if settled is None:
-            continue
-        group, choices = settled
-        inside = [group] if not choices else _flat(choices[0], settle) if _plain(group) and len(choices) == 1 else None
-        if inside is None:
-            return None
-        found += inside
-    return found
+    named = tuple(dict.fromkeys(chain.from_iterable(one.named for one in some)))
+    return Some(keys, literals, named, frozenset(chain.from_iterable(one.absent for one in some)))
 
 
 def _otherwise(term: Any, alternatives: Alternatives) -> bool:
@@ -121,4 +127,4 @@ def _conditions(some: Some | None) -> list[tuple[str | KeySet, Literals]]:
     return [(key, literals) for key, literals in [*some.named, *inside] if literals]
 
 
-__all__ = ["joined", "obligation", "tracked"]
+__all__ = ["either", "joined", "tracked", "ways"]

@@ -21,8 +21,10 @@ from decodekit_json.groups import (
     Literals,
     ObjectGroup,
     PlainGroup,
+    Some,
     StringGroup,
     lowest,
+    replace,
 )
 from decodekit_json.keywords import Alternatives, Terms
 from decodekit_json.located import Documents, Schema
@@ -68,6 +70,7 @@ class Lowering:
         self._parts: dict[tuple[Schema, bool, str], _Parts | None] = {}
         self._hopeful: dict[tuple[Literals, int], bool] = {}
         self._disjoint: dict[tuple[str, Literals], bool] = {}
+        self._ways: dict[int, tuple[Alternatives, list[list[Some] | None]]] = {}
         self._steps = 0
 
     def types(self, literals: Literals) -> tuple[str, ...]:
@@ -226,6 +229,7 @@ class Lowering:
         if not alternatives_of:
             return [group] if self._alive(group, 1) else []
         open_choices: list[Alternatives] = []
+        possible: list[list[int]] = []
         best: list[_Settled] | None = None
         place, ways = 0, 1
         for number, alternatives in enumerate(alternatives_of):
@@ -233,8 +237,9 @@ class Lowering:
             if left is None:
                 continue
             if best is None or len(left) < len(best):
-                best, place = left, len(open_choices)
+                best, place = list(left.values()), len(open_choices)
             open_choices.append(alternatives)
+            possible.append(list(left))
             ways *= len(left)
             if len(left) <= 1:
                 open_choices += alternatives_of[number + 1 :]
@@ -242,9 +247,11 @@ class Lowering:
         if best is None:
             return [group] if self._alive(group, 1) else []
         if len(best) > 1 and ways > MAX_MULTIPLIED and isinstance(group, ObjectGroup):
-            owed, left_over = self._owed(group, open_choices)
-            if owed != group:
-                return self._expand(kind, (owed, left_over, done))
+            owed = choices.tracked(self._owed(group, *one) for one in zip(open_choices, possible, strict=True))
+            met = group.meet(ObjectGroup(some=tuple(some for some in owed if some))) if any(owed) else None
+            if met is not None:
+                rest = [one for one, some in zip(open_choices, owed, strict=True) if some is None]
+                return self._expand(kind, (met, rest, done))
         rest = open_choices[:place] + open_choices[place + 1 :]
         result: list[Group] = []
         for met, more, holding in best:
@@ -253,21 +260,31 @@ class Lowering:
                 raise _too_many(done)
         return result
 
-    def _owed(self, group: ObjectGroup, open_choices: list[Alternatives]) -> tuple[ObjectGroup, list[Alternatives]]:
-        """Let an object owe what it can of some choices; give it with the other choices."""
+    def _owed(self, group: ObjectGroup, alternatives: Alternatives, numbers: list[int]) -> Some | None:
+        """Give what an object owes by a choice of which these alternatives are possible; None for another choice."""
 
         def settle(terms: Terms) -> tuple[ObjectGroup, list[Alternatives]] | None:
             settled = self._settle("object", list(terms), ObjectGroup(), set())
-            alone = None if settled is None else settled[0]
-            if settled is None or not isinstance(alone, ObjectGroup):
-                return None
-            met = group.meet(alone)
-            return (alone, settled[1]) if met is not None and self._alive(met, 1) else None
+            return None if settled is None or not isinstance(settled[0], ObjectGroup) else (settled[0], settled[1])
 
-        owed = choices.tracked(choices.obligation(alternatives, settle) for alternatives in open_choices)
-        left_over = [one for one, some in zip(open_choices, owed, strict=True) if some is None]
-        met = group.meet(ObjectGroup(some=tuple(some for some in owed if some)))
-        return met or group, left_over
+        key = id(alternatives)
+        if key not in self._ways:
+            self._ways[key] = alternatives, choices.ways(alternatives, settle)
+        found = self._ways[key][1]
+        some = choices.either(found[number] for number in numbers)
+        if some is None:
+            return None
+        named = tuple(
+            (name, left) for name, asked in some.named if (left := self._left(group, name, asked)) is not None
+        )
+        return replace(some, named=named, absent=some.absent.difference(group.required))
+
+    def _left(self, group: ObjectGroup, name: str, literals: Literals) -> Literals | None:
+        """Leave out what the value of a key satisfies anyway; None where it cannot satisfy the rest."""
+        known = keywords.value_of(group, name)
+        if not self.hopeful(known | literals):
+            return None
+        return frozenset(one for one in literals if self.hopeful(known | {(one[0], not one[1])}))
 
     def _settle(self, kind: str, queue: list[Any], group: Group, done: set[Any]) -> _Settled | None:
         """Take terms that must hold, and what they ask; None where they contradict one another."""
@@ -301,15 +318,17 @@ class Lowering:
             found += parts.choices
         return group, found, done
 
-    def _possible(self, kind: str, alternatives: Alternatives, group: Group, done: set[Any]) -> list[_Settled] | None:
-        """Leave out the alternatives that contradict what holds already; None where one of them holds already."""
-        left: list[_Settled] = []
-        for alternative in alternatives:
+    def _possible(
+        self, kind: str, alternatives: Alternatives, group: Group, done: set[Any]
+    ) -> dict[int, _Settled] | None:
+        """Give the alternatives that do not contradict what holds already; None where one of them holds already."""
+        left: dict[int, _Settled] = {}
+        for number, alternative in enumerate(alternatives):
             if all(self._holds(term, group, done) for term in alternative):
                 return None
             found = self._settle(kind, list(alternative), group, done)
             if found is not None and self._alive(found[0], 1):
-                left.append(found)
+                left[number] = found
         return left
 
     def _holds(self, term: Any, group: Group, done: set[Any]) -> bool:
