@@ -66,7 +66,7 @@ def test_a_part_that_cannot_be_reached_is_not_refused():
 
 
 def test_too_many_alternatives_deep_inside_are_refused_at_once():
-    choice = [{"anyOf": [{"required": [f"{i}{j}"]} for j in range(5)]} for i in range(6)]
+    choice = [{"anyOf": [{"required": [f"{i}{j}", f"{i}{j}+"]} for j in range(5)]} for i in range(6)]
     with pytest.raises(UnsupportedSchemaError, match="multiply out"):
         lower(inside({"type": "object", "allOf": choice}), Options())
 
