@@ -35,7 +35,7 @@ _Settled: TypeAlias = "tuple[Group, list[Alternatives], set[Any]]"
 """What holds, the choices that are open, and the literals that were taken."""
 
 MAX_GROUPS = keywords.MAX_ALTERNATIVES
-MAX_MULTIPLIED = 64
+MAX_MULTIPLIED = 32
 """Most combinations of choices that are multiplied out where an object can owe them."""
 MAX_STEPS = 20_000
 """Most attempts to hold something beside something else, for one place."""

@@ -59,7 +59,7 @@ class Obligations:
         self.plan, self.some = plan, some
         self.all = (1 << len(some)) - 1
         self._ways: dict[tuple[int | keys.KeyClass, int], Ways] = {}
-        self._known: dict[tuple[Part, Progress], int] = {}
+        self._known: dict[tuple[int, int, int, int, frozenset[str]], int] = {}
 
     @cached_property
     def lacking(self) -> list[int]:
@@ -163,8 +163,9 @@ class Obligations:
         """Give the fewest bytes of members that are needed or meet what is owed; `INFINITE` where none do."""
         total, plan = 0, self.plan
         for part in self.parts:
-            total += self._cheapest(part, progress, needed & part.names, distance_of)
-            needed &= ~part.names
+            if (progress.owed & part.owed) or (needed & part.names) or plan.counted:
+                total += self._cheapest(part, progress, needed & part.names, distance_of)
+                needed &= ~part.names
         for i in bits(needed):
             total += plan.cost(i, distance_of(plan.child(i)))
         return min(total, INFINITE)
@@ -173,7 +174,7 @@ class Obligations:
         if distance_of is not node_distance:
             return _Search(self, part, progress, needed, distance_of).least
         free = progress.free if part.free else frozenset[str]()
-        key = (part, progress._replace(seen=progress.seen & part.names, owed=progress.owed & part.owed, free=free))
+        key = (part.names, progress.seen & part.names, progress.members, progress.owed & part.owed, free)
         found = self._known.get(key)
         if found is None:
             if len(self._known) >= _MAX_CASES:
