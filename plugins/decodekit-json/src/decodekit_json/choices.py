@@ -1,7 +1,8 @@
 """Choices about an object's members: alternatives that are joined, and choices that an object owes.
 
 "`a` is absent, or there with such a value" is one group. "`a` has such a value, or `b` is absent" are several, and many
-such choices multiply; where each alternative speaks of one key, the choice is an obligation (`Some`) instead.
+such choices multiply. Where each alternative speaks of a few keys, a choice is a few obligations (`Some`) instead: of
+two alternatives that ask for two things each, one of every pair is owed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ Settle: TypeAlias = Callable[[Terms], "tuple[ObjectGroup, list[Alternatives]] | 
 
 _MOST_SHARED = 2
 """Most conditions on the value of one key of which an object keeps track."""
+_MOST_TOGETHER = 8
+"""Most obligations that one choice comes to."""
 
 
 def joined(options: Alternatives, implied: Implied) -> Alternatives:
@@ -49,38 +52,48 @@ def _join(without: ObjectGroup, having: ObjectGroup, key: str, implied: Implied)
     return whole if rest is not None and implied(whole, without) and implied(without, rest) else None
 
 
-def ways(alternatives: Alternatives, settle: Settle) -> list[list[Some] | None]:
-    """Give, for each alternative, the ways to it that speak of one key each; None where it is none of such ways."""
-    return [_ways_to(terms, alternatives, settle) for terms in alternatives]
+def asked(alternatives: Alternatives, settle: Settle) -> list[list[Some] | None]:
+    """Give, for each alternative, obligations that say the same together; None where there are none such."""
+    return [_asked(terms, alternatives, settle) for terms in alternatives]
 
 
-def _ways_to(terms: Terms, alternatives: Alternatives, settle: Settle) -> list[Some] | None:
+def _asked(terms: Terms, alternatives: Alternatives, settle: Settle) -> list[Some] | None:
     settled = settle([term for term in terms if len(terms) == 1 or not _otherwise(term, alternatives)])
     if settled is None:
-        return []
+        return [Some()]
     group, inside = settled
-    if not inside:
-        way = _way(group)
-        return None if way is None else [way]
-    if len(inside) > 1 or not _plain(group):
-        return None
-    found = ways(inside[0], settle)
-    return None if None in found else [way for several in found for way in several or ()]
+    found = _of_group(group)
+    for choice in inside:
+        more = either(asked(choice, settle))
+        found = None if found is None or more is None else found + more
+    return found
 
 
-def either(found: Iterable[list[Some] | None]) -> Some | None:
-    """Give the obligation that has all of some ways, None where it cannot."""
-    some: list[Some] = []
-    for several in found:
+def either(alternatives: Iterable[list[Some] | None]) -> list[Some] | None:
+    """Give obligations that say together that all of one of some lists hold, None where they are too many."""
+    found = [Some()]
+    for several in alternatives:
         if several is None:
             return None
-        some += several
-    sets = {(one.keys, one.literals) for one in some if one.keys}
-    if len(sets) > 1 or not some:
+        together = [_or(one, two) for one in found for two in several]
+        found = list(dict.fromkeys(one for one in together if one is not None and not _always(one)))
+        if None in together or len(found) > _MOST_TOGETHER:
+            return None
+    return found
+
+
+def _or(one: Some, two: Some) -> Some | None:
+    if one.keys and two.keys and (one.keys, one.literals) != (two.keys, two.literals):
         return None
-    keys, literals = next(iter(sets), (None, NOTHING))
-    named = tuple(dict.fromkeys(chain.from_iterable(one.named for one in some)))
-    return Some(keys, literals, named, frozenset(chain.from_iterable(one.absent for one in some)))
+    keys, literals = (one.keys, one.literals) if one.keys else (two.keys, two.literals)
+    return Some(keys, literals, tuple(dict.fromkeys(one.named + two.named)), one.absent | two.absent)
+
+
+def _always(some: Some) -> bool:
+    """Say whether every object fulfils an obligation, as far as that is easily seen."""
+    values = [literals for name, literals in some.named if name in some.absent]
+    contrary = ({(schema, not sign)} for literals in values if len(literals) == 1 for schema, sign in literals)
+    return NOTHING in values or any(one in values for one in contrary)
 
 
 def _otherwise(term: Any, alternatives: Alternatives) -> bool:
@@ -91,40 +104,36 @@ def _otherwise(term: Any, alternatives: Alternatives) -> bool:
     return key is not None and term == ObjectGroup(required=(key,)) and [keywords.absent(key)] in alternatives
 
 
-def _plain(group: ObjectGroup) -> bool:
-    return group == ObjectGroup()
-
-
-def _way(group: ObjectGroup) -> Some | None:
-    """Give the one way of an obligation that a group is, None where it says more."""
+def _of_group(group: ObjectGroup) -> list[Some] | None:
+    """Give what a group asks as obligations, None where it asks more than of some keys."""
     if group.low or group.high is not None or group.keys or group.dependent:
         return None
-    if group.some:
-        return group.some[0] if _plain(replace(group, some=())) and len(group.some) == 1 else None
-    names = {*group.required, *(name for rule in group.rules for name, _ in rule.names)}
-    if len(names) != 1 or any(rule.patterns or rule.rest for rule in group.rules):
+    if any(rule.patterns or rule.rest for rule in group.rules):
         return None
-    (name,) = names
-    absent = frozenset() if name in group.required else frozenset([name])
-    return Some(named=((name, keywords.value_of(group, name)),), absent=absent)
+    names = dict.fromkeys([*group.required, *(name for rule in group.rules for name, _ in rule.names)])
+    found = [
+        Some(named=((name, keywords.value_of(group, name)),), absent=frozenset({name}.difference(group.required)))
+        for name in names
+    ]
+    return [some for some in (*found, *group.some) if not _always(some)]
 
 
-def tracked(choices: Iterable[Some | None]) -> list[Some | None]:
-    """Keep the obligations that have few conditions on the value of any key."""
+def tracked(choices: Iterable[list[Some] | None]) -> list[list[Some] | None]:
+    """Keep the choices that come to few conditions on the value of any key; None for the others."""
     found, conditions = list(choices), dict[object, set[Literals]]()
-    for some in found:
+    for some in chain.from_iterable(several or () for several in found):
         for key, literals in _conditions(some):
             conditions.setdefault(key, set()).add(literals)
+    many = {key for key, values in conditions.items() if len(values) > _MOST_SHARED}
     return [
-        None if any(len(conditions[key]) > _MOST_SHARED for key, _ in _conditions(some)) else some for some in found
+        None if several and any(key in many for some in several for key, _ in _conditions(some)) else several
+        for several in found
     ]
 
 
-def _conditions(some: Some | None) -> list[tuple[str | KeySet, Literals]]:
-    if some is None:
-        return []
+def _conditions(some: Some) -> list[tuple[str | KeySet, Literals]]:
     inside = [(some.keys, some.literals)] if some.keys else []
     return [(key, literals) for key, literals in [*some.named, *inside] if literals]
 
 
-__all__ = ["either", "joined", "tracked", "ways"]
+__all__ = ["asked", "either", "joined", "tracked"]

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import choices, keywords, unevaluated
 from decodekit_json.groups import (
+    NOTHING,
     TYPES,
     ArrayGroup,
     Literal,
@@ -70,7 +71,7 @@ class Lowering:
         self._parts: dict[tuple[Schema, bool, str], _Parts | None] = {}
         self._hopeful: dict[tuple[Literals, int], bool] = {}
         self._disjoint: dict[tuple[str, Literals], bool] = {}
-        self._ways: dict[int, tuple[Alternatives, list[list[Some] | None]]] = {}
+        self._asked: dict[int, tuple[Alternatives, list[list[Some] | None]]] = {}
         self._steps = 0
 
     def types(self, literals: Literals) -> tuple[str, ...]:
@@ -248,9 +249,9 @@ class Lowering:
             return [group] if self._alive(group, 1) else []
         if len(best) > 1 and ways > MAX_MULTIPLIED and isinstance(group, ObjectGroup):
             owed = choices.tracked(self._owed(group, *one) for one in zip(open_choices, possible, strict=True))
-            met = group.meet(ObjectGroup(some=tuple(some for some in owed if some))) if any(owed) else None
-            if met is not None:
-                rest = [one for one, some in zip(open_choices, owed, strict=True) if some is None]
+            met = group.meet(ObjectGroup(some=tuple(some for several in owed for some in several or ())))
+            rest = [one for one, several in zip(open_choices, owed, strict=True) if several is None]
+            if met is not None and len(rest) < len(owed):
                 return self._expand(kind, (met, rest, done))
         rest = open_choices[:place] + open_choices[place + 1 :]
         result: list[Group] = []
@@ -260,7 +261,7 @@ class Lowering:
                 raise _too_many(done)
         return result
 
-    def _owed(self, group: ObjectGroup, alternatives: Alternatives, numbers: list[int]) -> Some | None:
+    def _owed(self, group: ObjectGroup, alternatives: Alternatives, numbers: list[int]) -> list[Some] | None:
         """Give what an object owes by a choice of which these alternatives are possible; None for another choice."""
 
         def settle(terms: Terms) -> tuple[ObjectGroup, list[Alternatives]] | None:
@@ -268,16 +269,23 @@ class Lowering:
             return None if settled is None or not isinstance(settled[0], ObjectGroup) else (settled[0], settled[1])
 
         key = id(alternatives)
-        if key not in self._ways:
-            self._ways[key] = alternatives, choices.ways(alternatives, settle)
-        found = self._ways[key][1]
-        some = choices.either(found[number] for number in numbers)
-        if some is None:
+        if key not in self._asked:
+            self._asked[key] = alternatives, choices.asked(alternatives, settle)
+        found = self._asked[key][1]
+        return choices.either(self._still_owed(group, found[number]) for number in numbers)
+
+    def _still_owed(self, group: ObjectGroup, several: list[Some] | None) -> list[Some] | None:
+        """Leave out the obligations that an object fulfils anyway, and the ways that it cannot take."""
+        if several is None:
             return None
-        named = tuple(
-            (name, left) for name, asked in some.named if (left := self._left(group, name, asked)) is not None
-        )
-        return replace(some, named=named, absent=some.absent.difference(group.required))
+        found: list[Some] = []
+        for some in several:
+            ways = [(name, self._left(group, name, literals)) for name, literals in some.named]
+            missing = any(not self.hopeful(keywords.value_of(group, name)) for name in some.absent)
+            if not missing and not any(left == NOTHING and name in group.required for name, left in ways):
+                named = tuple((name, left) for name, left in ways if left is not None)
+                found.append(replace(some, named=named, absent=some.absent.difference(group.required)))
+        return found
 
     def _left(self, group: ObjectGroup, name: str, literals: Literals) -> Literals | None:
         """Leave out what the value of a key satisfies anyway; None where it cannot satisfy the rest."""
