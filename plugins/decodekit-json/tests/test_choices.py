@@ -91,6 +91,7 @@ def sample(keys: tuple[str, ...], values: tuple[Any, ...]) -> Iterator[dict[str,
 
 SAMPLE = [*sample(("id", "kind", "a", "aa", "b", "bb"), ("a", 1)), *sample(("b", "bb", "b3", "b4"), ("a", 1))]
 OTHERS = [
+    {"b": "a"},
     *({"a": one, "id": 1} for one in sample(("a", "b"), ("x", 1))),
     *({"a": 1, "d": 1, "f": 1, "h": 1, "j": 1, "l": 1, **one} for one in sample(("b", "c", "e"), (1,))),
 ]
