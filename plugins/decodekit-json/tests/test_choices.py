@@ -64,6 +64,10 @@ UNIONS: dict[str, tuple[Any, int]] = {
     ),
     "nested": ({"oneOf": every(lambda k: of({"a": of({k: TEXT}, k)}, "a"))}, 12),
     "an optional kind": ({"oneOf": every(lambda k: of({"kind": {"const": k}, k: TEXT}, k))}, 12),
+    "what is left over": (
+        {"oneOf": every(lambda k: of({"kind": {"const": k}, k: TEXT}, "kind")), "unevaluatedProperties": NUMBER},
+        12,
+    ),
     "required keys": ({"type": "object", "oneOf": every(lambda k: {"required": [k]})}, 12),
     "required pairs": ({"type": "object", "oneOf": every(lambda k: {"required": [k, k + k]})}, 12),
     "none of them": ({"type": "object", "not": {"anyOf": every(lambda k: of({k: TEXT}, k))}}, 1),

@@ -26,6 +26,8 @@ COLLECTED = frozenset(
     {"allOf", "anyOf", "oneOf", "if", "dependentSchemas", "unevaluatedProperties", "unevaluatedItems", *_REFERENCES}
 )
 _MAX_CASES = 256
+_MAX_ALTERNATIVES = {"anyOf": 8, "oneOf": 64}
+"""Most alternatives of a keyword: several of `anyOf` may hold, one of `oneOf`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +167,17 @@ def _combined(
         return holding
     failing: list[Case] = [(((s, False),), Evaluated()) for s in subschemas]
     found: list[Case] = []
-    if len(subschemas) > 8:
+    number = len(subschemas)
+    if number > _MAX_ALTERNATIVES[name]:
         raise UnsupportedSchemaError(
-            f"{len(subschemas)} alternatives of {name} beside it make too many cases",
+            f"{number} alternatives of {name} beside it make too many cases",
             pointer=above[0].pointer,
-            hint="write at most 8 alternatives, or say in each of them what else may come",
+            hint=f"write at most {_MAX_ALTERNATIVES[name]} alternatives, or say in each of them what else may come",
         )
-    for which in product((True, False), repeat=len(subschemas)):
-        if not any(which) or (name == "oneOf" and sum(which) != 1):
+    several = product((True, False), repeat=number) if name == "anyOf" else ()
+    one = (tuple(i == j for j in range(number)) for i in range(number)) if name == "oneOf" else ()
+    for which in (*several, *one):
+        if not any(which):
             continue
         chosen = [holding[i] if holds else [failing[i]] for i, holds in enumerate(which)]
         found += _multiplied(above[-1], chosen)
