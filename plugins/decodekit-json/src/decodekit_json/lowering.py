@@ -38,6 +38,8 @@ _Settled: TypeAlias = "tuple[Group, list[Alternatives], set[Any]]"
 MAX_GROUPS = keywords.MAX_ALTERNATIVES
 MAX_MULTIPLIED = 32
 """Most combinations of choices that are multiplied out where an object can owe them."""
+MAX_OWED = 64
+"""Most obligations of one object."""
 MAX_STEPS = 20_000
 """Most attempts to hold something beside something else, for one place."""
 _CHOICES = ("oneOf", "anyOf", "if", "not", "enum", "allOf", "$ref")
@@ -251,7 +253,7 @@ class Lowering:
             owed = choices.tracked(self._owed(group, *one) for one in zip(open_choices, possible, strict=True))
             met = group.meet(ObjectGroup(some=tuple(some for several in owed for some in several or ())))
             rest = [one for one, several in zip(open_choices, owed, strict=True) if several is None]
-            if met is not None and len(rest) < len(owed):
+            if met is not None and len(rest) < len(owed) and len(met.some) <= MAX_OWED:
                 return self._expand(kind, (met, rest, done))
         rest = open_choices[:place] + open_choices[place + 1 :]
         result: list[Group] = []
