@@ -133,6 +133,12 @@ def test_alternatives_about_several_keys_are_refused_where_they_multiply():
         lower({"type": "object", "allOf": either}, Options())
 
 
+def test_dependencies_that_are_too_many_beside_a_count_are_refused():
+    needed = {f"p{i}": [f"p{(i * 7 + 3) % 60}"] for i in range(60)}
+    with pytest.raises(UnsupportedSchemaError, match="minProperties at #: 60 choices about 60 properties are too much"):
+        lower({"type": "object", "dependentRequired": needed, "minProperties": 3}, Options())
+
+
 KEYS = "abc"
 VALUES: tuple[Any, ...] = ("x", 1, None, {"a": "x"}, {"b": 1})
 SMALL: list[Any] = [*sample((*KEYS, "d"), VALUES[:3]), *sample(("a", "b"), VALUES), *VALUES, []]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from decodekit_json.objects import ObjectPlan, Progress
 
 _MAX_CASES = 20_000
+"""Most cases that are followed to find the fewest bytes; what needs more is refused, as it is from the start."""
 _MOST_APART = 4
 """Most conditions on the value of one key of which each is told from its contrary."""
 
@@ -224,9 +225,9 @@ class _Search:
         self.cases += len(self.best)
         if self.cases > _MAX_CASES:
             raise UnsupportedSchemaError(
-                f"minProperties {self.low} and {len(self.obligations.some)} choices over {len(self.plan.names)} "
-                "properties are too much to decide",
-                keyword="minProperties",
+                f"{len(self.obligations.some)} choices about {len(self.plan.names)} properties are too much to decide",
+                keyword="minProperties" if self.low else "properties",
+                hint="write fewer conditions and dependencies about the same keys, or leave minProperties out",
             )
 
     def _name(self, index: int, needed: bool, owed: int) -> None:
