@@ -14,13 +14,4 @@ def bits(mask: int) -> Iterator[int]:
         at = text.find("1", at + 1)
 
 
-def subsets(mask: int) -> list[int]:
-    """Give the subsets of a set of bits, without the empty one."""
-    found, subset = [], mask
-    while subset:
-        found.append(subset)
-        subset = (subset - 1) & mask
-    return found
-
-
-__all__ = ["bits", "subsets"]
+__all__ = ["bits"]
