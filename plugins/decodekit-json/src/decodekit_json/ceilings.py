@@ -37,7 +37,7 @@ _DIGITS = 9
 _ESCAPED = 5
 """Bytes that a character may take beyond the one of the shortest."""
 _LONG = 512
-"""Bytes beyond the fewest to which texts are listed: where they are sparser, nothing is known."""
+"""Bytes beyond the fewest to which texts are counted: where they are sparser, nothing is known."""
 _DEPTH = 3
 """How deep values are looked for that can be made to differ."""
 
@@ -62,7 +62,8 @@ def spread(place: Reading) -> Spread:
         return Spread(*terminal.spread(state))
     if isinstance(terminal, FixedTerminal):
         return Spread(terminal.longest, terminal.count(state, MOST + 1) > MOST)
-    if isinstance(terminal, StringTerminal) and len(state) >= 3:
+    assert isinstance(terminal, StringTerminal)
+    if len(state) >= 3:
         node, room = state[-3], state[-1]
         if node is ANYTHING:
             return Spread(_REST, room > 0)
@@ -70,17 +71,11 @@ def spread(place: Reading) -> Spread:
             codes = sum(high - low + 1 for low, high in node.parts[0].ranges)
             if codes > 1 and room >= _DIGITS:
                 return Spread(_ESCAPED * _DIGITS, True)
-    least, most, many = terminal.distance(state), 0, False
     try:
-        for number, rest in enumerate(terminal.completions(state)):
-            if number == MOST or len(rest) > least + _LONG:
-                many = True
-                most = FAR if number < MOST else max(most, len(rest) - least)
-                break
-            most = max(most, len(rest) - least)
+        extra, many = terminal.spread(state, MOST, _LONG)
     except UnsupportedSchemaError:  # there are too many to look at
         return Spread(FAR, True)
-    return Spread(most, many)
+    return Spread(min(extra, FAR), many)
 
 
 def enough(node: Node) -> int:
