@@ -233,9 +233,9 @@ class _Ends:
         if plain is not None and plain[1] > inside.trie.longest:
             self.sure = inside.most + _REST
             return
-        for state, _ in inside.targets():
+        for state, more in inside.reached():
             found = spread(Reading(inside.terminal, state))
-            size = inside.terminal.distance(state) + found.extra
+            size = more + inside.terminal.distance(state) + found.extra
             if found.many:
                 self.sure = max(self.sure, size)
             else:

@@ -14,7 +14,7 @@ from decodekit_json.strings import StringTerminal
 from decodekit_json.suffixes import SuffixNode
 from decodekit_json.terminal import Terminal, TerminalState
 from decodekit_json.trie import VocabularyTrie
-from decodekit_json.walking import Walk, free
+from decodekit_json.walking import Reached, Walk, free
 from decodekit_json.within import Begun, Exits, Free, Inside, Targets, Where
 
 _MANY_PARTS = 12
@@ -38,6 +38,9 @@ class _Union(Inside):
     @property
     def most(self) -> int:
         return max(part.most for part in self.parts)
+
+    def reached(self) -> Reached:
+        return [one for part in self.parts for one in part.reached()]
 
     def _final_states(self) -> dict[TerminalState, list[int]]:
         return _once(part._final_states() for part in self.parts)

@@ -14,11 +14,14 @@ from decodekit_json.caching import BoundedCache
 from decodekit_json.closers import quoted
 from decodekit_json.loops import CharacterSets, loops
 from decodekit_json.plain import BETWEEN, Plain, plain_of
+from decodekit_json.strings import StringTerminal
 from decodekit_json.terminal import Terminal, TerminalState
 from decodekit_json.trie import Array, VocabularyTrie, ranges
 
 Frontier: TypeAlias = "list[tuple[int, TerminalState]]"
 """Nodes from which tokens go on, and the state at each."""
+Reached: TypeAlias = "list[tuple[TerminalState, int]]"
+"""States, each with the most bytes that it takes to come to it."""
 
 _MANY_CHILDREN = 400
 """Children of a level past which it is read at once; NumPy's calls cost as much as reading these one by one."""
@@ -336,18 +339,31 @@ class Walk:
             state = self.terminal.step(state, byte)
         return state
 
-    def most(self) -> int:
-        """Give a bound on the bytes to the end after any of the tokens; exact but for free strings."""
-        reached = {state for state, _ in self.few}
+    def reached(self) -> Reached:
+        """Give the states that tokens lead to, without telling which do.
+
+        One stands for all from which a few bytes, given with it, lead to it or to what it leads to: the state that a
+        loop leads back to, and one from which a string is free.
+        """
+        found = {state: 0 for state, _ in self.few}
         for numbers, states, _ in self.many:
-            reached.update([states[number] for number in np.unique(numbers).tolist()])
-        found = max(map(self.terminal.distance, reached), default=0)
+            found |= {states[number]: 0 for number in np.unique(numbers).tolist()}
         if self.looped and len(self.looped[1]):
             unfinished = bool(sets_of(self.trie).token_state[self.looped[1]].any())
-            found = max(found, self.terminal.distance(self.looped[0]) + unfinished * _REST)
-        for _, view, _, need, _ in self._free_parts():
-            found = max(found, need + view.extra + 1)
-        return found
+            found[self.looped[0]] = unfinished * _REST
+        for state, view, nodes, need, room in self._free_parts():
+            if room > self.trie.longest:
+                found[state] = view.extra
+                if view.closes_below(nodes):
+                    found[StringTerminal.end] = 0
+                continue
+            for node, ids in view.groups_below(nodes, need, room):
+                found.setdefault(reach(self.trie, self.terminal, state, int(ids[0]), self.trie.depth(node)), 0)
+        return list(found.items())
+
+    def most(self) -> int:
+        """Give a bound on the bytes to the end after any of the tokens; exact but for loops and free strings."""
+        return max([self.terminal.distance(state) + more for state, more in self.reached()], default=0)
 
     def targets(self) -> list[tuple[TerminalState, Any]]:
         """Give the tokens by the state that they lead to."""
@@ -378,4 +394,4 @@ def reach(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, token:
     return state
 
 
-__all__ = ["Automaton", "Walk", "free", "prepare", "reach"]
+__all__ = ["Automaton", "Reached", "Walk", "free", "prepare", "reach"]
