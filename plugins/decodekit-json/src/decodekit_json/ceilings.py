@@ -212,7 +212,7 @@ def enough_within(inside: Inside, part: Thread) -> int:
     assert part.below is not None
     if part.text is None and not tells_apart(part.below.place):
         return inside.most
-    key = (inside.terminal, inside.state, inside.node, "apart")
+    key = (inside.terminal.reader(inside.state), inside.state, inside.node, "apart")
     ends = inside.trie.kept_targets.get(key, lambda: _Ends(inside))
     return max(ends.sure, ends.unsure + (0 if _alone(part.below) else _around(part.below)))
 

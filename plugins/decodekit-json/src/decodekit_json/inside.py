@@ -87,7 +87,7 @@ def inside_from(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, 
         node: Where the terminal began, or was, when the token began something else.
         depth: How many bytes lead to the node.
     """
-    key = (terminal, state, node)
+    key = (terminal.reader(state), state, node)
     found = trie.kept_inside.look_up(key)
     if found is not None:
         return found
@@ -111,7 +111,7 @@ def _find(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, node: 
     alike = terminal.alike(state, trie.longest)
     if alike == state:
         return _read((trie, terminal, state, node, depth))
-    key = (terminal, alike, node, "alike")
+    key = (terminal.reader(state), alike, node, "alike")
     found = trie.kept_inside.get(key, lambda: _read((trie, terminal, state, node, depth)))
     return found if found.state == state else found.like(state)
 

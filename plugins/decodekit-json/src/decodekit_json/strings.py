@@ -53,6 +53,10 @@ class _Texts(Terminal):
         if self._first:
             nearest(*self._first, self._costs)  # what cannot be searched is refused before the first byte
 
+    def reader(self, state: State) -> Hashable:
+        """Give what is equal for terminals that read on in the same way: what is left of a text is in the state."""
+        return self if state == _START else type(self)
+
     def plain(self, state: State) -> tuple[int, int] | None:
         """Give the code points still needed at least and still possible, where only they matter.
 

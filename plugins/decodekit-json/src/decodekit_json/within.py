@@ -142,7 +142,7 @@ class Inside:
 
         In free strings tokens are together whose states have the same future, and one of the states stands for them.
         """
-        key = (self.terminal, self.state, self.node)
+        key = (self.terminal.reader(self.state), self.state, self.node)
         return self.trie.kept_targets.get(key, lambda: _Targets(self._targets())).found
 
     def reached(self) -> Reached:
