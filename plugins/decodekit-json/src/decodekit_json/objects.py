@@ -216,7 +216,7 @@ class ObjectPlan:
 
         Only those of keys on which the fewest bytes of such an object depend.
         """
-        if self._prices is not None:
+        if distance_of is node_distance and self._prices is not None:
             return self._prices
         found: dict[int, int] = {}
         for i in range(len(self.names)) if self._everything else bits(self._needed(self.start)):
@@ -265,10 +265,8 @@ class ObjectPlan:
 
         What that is of its members is asked of `enough_of`.
         """
-        least = self.least(node_distance)
-        return (
-            least if least >= INFINITE else least + self._more(self.start, ceilings.excess(self.mandatory(), enough_of))
-        )
+        least = self.least(enough_of)
+        return least if least >= INFINITE else least + self._spare(self.start)
 
     def enough_after(self, progress: Progress) -> int:
         """Give a number of bytes that is enough for the members that must still come, whatever keys are taken."""
@@ -276,13 +274,18 @@ class ObjectPlan:
 
     def excess(self, progress: Progress) -> int:
         """Give how many more than the fewest those are."""
-        return self._more(progress, self._excess)
+        members = self._needed(progress).bit_count() + self._further(progress)
+        return members * self._excess + self._spare(progress)
 
-    def _more(self, progress: Progress, each: int) -> int:
-        needed = self._needed(progress).bit_count()
-        missing = max(self.group.low - progress.members - needed, 0)
-        around = missing and self.around(progress, missing)
-        return (needed + missing + len(self.group.some)) * each + missing * around
+    def _further(self, progress: Progress) -> int:
+        """Give how many members that have no name may have to come."""
+        missing = max(self.group.low - progress.members - self._needed(progress).bit_count(), 0)
+        return missing + progress.owed.bit_count()
+
+    def _spare(self, progress: Progress) -> int:
+        """Give how many bytes more than the fewest are enough for their keys, because others are taken."""
+        further = self._further(progress)
+        return further and further * self.around(progress, further)
 
     @cached_property
     def _excess(self) -> int:
