@@ -202,19 +202,20 @@ def _around(below: Thread) -> int:
     return found
 
 
-def enough_within(inside: Inside, part: Thread) -> int:
+def enough_within(inside: Inside, part: Thread, near: bool) -> int:
     """Give bytes that are enough to end a terminal after any of the tokens that stay inside, and what must differ.
 
     Args:
         inside: The tokens.
         part: The terminal, with what is below it.
+        near: Whether one of the tokens may write a taken value to its end, or leave little else.
     """
     assert part.below is not None
     if part.text is None and not tells_apart(part.below.place):
         return inside.most
     key = (inside.terminal.reader(inside.state), inside.state, inside.node, "apart")
     ends = inside.trie.kept_targets.get(key, lambda: _Ends(inside))
-    return max(ends.sure, ends.unsure + (0 if _alone(part.below) else _around(part.below)))
+    return max(ends.sure, ends.unsure + (_around(part.below) if near and not _alone(part.below) else 0))
 
 
 class _Ends:
@@ -231,7 +232,7 @@ class _Ends:
         self.sure, self.unsure, self.nbytes = 0, -2 * FAR, 200
         plain = inside.terminal.plain(inside.state)
         if plain is not None and plain[1] > inside.trie.longest:
-            self.sure = inside.most + _REST
+            self.sure, self.unsure = inside.most + _REST, 0
             return
         for state, more in inside.reached():
             found = spread(Reading(inside.terminal, state))

@@ -101,7 +101,8 @@ class Summaries:
 
     def _staying(self, part: Thread, node: int) -> int:
         assert isinstance(part.place, Reading)
-        return enough_within(self._within(part.place, node), part)
+        near = part.text is not None and any(recorded.spelled(self.trie, part, node))
+        return enough_within(self._within(part.place, node), part, near)
 
     def _walk_all(self, threads: Threads, root: Root, found: Gathered) -> None:
         """Read by several threads, but for those all of whose tokens others have."""
