@@ -677,11 +677,15 @@ class NamedKey(Place):
     def distance_below(self, inner: Place) -> int:
         assert isinstance(inner, Reading)
         plan, terminal, found = self.plan, self.plan.names_terminal, INFINITE
-        for number, rest in zip(bits(inner.state[1]), terminal.completions(inner.state), strict=True):
-            index = plan.place_of[terminal.members[number]]
+        for index, rest in zip(self.written(inner), terminal.completions(inner.state), strict=True):
             for node, after in plan.going_on(self.progress, index):
                 found = min(found, len(rest) + 2 + node.distance + plan.remaining(after))
         return found
+
+    def written(self, inner: Reading) -> Iterator[int]:
+        """Give the keys that the one above may become."""
+        plan, members = self.plan, self.plan.names_terminal.members
+        return (plan.place_of[members[number]] for number in bits(inner.state[1]))
 
     def ceiling(self) -> int:
         return self.plan.widest + self.plan.enough_after(self.progress) + 2 + self.whitespace.slack
