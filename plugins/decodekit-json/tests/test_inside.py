@@ -275,6 +275,7 @@ def check(trie, terminal, state, beginning=b"", exact_most=True, same_states=Tru
         assert found.most == farthest
     else:
         assert found.most <= max(farthest, terminal.distance(state)) + 12
+    assert max([terminal.distance(at) + more for at, more in found.reached()], default=0) >= farthest
     groups = found.targets()
     assert sorted(token for _, ids in groups for token in ids) == sorted(within)
     for reached, ids in groups:
