@@ -271,7 +271,7 @@ class Summaries:
         elif part.text is None or recorded.watched(place):
             self._read(part, place, root, found, but)
         else:
-            self._step(part, root, None, found)
+            self._step(part, root, place.terminal.allowed(place.state), found)
         end = SuffixNode.together(found.ends) if found.ends else None
         if end is not None and not end.letters:
             end = None
