@@ -78,7 +78,7 @@ class Plain:
         return trie.order[at[kept]], found[(sizes >= needed) & (sizes <= possible)]
 
     def all_but(self, nodes: list[int]) -> tuple[Array, Array]:
-        """Give where in the trie's order the tokens are that stay in a string, and the nodes where others go on past it.
+        """Give where in the trie's order the tokens are that stay in a string, and the nodes where others go past it.
 
         Only for the whole trie, and without those below some nodes.
         """
