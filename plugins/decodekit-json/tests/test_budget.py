@@ -396,3 +396,60 @@ def test_characters_that_take_more_bytes_than_others_are_counted_where_all_short
     after = compiled.advance(state, ord(","))
     for left in range(least - 4, least + 4):
         assert (ord('"') in unpack(compiled.mask(after, left))) == (left >= least - 1)
+
+
+def some_property(literals: dict[str, Any]) -> dict[str, Any]:
+    return {"not": {"additionalProperties": {"not": literals}}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "members"),
+    [
+        ("^(a|b{18}|c{20})$", [{"const": 1}, {"const": 2}]),
+        ("^(a|b{18}|d{3})$", [{"type": "integer"}, {"const": "a"}]),
+        ("^(a|b{18})$", [{}, {"const": []}]),
+    ],
+    ids=["two", "a third", "one"],
+)
+def test_members_that_are_owed_may_need_longer_keys_than_the_taken_ones(keys: str, members: list[Any]) -> None:
+    schema = {"type": "object", "propertyNames": {"pattern": keys}, "allOf": [some_property(one) for one in members]}
+    compiled, judge = decodekit_json.compile(schema, vocabulary("bytes")), validator(schema)
+    least = compiled.min_tokens(compiled.start())
+    for seed in range(60):
+        text = text_of("bytes", walk(compiled, least + seed, seed))
+        assert judge.is_valid(read(text)), text
+
+
+FAR_APART_OR = {"enum": ["a", "b" * 50]}
+WRITTEN: list[tuple[Any, bytes, bytes]] = [
+    (
+        {"properties": {"a": {"type": "string"}}, "required": ["a"],
+         "additionalProperties": {"type": "string", "minLength": 60}},
+        b'[{"a":"x"},{"a":"x', b'"',
+    ),
+    (
+        {"properties": {"a": {"type": "string"}, "z": FAR_APART_OR}, "additionalProperties": False},
+        b'[{"z":"a"},{"', b"z",
+    ),
+    (
+        {"properties": {"a": {"type": "string"}}, "patternProperties": {"^z": FAR_APART_OR}, "maxProperties": 1,
+         "additionalProperties": False},
+        b'[{"zoo":"a"},{"zoo', b'"',
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("items", "begun", "byte"), WRITTEN, ids=["a value", "a name", "a key"])
+def test_a_taken_item_is_not_gone_on_with_where_only_much_longer_ones_differ(
+    items: Any, begun: bytes, byte: bytes
+) -> None:
+    schema = {"type": "array", "uniqueItems": True, "items": {"type": "object", **items}}
+    compiled = decodekit_json.compile(schema, vocabulary("bytes"))
+    state = compiled.start()
+    for one in begun:
+        state = compiled.advance(state, one)
+    after = compiled.advance(state, byte[0])
+    least = compiled.min_tokens(after)
+    assert least > 50
+    for left in range(1, 2 * least):
+        assert (byte[0] in unpack(compiled.mask(state, left))) == (left > least)

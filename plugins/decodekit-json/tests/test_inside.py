@@ -275,6 +275,7 @@ def check(trie, terminal, state, beginning=b"", exact_most=True, same_states=Tru
         assert found.most == farthest
     else:
         assert found.most <= max(farthest, terminal.distance(state)) + 12
+    assert max([terminal.distance(at) + more for at, more in found.reached()], default=0) >= farthest
     groups = found.targets()
     assert sorted(token for _, ids in groups for token in ids) == sorted(within)
     for reached, ids in groups:
@@ -466,6 +467,23 @@ def test_free_strings_with_one_limit_share_what_is_read_behind_the_quote():
     found = [inside(trie, terminal, terminal.start()) for terminal in (one, two)]
     assert found[0].mask.tolist() == found[1].mask.tolist()
     assert found[0].exits == found[1].exits
+
+
+@pytest.mark.parametrize("pattern", ["^(?!ab)", "^(?!a|é|\\\\)", "^[^x0]", "^(?!.?b)[^é]"])
+def test_strings_that_most_characters_set_free_are_read_as_byte_by_byte(pattern):
+    trie, terminal = trie_of(41, 800), string_terminal(patterns.search(pattern))
+    state = run(terminal, terminal.start(), b'"')
+    check(trie, terminal, state, exact_most=False, same_states=False)
+    assert (walking.Walk(trie, terminal, state, 0).freed is None) == (pattern == "^(?!.?b)[^é]")
+
+
+def test_terminals_that_read_on_alike_share_what_was_found():
+    trie = trie_of(23, 300)
+    one, two = string_terminal(patterns.search("^a[bc]*$")), string_terminal(patterns.search("^0[bc]*$"))
+    states = run(one, one.start(), b'"a'), run(two, two.start(), b'"0')
+    assert states[0] == states[1]
+    assert inside(trie, one, states[0]) is inside(trie, two, states[1])
+    assert inside(trie, one, one.start()) is not inside(trie, two, two.start())
 
 
 def test_what_was_found_is_kept():

@@ -1,5 +1,6 @@
 import json
 import re
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -297,3 +298,46 @@ def test_raw_choices_may_begin_each_other():
     assert terminal.final(state)
     assert terminal.members[terminal.which(terminal.step(state, 0x62))] == "ab"
     assert fixed_texts([]).start() is None
+
+
+SPARSE = ["^(a|\U0001f600)*$", "^(ab|é)*$", "^(a\\\\)*b?$", "^(a|b|\\n)$", "^a{3}(b|é){2}$", "^(?!a)[ab]*$", "^$"]
+_BYTES = {"a": 1, "b": 1, "\n": 2, "\\": 2, "é": 2, "\U0001f600": 4}
+
+
+@cache
+def _texts_within(size: int) -> list[tuple[str, int]]:
+    """All texts of a few characters that take at most so many bytes inside of quotes, with their bytes."""
+    found = [("", 0)]
+    for text, done in found:
+        found += [(text + one, done + more) for one, more in _BYTES.items() if done + more <= size]
+    assert all(len(json.dumps(text, ensure_ascii=False).encode()) == done + 2 for text, done in found[::100])
+    return found
+
+
+@pytest.mark.parametrize("lengths", [(0, None), (2, None), (1, 2)])
+@pytest.mark.parametrize("pattern", SPARSE)
+def test_texts_are_counted_by_the_bytes_that_they_take(pattern, lengths):
+    low, high = lengths
+    fits, endless = _python(pattern).search, "*" in pattern and high is None
+    sizes = [size for text, size in _texts_within(8) if low <= len(text) <= (high or INFINITE) and fits(text)]
+    sizes.sort()
+    terminal = string_terminal(search(pattern), low, high)
+    if not sizes:
+        assert terminal.start() is None
+        return
+    for most in (0, 3, 20):
+        if len(sizes) > most:
+            expected = (sizes[most] - sizes[0], True)
+        else:
+            expected = (INFINITE, True) if endless else (sizes[-1] - sizes[0], False)
+        for begun in (b"", b'"'):
+            assert terminal.spread(_run(terminal, begun), most, 8 - sizes[0]) == expected
+
+
+def test_characters_that_are_begun_are_counted_too():
+    terminal = string_terminal(search("^[é\U0001f600-\U0001f6ff]b?$"))
+    state = _run(terminal, b'"\xf0\x9f\x98')
+    assert terminal.spread(state, 63, 10) == (0, True)  # 64 without a b, as many with one
+    assert terminal.spread(state, 64, 10) == (1, True)
+    assert terminal.spread(state, 128, 10) == (1, False)
+    assert terminal.spread(_run(terminal, '"é"'.encode()), 1, 10) == (0, False)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import recorded
-from decodekit_json.distinct import FAR, MOST, tells_apart
+from decodekit_json.distinct import FAR, MOST, Item, tells_apart
 from decodekit_json.expressions import ANYTHING, CHARS, REPEAT
 from decodekit_json.fixed import FixedTerminal
 from decodekit_json.machine import AFTER, Place, Reading, Thread, Value
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from decodekit_json.inside import Inside
     from decodekit_json.nodes import Node
+    from decodekit_json.objects import ObjectPlan, Progress
 
 _REST = 16
 """Bytes that are enough to end a character that was begun, and to write another one, however it is written."""
@@ -37,7 +38,7 @@ _DIGITS = 9
 _ESCAPED = 5
 """Bytes that a character may take beyond the one of the shortest."""
 _LONG = 512
-"""Bytes beyond the fewest to which texts are listed: where they are sparser, nothing is known."""
+"""Bytes beyond the fewest to which texts are counted: where they are sparser, nothing is known."""
 _DEPTH = 3
 """How deep values are looked for that can be made to differ."""
 
@@ -62,7 +63,8 @@ def spread(place: Reading) -> Spread:
         return Spread(*terminal.spread(state))
     if isinstance(terminal, FixedTerminal):
         return Spread(terminal.longest, terminal.count(state, MOST + 1) > MOST)
-    if isinstance(terminal, StringTerminal) and len(state) >= 3:
+    assert isinstance(terminal, StringTerminal)
+    if len(state) >= 3:
         node, room = state[-3], state[-1]
         if node is ANYTHING:
             return Spread(_REST, room > 0)
@@ -70,17 +72,11 @@ def spread(place: Reading) -> Spread:
             codes = sum(high - low + 1 for low, high in node.parts[0].ranges)
             if codes > 1 and room >= _DIGITS:
                 return Spread(_ESCAPED * _DIGITS, True)
-    least, most, many = terminal.distance(state), 0, False
     try:
-        for number, rest in enumerate(terminal.completions(state)):
-            if number == MOST or len(rest) > least + _LONG:
-                many = True
-                most = FAR if number < MOST else max(most, len(rest) - least)
-                break
-            most = max(most, len(rest) - least)
+        extra, many = terminal.spread(state, MOST, _LONG)
     except UnsupportedSchemaError:  # there are too many to look at
         return Spread(FAR, True)
-    return Spread(most, many)
+    return Spread(min(extra, FAR), many)
 
 
 def enough(node: Node) -> int:
@@ -159,12 +155,8 @@ def _distance(node: Node) -> int:
     return node.distance
 
 
-def _members(plan: object, progress: object) -> Iterator[Callable[[int], int]]:
+def _members(plan: ObjectPlan, progress: Progress) -> Iterator[Callable[[int], int]]:
     """Give, for each kind of member that may come next, what gives bytes within which it has many values."""
-    from decodekit_json.objects import ObjectPlan, Progress
-
-    assert isinstance(plan, ObjectPlan)
-    assert isinstance(progress, Progress)
     for i in bits(plan.open_keys(progress)):
         for node, after in plan.going_on(progress, i):
             rest = plan.enough_after(after)
@@ -185,7 +177,7 @@ def extra(thread: Thread) -> int:
     own = spread(place) if isinstance(place, Reading) else Spread(0, False)
     if own.many or (isinstance(place, Reading) and _alone(below)):
         return own.extra
-    found = min(_varied(place), _around(below)) + own.extra
+    found = min(_varied(place, None), _around(below, place)) + own.extra
     return found if found < FAR or recorded.matters(thread) else 0
 
 
@@ -194,32 +186,36 @@ def _alone(below: Thread) -> bool:
     return tells_apart(below.place) and not below.place.start
 
 
-def _around(below: Thread) -> int:
-    """Give bytes within which what is below a part that is written has many ways to go on, up to what must differ."""
-    found, at = FAR, below
+def _around(below: Thread, inner: Place) -> int:
+    """Give bytes within which what is below a part that is written has many ways to go on, up to an item.
+
+    That is 0 where no item is recorded: what follows a key does not make it another one.
+    """
+    found, at, differs = FAR, below, False
     while at is not None:
+        found = min(found, _varied(at.place, inner))
         if tells_apart(at.place):
+            differs = differs or isinstance(at.place, Item)
             if not at.place.start:
                 break
-        else:
-            found = min(found, _varied(at.place))
-        at = at.below
-    return found
+        at, inner = at.below, at.place
+    return found if differs else 0
 
 
-def enough_within(inside: Inside, part: Thread) -> int:
+def enough_within(inside: Inside, part: Thread, near: bool) -> int:
     """Give bytes that are enough to end a terminal after any of the tokens that stay inside, and what must differ.
 
     Args:
         inside: The tokens.
         part: The terminal, with what is below it.
+        near: Whether one of the tokens may write a taken value to its end, or leave little else.
     """
     assert part.below is not None
     if part.text is None and not tells_apart(part.below.place):
         return inside.most
-    key = (inside.terminal, inside.state, inside.node, "apart")
+    key = (inside.terminal.reader(inside.state), inside.state, inside.node, "apart")
     ends = inside.trie.kept_targets.get(key, lambda: _Ends(inside))
-    return max(ends.sure, ends.unsure + (0 if _alone(part.below) else _around(part.below)))
+    return max(ends.sure, ends.unsure + (_around(part.below, part.place) if near and not _alone(part.below) else 0))
 
 
 class _Ends:
@@ -236,30 +232,45 @@ class _Ends:
         self.sure, self.unsure, self.nbytes = 0, -2 * FAR, 200
         plain = inside.terminal.plain(inside.state)
         if plain is not None and plain[1] > inside.trie.longest:
-            self.sure = inside.most + _REST
+            self.sure, self.unsure = inside.most + _REST, 0
             return
-        for state, _ in inside.targets():
+        for state, more in inside.reached():
             found = spread(Reading(inside.terminal, state))
-            size = inside.terminal.distance(state) + found.extra
+            size = more + inside.terminal.distance(state) + found.extra
             if found.many:
                 self.sure = max(self.sure, size)
             else:
                 self.unsure = max(self.unsure, size)
 
 
-def _varied(place: Place) -> int:
+def _varied(place: Place, inner: Place | None) -> int:
     """Give bytes on top within which a part of a document has many ways to go on; `FAR` where that is not known."""
     from decodekit_json.arrays import ArrayPlace
-    from decodekit_json.objects import Colon, NamedKey, ObjectPlace
+    from decodekit_json.objects import Colon, FreeKey, NamedKey, ObjectPlace
 
     if isinstance(place, Value | Colon):
         return apart(place.node)
-    if isinstance(place, NamedKey) or (isinstance(place, ObjectPlace) and not (place.stage == AFTER and place.gap)):
-        return min((member(_DEPTH - 1) for member in _members(place.plan, place.progress)), default=FAR)
+    if isinstance(place, NamedKey) and isinstance(inner, Reading):
+        ways = (way for index in place.written(inner) for way in place.plan.going_on(place.progress, index))
+        return _varied_behind(place.plan, ways)
+    if isinstance(place, FreeKey):
+        return _varied_behind(place.plan, place.plan.going_on_free(place.progress, place.key_class, "\0"))
+    if isinstance(place, ObjectPlace) and not (place.stage == AFTER and place.gap):
+        return _varied_on(place.plan, place.progress)
     if isinstance(place, ArrayPlace) and not (place.stage == AFTER and place.gap):
         each = ((node, after) for node, after in place.plan.next_items(place.counts))
         return min((1 + apart(node) + place.plan.enough_after(after) for node, after in each), default=FAR)
     return FAR
+
+
+def _varied_behind(plan: ObjectPlan, ways: Iterable[tuple[Node, Progress]]) -> int:
+    """Do so for what comes after a key: its value, and further members."""
+    return min((min(apart(node), _varied_on(plan, after)) for node, after in ways), default=FAR)
+
+
+def _varied_on(plan: ObjectPlan, progress: Progress) -> int:
+    """Do so for further members."""
+    return min((member(_DEPTH - 1) for member in _members(plan, progress)), default=FAR)
 
 
 __all__ = ["FAR", "MOST", "Spread", "apart", "enough", "enough_within", "excess", "extra", "spread"]

@@ -1,10 +1,12 @@
-"""The fewest bytes that a text of an expression takes, with its number of code points between two bounds."""
+"""How many bytes texts of an expression take, with their number of code points between two bounds."""
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 from functools import lru_cache
 
+from decodekit_json import charsets as cs
 from decodekit_json import languages as lg
 from decodekit_json import writings as wr
 from decodekit_json.charsets import Ranges
@@ -14,6 +16,8 @@ from decodekit_json.terminal import INFINITE
 _MOST_STATES = 10_000
 
 Costs = tuple[tuple[int, Ranges], ...]
+Begun = tuple[Node, int, int, int, int]
+"""What is left of some texts: an expression, the fewest and most code points, the bytes to there, how many texts."""
 
 
 def nearest(node: Node, low: int, high: int, costs: Costs) -> int:
@@ -108,4 +112,63 @@ def _searched(node: Node, low: int, high: int, costs: Costs) -> int:
     raise AssertionError("no text where one was promised")
 
 
-__all__ = ["nearest"]
+def spread(begun: Iterable[Begun], costs: Costs, most: int, beyond: int) -> tuple[int, bool]:
+    """Give the fewest bytes within which more than `most` texts end, with True; else bytes within which all do.
+
+    Texts are counted by their bytes, not listed: those that lead to the same place are taken together.
+
+    Args:
+        begun: What is left of different texts.
+        costs: The bytes of each code point.
+        most: See above.
+        beyond: Bytes beyond the fewest past which none are counted: `INFINITE` is given then, with True.
+
+    Raises:
+        UnsupportedSchemaError: For more states than are searched.
+    """
+    waiting: dict[int, dict[tuple[Node, int, int], int]] = {}
+    for node, low, high, spent, number in begun:
+        _join(waiting, spent, (node, low, high), number)
+    found, fewest, last, work = 0, INFINITE, 0, 0
+    while waiting:
+        spent = min(waiting)
+        if spent > fewest + beyond:
+            return INFINITE, True
+        layer = waiting.pop(spent)
+        work += len(layer)
+        if work > _MOST_STATES:
+            raise lg.too_large("counting texts by their bytes")
+        for (node, need, room), number in layer.items():
+            if node.nullable and not need:
+                found, fewest, last = found + number, min(fewest, spent), spent
+            after, left = max(need - 1, 0), room - 1 if room < INFINITE else room
+            for target, cost, ways in _onward(node, costs):
+                if lg.has_length(target, after, left):
+                    _join(waiting, spent + cost, (target, after, left), min(number * ways, most + 1))
+        if found > most:
+            return spent, True
+    return last, False
+
+
+def _join(
+    waiting: dict[int, dict[tuple[Node, int, int], int]], spent: int, at: tuple[Node, int, int], number: int
+) -> None:
+    layer = waiting.setdefault(spent, {})
+    layer[at] = layer.get(at, 0) + number
+
+
+@lru_cache(maxsize=2048)
+def _onward(node: Node, costs: Costs) -> tuple[tuple[Node, int, int], ...]:
+    """Give the derivatives with the bytes of the code points that lead to each, and how many of those there are."""
+    found: dict[tuple[Node, int], int] = {}
+    for number, ranges in enumerate(partition(node).ranges()):
+        target = follow(node, number)
+        if target is not NEVER:
+            for cost, band in costs:
+                ways = cs.size(cs.intersection(ranges, band))
+                if ways:
+                    found[target, cost] = found.get((target, cost), 0) + ways
+    return tuple((target, cost, ways) for (target, cost), ways in found.items())
+
+
+__all__ = ["Begun", "Costs", "nearest", "spread"]

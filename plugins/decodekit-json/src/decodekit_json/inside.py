@@ -14,7 +14,7 @@ from decodekit_json.strings import StringTerminal
 from decodekit_json.suffixes import SuffixNode
 from decodekit_json.terminal import Terminal, TerminalState
 from decodekit_json.trie import VocabularyTrie
-from decodekit_json.walking import Walk, free
+from decodekit_json.walking import Reached, Walk, free
 from decodekit_json.within import Begun, Exits, Free, Inside, Targets, Where
 
 _MANY_PARTS = 12
@@ -38,6 +38,9 @@ class _Union(Inside):
     @property
     def most(self) -> int:
         return max(part.most for part in self.parts)
+
+    def reached(self) -> Reached:
+        return [one for part in self.parts for one in part.reached()]
 
     def _final_states(self) -> dict[TerminalState, list[int]]:
         return _once(part._final_states() for part in self.parts)
@@ -84,7 +87,7 @@ def inside_from(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, 
         node: Where the terminal began, or was, when the token began something else.
         depth: How many bytes lead to the node.
     """
-    key = (terminal, state, node)
+    key = (terminal.reader(state), state, node)
     found = trie.kept_inside.look_up(key)
     if found is not None:
         return found
@@ -108,7 +111,7 @@ def _find(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, node: 
     alike = terminal.alike(state, trie.longest)
     if alike == state:
         return _read((trie, terminal, state, node, depth))
-    key = (terminal, alike, node, "alike")
+    key = (terminal.reader(state), alike, node, "alike")
     found = trie.kept_inside.get(key, lambda: _read((trie, terminal, state, node, depth)))
     return found if found.state == state else found.like(state)
 

@@ -7,7 +7,7 @@ import numpy as np
 from decodekit_json.plain import plain_of
 from decodekit_json.strings import State, StringTerminal
 from decodekit_json.trie import Array, VocabularyTrie
-from decodekit_json.walking import Walk
+from decodekit_json.walking import Reached, Walk
 from decodekit_json.within import Inside, Targets, Where
 
 
@@ -86,6 +86,9 @@ class Limited(Inside):
                     last[key] = size, state
             self._most = max([self.terminal.distance(state) for _, state in last.values()], default=0)
         return self._most
+
+    def reached(self) -> Reached:
+        return [(state, 0) for state in self._cases[1] if state is not None]
 
     def _targets(self) -> Targets:
         free, states, _ = self._cases

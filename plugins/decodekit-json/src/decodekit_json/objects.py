@@ -200,7 +200,7 @@ class ObjectPlan:
 
         Only those of keys on which the fewest bytes of such an object depend.
         """
-        if self._prices is not None:
+        if distance_of is node_distance and self._prices is not None:
             return self._prices
         found: dict[int, int] = {}
         for i in range(len(self.names)) if self._everything else bits(self._needed(self.start)):
@@ -246,10 +246,8 @@ class ObjectPlan:
 
         What that is of its members is asked of `enough_of`.
         """
-        least = self.least(node_distance)
-        return (
-            least if least >= INFINITE else least + self._more(self.start, ceilings.excess(self.mandatory(), enough_of))
-        )
+        least = self.least(enough_of)
+        return least if least >= INFINITE else least + self._spare(self.start)
 
     def enough_after(self, progress: Progress) -> int:
         """Give a number of bytes that is enough for the members that must still come, whatever keys are taken."""
@@ -257,13 +255,18 @@ class ObjectPlan:
 
     def excess(self, progress: Progress) -> int:
         """Give how many more than the fewest those are."""
-        return self._more(progress, self._excess)
+        members = self._needed(progress).bit_count() + self._further(progress)
+        return members * self._excess + self._spare(progress)
 
-    def _more(self, progress: Progress, each: int) -> int:
-        needed = self._needed(progress).bit_count()
-        missing = max(self.group.low - progress.members - needed, 0)
-        around = missing and self.around(progress, missing)
-        return (needed + missing + len(self.owing.some)) * each + missing * around
+    def _further(self, progress: Progress) -> int:
+        """Give how many members that have no name may have to come."""
+        missing = max(self.group.low - progress.members - self._needed(progress).bit_count(), 0)
+        return missing + progress.owed.bit_count()
+
+    def _spare(self, progress: Progress) -> int:
+        """Give how many bytes more than the fewest are enough for their keys, because others are taken."""
+        further = self._further(progress)
+        return further and further * self.around(progress, further)
 
     @cached_property
     def _excess(self) -> int:
@@ -652,11 +655,15 @@ class NamedKey(Place):
     def distance_below(self, inner: Place) -> int:
         assert isinstance(inner, Reading)
         plan, terminal, found = self.plan, self.plan.names_terminal, INFINITE
-        for number, rest in zip(bits(inner.state[1]), terminal.completions(inner.state), strict=True):
-            index = plan.place_of[terminal.members[number]]
+        for index, rest in zip(self.written(inner), terminal.completions(inner.state), strict=True):
             for node, after in plan.going_on(self.progress, index):
                 found = min(found, len(rest) + 2 + node.distance + plan.remaining(after))
         return found
+
+    def written(self, inner: Reading) -> Iterator[int]:
+        """Give the keys that the one above may become."""
+        plan, members = self.plan, self.plan.names_terminal.members
+        return (plan.place_of[members[number]] for number in bits(inner.state[1]))
 
     def ceiling(self) -> int:
         return self.plan.widest + self.plan.enough_after(self.progress) + 2 + self.whitespace.slack

@@ -77,6 +77,26 @@ class Plain:
         sizes = self.sizes[found] - np.repeat(base, counts)
         return trie.order[at[kept]], found[(sizes >= needed) & (sizes <= possible)]
 
+    def all_but(self, nodes: list[int]) -> tuple[Array, Array]:
+        """Give where in the trie's order the tokens are that stay in a string, and the nodes where others go past it.
+
+        Only for the whole trie, and without those below some nodes.
+        """
+        kept, (exits, exit_low) = self.token_at[0] >= 0, self.exits_in_order
+        kept[: self.trie.own[0]] = False
+        left = np.ones(len(exits), np.bool_)
+        for node in nodes:
+            low, high = int(self.trie.low[node]), int(self.trie.high[node])
+            kept[low:high] = False
+            first, last = np.searchsorted(exit_low, (low, high))
+            left[first:last] = False
+        return np.flatnonzero(kept), exits[left]
+
+    def closes_below(self, nodes: Array) -> bool:
+        """Say whether a token below one of some nodes ends the string, as it is read from the beginning."""
+        low, high = self.trie.own[nodes], self.trie.high[nodes]
+        return bool((np.searchsorted(self.closing_at, low) < np.searchsorted(self.closing_at, high)).any())
+
     def groups_below(self, nodes: Array, needed: int, possible: int) -> list[tuple[int, Array]]:
         """Give the tokens of `below`, each group with the node that the first of it was read from.
 
@@ -100,6 +120,11 @@ class Plain:
         node_of = np.empty(len(trie.order), np.int64)
         node_of[ranges(trie.low, counts)] = np.repeat(np.arange(trie.size), counts)
         return self.state[node_of], self.sizes[node_of]
+
+    @cached_property
+    def closing_at(self) -> Array:
+        """Where the tokens that end the string are in the trie's order."""
+        return np.flatnonzero(self.token_at[0] == CLOSED)
 
     @cached_property
     def exits_in_order(self) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from decodekit_json import languages as lg
 from decodekit_json import writings as wr
-from decodekit_json.costs import nearest
+from decodekit_json.costs import Begun, nearest, spread
 from decodekit_json.expressions import ALT, AND, ANYTHING, CHARS, NEVER, REPEAT, Node, both, partition, repeat, step
 from decodekit_json.horizons import slack
 from decodekit_json.terminal import INFINITE, Terminal
@@ -52,6 +52,10 @@ class _Texts(Terminal):
         self._first: Between | None = _settled(node, need, room) if alive else None
         if self._first:
             nearest(*self._first, self._costs)  # what cannot be searched is refused before the first byte
+
+    def reader(self, state: State) -> Hashable:
+        """Give what is equal for terminals that read on in the same way: what is left of a text is in the state."""
+        return self if state == _START else type(self)
 
     def plain(self, state: State) -> tuple[int, int] | None:
         """Give the code points still needed at least and still possible, where only they matter.
@@ -130,19 +134,41 @@ class _Texts(Terminal):
         """Give how many different texts can still come out, at most `limit`."""
         if state == _END:
             return min(limit, 1)
-        if state == _START:
-            assert self._first
-            state = self._first
-        if len(state) == _BETWEEN:
-            node, need, room = state
-            return lg.count(node, limit, need, room)
         found = 0
-        for target, need, room, left, number in self._options(state):
-            if state[0] != wr.ESCAPE or left > 1:  # a short escape is one of those beginning with u, too
-                found += number * lg.count(target, limit, need, room)
+        for node, need, room, _, number in self._begun(state):
+            found += number * lg.count(node, limit, need, room)
             if found >= limit:
                 return limit
         return found
+
+    def spread(self, state: State, most: int, beyond: int) -> tuple[int, bool]:
+        """Give bytes beyond the fewest within which more than `most` texts end, with True; else such as all end within.
+
+        Args:
+            state: Where the text stands.
+            most: How many texts are too few.
+            beyond: Bytes beyond the fewest that are looked at; `INFINITE` is given past them, with True.
+
+        Raises:
+            UnsupportedSchemaError: For more states than are searched.
+        """
+        if state == _END:
+            return 0, False
+        found, many = spread(self._begun(state), self._costs, most, beyond)
+        return found if found >= INFINITE else found + self._closing - self.distance(state), many
+
+    def _begun(self, state: State) -> Iterator[Begun]:
+        """Give what is left of the texts that can still come out, each text once; not at the end."""
+        if state == _START:
+            assert self._first
+            yield (*self._first, 1, 1)
+            return
+        if len(state) == _BETWEEN:
+            yield (*state, 0, 1)
+            return
+        for target, need, room, left, number in self._options(state):
+            if state[0] != wr.ESCAPE or left > 1:  # a short escape is one of those beginning with u, too
+                yield target, need, room, left, number
 
     def completions(self, state: State) -> Iterator[bytes]:
         """Give one completion for each text that can still come out; the shortest texts first, between characters."""

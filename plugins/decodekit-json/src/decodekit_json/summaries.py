@@ -101,7 +101,8 @@ class Summaries:
 
     def _staying(self, part: Thread, node: int) -> int:
         assert isinstance(part.place, Reading)
-        return enough_within(self._within(part.place, node), part)
+        near = part.text is not None and any(recorded.spelled(self.trie, part, node))
+        return enough_within(self._within(part.place, node), part, near)
 
     def _walk_all(self, threads: Threads, root: Root, found: Gathered) -> None:
         """Read by several threads, but for those all of whose tokens others have."""
@@ -270,7 +271,7 @@ class Summaries:
         elif part.text is None or recorded.watched(place):
             self._read(part, place, root, found, but)
         else:
-            self._step(part, root, None, found)
+            self._step(part, root, place.terminal.allowed(place.state), found)
         end = SuffixNode.together(found.ends) if found.ends else None
         if end is not None and not end.letters:
             end = None

@@ -78,6 +78,10 @@ class Terminal(ABC):
         """Give a state that most characters lead back to and most bytes lead on from as from `state`; else None."""
         return None
 
+    def reader(self, state: TerminalState) -> Hashable:
+        """Give what is equal for terminals that read on from a state in the same way; by default the terminal."""
+        return self
+
     def alike(self, state: TerminalState, horizon: int) -> Hashable:
         """Give a key that is equal for states which the next `horizon` bytes cannot tell apart.
 

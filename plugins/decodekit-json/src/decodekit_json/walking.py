@@ -6,6 +6,7 @@ Once a JSON string may go on with any text, what is known about such strings (`p
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,11 +15,14 @@ from decodekit_json.caching import BoundedCache
 from decodekit_json.closers import quoted
 from decodekit_json.loops import CharacterSets, loops
 from decodekit_json.plain import BETWEEN, Plain, plain_of
-from decodekit_json.terminal import Terminal, TerminalState
+from decodekit_json.strings import StringTerminal
+from decodekit_json.terminal import INFINITE, Terminal, TerminalState
 from decodekit_json.trie import Array, VocabularyTrie, ranges
 
 Frontier: TypeAlias = "list[tuple[int, TerminalState]]"
 """Nodes from which tokens go on, and the state at each."""
+Reached: TypeAlias = "list[tuple[TerminalState, int]]"
+"""States, each with the most bytes that it takes to come to it."""
 
 _MANY_CHILDREN = 400
 """Children of a level past which it is read at once; NumPy's calls cost as much as reading these one by one."""
@@ -146,6 +150,7 @@ class Walk:
         many: The same as arrays: states by number, the numbers' states, token ids.
         free: Nodes from which on a string is free, by the state there.
         looped: A state that tokens lead back to, or into a character from which all ways lead back, and their places.
+        freed: A free string that most characters lead to, and the nodes below which tokens are read for themselves.
         exits: Nodes where the terminal may have ended and tokens go on, by the state there.
     """
 
@@ -156,6 +161,7 @@ class Walk:
         self.free: dict[TerminalState, list[int]] = {}
         self.exits: dict[TerminalState, list[int]] = {}
         self.looped: tuple[TerminalState, Array] | None = None
+        self.freed: tuple[TerminalState, list[int]] | None = None
         self._may_be_free = hasattr(terminal, "plain")
         self._moves = _AUTOMATA.get(terminal, lambda: Automaton(terminal)).known
         if len(self._moves) > _MANY_KNOWN:
@@ -165,6 +171,8 @@ class Walk:
             base = terminal.base(state)
             if base is not None or self._open(state):
                 frontier = self._from_loop(state if base is None else base, state)
+            elif (after := self._frees(state)) is not None:
+                frontier = self._from_freed(after, state)
         while frontier:
             if sum([len(trie.offspring(at)) for at, _ in frontier]) > _MANY_CHILDREN:
                 frontier = self._levels(frontier)
@@ -209,12 +217,29 @@ class Walk:
                 return []
             return self._go_on(automaton, *self._arrive(automaton, np.concatenate(nodes), np.concatenate(states)))
 
-    def _level(self, frontier: Frontier) -> Frontier:
+    def _frees(self, state: TerminalState) -> TerminalState | None:
+        """Give the free string without limits that most characters lead to; None where there is none."""
+        if not self._may_be_free:
+            return None
+        step = self.terminal.step
+        after, number = Counter([step(state, byte) for byte in _PROBES]).most_common(1)[0]
+        usual = after is not None and 2 * number > len(_PROBES)
+        return after if usual and free(self.terminal, after) == (0, INFINITE) else None
+
+    def _from_freed(self, after: TerminalState, state: TerminalState) -> Frontier:
+        """Take the tokens whose first byte leads to where it leads in a free string, and give from where to go on."""
+        step = self.terminal.step
+        apart = [node for byte, node in self.trie.children(0).items() if step(state, byte) != step(after, byte)]
+        self.freed = (after, apart)
+        return self._level([(0, state)], apart)
+
+    def _level(self, frontier: Frontier, only: list[int] | None = None) -> Frontier:
+        """Read one byte from each node of a frontier, or to `only` some nodes below them."""
         trie, step, final, moves = self.trie, self.terminal.step, self.terminal.final, self._moves
         following: Frontier = []
         letters = trie.last_bytes
         for node, state in frontier:
-            known, children = moves.setdefault(state, {}), trie.offspring(node)
+            known, children = moves.setdefault(state, {}), trie.offspring(node) if only is None else only
             few = self.terminal.allowed(state) if len(children) > _MANY_LETTERS else None
             for child in children if few is None else [trie.child(node, byte) for byte in few]:
                 if child < 0:
@@ -315,12 +340,16 @@ class Walk:
         parts += [ids for _, _, ids in self.many]
         if self.looped:
             parts.append(self.trie.order[self.looped[1]])
+        if self.freed:
+            parts.append(self.trie.order[plain_of(self.trie, 0).all_but(self.freed[1])[0]])
         parts += [view.below(nodes, need, room)[0] for _, view, nodes, need, room in self._free_parts()]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def all_exits(self) -> dict[TerminalState, list[int]]:
         """Give the nodes where the terminal may have ended, by the state there."""
         found = {state: [*nodes] for state, nodes in self.exits.items()}
+        if self.freed:
+            found.setdefault(StringTerminal.end, []).extend(plain_of(self.trie, 0).all_but(self.freed[1])[1].tolist())
         for state, view, nodes, need, room in self._free_parts():
             behind = view.below(nodes, need, room)[1].tolist()
             if behind:
@@ -336,18 +365,33 @@ class Walk:
             state = self.terminal.step(state, byte)
         return state
 
-    def most(self) -> int:
-        """Give a bound on the bytes to the end after any of the tokens; exact but for free strings."""
-        reached = {state for state, _ in self.few}
+    def reached(self) -> Reached:
+        """Give the states that tokens lead to, without telling which do.
+
+        One stands for all from which a few bytes, given with it, lead to it or to what it leads to: the state that a
+        loop leads back to, and one from which a string is free.
+        """
+        found = {state: 0 for state, _ in self.few}
         for numbers, states, _ in self.many:
-            reached.update([states[number] for number in np.unique(numbers).tolist()])
-        found = max(map(self.terminal.distance, reached), default=0)
+            found |= {states[number]: 0 for number in np.unique(numbers).tolist()}
         if self.looped and len(self.looped[1]):
             unfinished = bool(sets_of(self.trie).token_state[self.looped[1]].any())
-            found = max(found, self.terminal.distance(self.looped[0]) + unfinished * _REST)
-        for _, view, _, need, _ in self._free_parts():
-            found = max(found, need + view.extra + 1)
-        return found
+            found[self.looped[0]] = unfinished * _REST
+        if self.freed:
+            found |= {self.freed[0]: plain_of(self.trie, 0).extra, StringTerminal.end: 0}
+        for state, view, nodes, need, room in self._free_parts():
+            if room > self.trie.longest:
+                found[state] = view.extra
+                if view.closes_below(nodes):
+                    found[StringTerminal.end] = 0
+                continue
+            for node, ids in view.groups_below(nodes, need, room):
+                found.setdefault(reach(self.trie, self.terminal, state, int(ids[0]), self.trie.depth(node)), 0)
+        return list(found.items())
+
+    def most(self) -> int:
+        """Give a bound on the bytes to the end after any of the tokens; exact but for loops and free strings."""
+        return max([self.terminal.distance(state) + more for state, more in self.reached()], default=0)
 
     def targets(self) -> list[tuple[TerminalState, Any]]:
         """Give the tokens by the state that they lead to."""
@@ -364,6 +408,13 @@ class Walk:
             for shape in np.unique(shapes).tolist():
                 ids = self.trie.order[at[shapes == shape]].tolist()
                 groups.setdefault(reach(self.trie, self.terminal, back, ids[0], 0), []).extend(ids)
+        if self.freed:
+            back, view = self.freed[0], plain_of(self.trie, 0)
+            at = view.all_but(self.freed[1])[0]
+            states = view.token_at[0][at]
+            for one in np.unique(states).tolist():
+                ids = self.trie.order[at[states == one]].tolist()
+                groups.setdefault(reach(self.trie, self.terminal, back, ids[0], 0), []).extend(ids)
         for state, view, nodes, need, room in self._free_parts():
             for node, ids in view.groups_below(nodes, need, room):
                 reached = reach(self.trie, self.terminal, state, int(ids[0]), self.trie.depth(node))
@@ -378,4 +429,4 @@ def reach(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, token:
     return state
 
 
-__all__ = ["Automaton", "Walk", "free", "prepare", "reach"]
+__all__ = ["Automaton", "Reached", "Walk", "free", "prepare", "reach"]

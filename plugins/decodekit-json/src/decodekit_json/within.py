@@ -12,7 +12,7 @@ from decodekit_json.plain import plain_of
 from decodekit_json.suffixes import Ids, SuffixNode
 from decodekit_json.terminal import TerminalState
 from decodekit_json.trie import Array, VocabularyTrie
-from decodekit_json.walking import Walk, free, reach
+from decodekit_json.walking import Reached, Walk, free, reach
 
 _MANY_ENDS = 1024
 """A terminal with more ends is no string or number of a document: they are taken all together."""
@@ -142,8 +142,12 @@ class Inside:
 
         In free strings tokens are together whose states have the same future, and one of the states stands for them.
         """
-        key = (self.terminal, self.state, self.node)
+        key = (self.terminal.reader(self.state), self.state, self.node)
         return self.trie.kept_targets.get(key, lambda: _Targets(self._targets())).found
+
+    def reached(self) -> Reached:
+        """Give the states that the tokens in `bits` lead to, without telling which do: see `Walk.reached`."""
+        return self._walk().reached()
 
     def _walk(self) -> Walk:
         return Walk(self.trie, self.terminal, self.state, self.node)
@@ -187,6 +191,9 @@ class Free(Inside):
 
     __slots__ = ()
 
+    def reached(self) -> Reached:
+        return [(state, 0) for state, _ in self.targets()]
+
     def _targets(self) -> Targets:
         bounds = free(self.terminal, self.state)
         assert bounds is not None
@@ -219,6 +226,9 @@ class Begun(Inside):
     def most(self) -> int:
         after = self._after
         return max(after.most, after.terminal.distance(after.state) if self._first else 0)
+
+    def reached(self) -> Reached:
+        return [*([(self._after.state, 0)] if self._first else []), *self._after.reached()]
 
     def _targets(self) -> Targets:
         first = [(self._after.state, np.array(self._first, np.int32))] if self._first else []
