@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from decodekit.vocabulary import Vocabulary
-from decodekit_json import patterns, walking
+from decodekit_json import limits, patterns, walking
 from decodekit_json.expressions import ANYTHING
 from decodekit_json.fixed import fixed_strings
 from decodekit_json.inside import inside, inside_from
@@ -212,15 +212,19 @@ def way(request, monkeypatch):
         monkeypatch.setattr(walking, "_MANY_LETTERS", 0)
         monkeypatch.setattr(walking, "_FEW_TOKENS", 10**9)
         monkeypatch.setattr(walking, "_MANY_BACK", 10**9)
+        monkeypatch.setattr(walking, "_MANY_BELOW", 0)
     elif request.param == "levels":
         monkeypatch.setattr(walking, "_MANY_CHILDREN", 0)
         monkeypatch.setattr(walking, "_FEW_CHILDREN", 0)
         monkeypatch.setattr(walking, "_FEW_TOKENS", 0)
         monkeypatch.setattr(walking, "_MANY_BACK", 1)
+        monkeypatch.setattr(walking, "_MANY_BELOW", 1)
+        monkeypatch.setattr(limits, "_FEW", 0)
     elif request.param == "no loops":
         monkeypatch.setattr(walking, "_FEW_TOKENS", 2)
         monkeypatch.setattr(walking, "_MANY_LETTERS", 10**9)
         monkeypatch.setattr(walking, "_MANY_BACK", 10**9)
+        monkeypatch.setattr(walking, "_MANY_BELOW", 10**9)
     return request.param
 
 
@@ -380,6 +384,9 @@ TERMINALS = {
     "found": lambda: string_terminal(patterns.search("ab")),
     "counted": lambda: string_terminal(patterns.search("^[a-zé]{0,50}$")),
     "counted 2": lambda: string_terminal(patterns.search("^[a-zé]{40,50}$")),
+    "far": lambda: string_terminal(patterns.search("^.*a.{3}$")),
+    "ahead": lambda: string_terminal(patterns.search("^(?!ab)[a-zé]*(,|$)")),
+    "or": lambda: string_terminal(patterns.search("^(a*|.*b)$")),
     "capital": lambda: string_terminal(patterns.search("^[A-Z].*$"), 0, 5),
     "fixed": lambda: fixed_strings(["ab", "aé", "x\n", "0"]),
     "raw": lambda: plain_terminal(ANYTHING),
@@ -415,6 +422,8 @@ def test_states_that_one_token_cannot_tell_apart_share_a_mask_but_not_their_dist
 _LIMITED_PIECES = 'a b c x - 0 é " \\u00e9 \\n \\ 1 < €'.encode().split(b" ")
 LIMITED = [
     (r"^(?:\S+\s+){0,3}\S+$", 2, 7),
+    (r"^(?:\S+\s+){0,3}\S+$", 0, 40),
+    ("^.*xab$", 0, 6),
     ("^[a-zé]*-?[0-9]*$", 3, 6),
     ("^(ab|abc)+$", 4, 9),
     ("^.*x.*$", 0, 4),
@@ -474,7 +483,7 @@ def test_strings_that_most_characters_set_free_are_read_as_byte_by_byte(pattern)
     trie, terminal = trie_of(41, 800), string_terminal(patterns.search(pattern))
     state = run(terminal, terminal.start(), b'"')
     check(trie, terminal, state, exact_most=False, same_states=False)
-    assert (walking.Walk(trie, terminal, state, 0).freed is None) == (pattern == "^(?!.?b)[^é]")
+    assert (walking.Walk(trie, terminal, state, 0, exact=True).freed is None) == (pattern == "^(?!.?b)[^é]")
 
 
 def test_terminals_that_read_on_alike_share_what_was_found():

@@ -100,9 +100,10 @@ class Partition:
         ids: Class of each stretch.
         ascii: Class of each of the first 128 code points.
         members: One code point of each class.
+        notes: What other modules work out about the classes and keep.
     """
 
-    __slots__ = ("_ranges", "ascii", "cuts", "ids", "members")
+    __slots__ = ("_ranges", "ascii", "cuts", "ids", "members", "notes")
 
     def __init__(self, sets: Iterable[cs.Ranges]) -> None:
         toggles: dict[int, int] = {0: 0, 0xD800: 0, 0xE000: 0}
@@ -135,6 +136,7 @@ class Partition:
             table += [self.ids[at]] * (following - cut)
         self.ascii = table
         self._ranges: list[cs.Ranges] | None = None
+        self.notes: dict[Any, Any] = {}
 
     def class_of(self, code: int) -> int:
         """Give the class of a code point."""
@@ -552,6 +554,17 @@ def firsts(node: Node) -> frozenset[Node]:
     return found
 
 
+def first_bytes(classes: Partition) -> list[int]:
+    """Give the first bytes of the characters of each class in UTF-8, one bit each, and others that begin none."""
+    found = classes.notes.get("firsts")
+    if found is None:
+        found = [0] * len(classes.members)
+        for low, high, number in classes.stretches():
+            found[number] |= (2 << chr(high).encode()[0]) - (1 << chr(low).encode()[0])
+        classes.notes["firsts"] = found
+    return found
+
+
 def partition(node: Node) -> Partition:
     """Give the classes of code points that `step` cannot tell apart at this node."""
     found = node.partition
@@ -643,6 +656,7 @@ __all__ = [
     "chars",
     "complement",
     "concat",
+    "first_bytes",
     "firsts",
     "follow",
     "literal",

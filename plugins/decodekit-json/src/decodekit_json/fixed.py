@@ -117,6 +117,14 @@ class FixedTerminal(Terminal):
         ways = branch.ways
         if ways is None:
             ways = tuple(self._ways(branch))
+        if len(ways) == 1:  # as in the rest of a text that no other one shares
+            writing, at, target = ways[0]
+            onward = target
+            if at + 1 < len(writing):
+                onward = Branch(self, target.below)
+                onward.ways = ((writing, at + 1, target),)
+            branch.edges = dict.fromkeys(writing[at], onward)
+            return branch.edges
         groups: dict[int, list[tuple[Writing, int, Branch]]] = {}
         for writing, at, target in ways:
             for byte in writing[at]:

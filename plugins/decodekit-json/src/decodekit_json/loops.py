@@ -7,6 +7,7 @@ A character stands in the sets by its first byte.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +17,8 @@ WHOLE = 0
 _DEAD = -1
 _WORDS = 3
 _LEADS = range(0xC2, 0xF5)
+_BROKEN = np.array([0, 0, 1], np.uint64)
+"""A bit that no character has: not UTF-8."""
 
 
 class CharacterSets:
@@ -24,6 +27,8 @@ class CharacterSets:
     Attributes:
         token_sets: First bytes of the characters of each token, in the trie's order, shape [token, 3].
         token_state: Whether a token is UTF-8: 0, inside of a character above that, -1 where it is not.
+        below: First bytes of the characters that begin below each node, as words, each of shape [node].
+        words: The same as memoryviews, word by word.
     """
 
     def __init__(self, trie: VocabularyTrie) -> None:
@@ -49,11 +54,17 @@ class CharacterSets:
         self._nodes = found.astype(np.int32)
         self._before = all_sets[parent[found]]
         self._starts = np.searchsorted(trie.letters[found], np.arange(257))
+        broken = states == _DEAD
+        self.below = [
+            _below(trie, np.where(first, bits[trie.letters], np.uint64(0)) | np.where(broken, bad, np.uint64(0)))
+            for bits, bad in zip(np.ascontiguousarray(_BITS.T), _BROKEN, strict=True)
+        ]
+        self.words = [word.data for word in self.below]
 
     @property
     def nbytes(self) -> int:
         """Memory of the arrays."""
-        arrays = (self.token_sets, self.token_state, self._nodes, self._before)
+        arrays = (self.token_sets, self.token_state, self._nodes, self._before, *self.below)
         return sum(a.nbytes for a in arrays)
 
     def within(self, letters: Sequence[int]) -> Array:
@@ -70,6 +81,25 @@ class CharacterSets:
         outside = ~np.bitwise_or.reduce(_BITS[list(letters)], axis=0)
         at = slice(self._starts[letter], self._starts[letter + 1])
         return self._nodes[at][~(self._before[at] & outside).any(axis=1)]
+
+
+@lru_cache(maxsize=1024)
+def outside(letters: int) -> tuple[int, ...]:
+    """Give all characters but those that begin with some bytes (one bit each), and what is no UTF-8, as three words."""
+    found = ~np.bitwise_or.reduce(_BITS[[byte for byte in range(256) if letters >> byte & 1]], axis=0)
+    return tuple((found | _BROKEN).tolist())
+
+
+def _below(trie: VocabularyTrie, own: Array) -> Array:
+    """Put together what the nodes below each node have."""
+    found = np.zeros_like(own)
+    for start, end in reversed(list(zip(trie.levels, trie.levels[1:-1], strict=False))):
+        first = trie.first[start : end + 1]
+        inner = np.flatnonzero(first[1:] > first[:-1])
+        if len(inner):
+            low, high = int(first[0]), int(first[-1])
+            found[start + inner] = np.bitwise_or.reduceat(own[low:high] | found[low:high], first[inner] - low)
+    return found
 
 
 def loops(step: Callable[[int, int], int], state: int) -> tuple[list[int], list[tuple[int, int]]]:
@@ -142,4 +172,4 @@ _STEP, _BITS = _utf8(), _bits()
 MOVES: list[list[int]] = _STEP.tolist()
 _INNER = [[(byte, after) for byte, after in enumerate(row) if after != _DEAD] for row in MOVES]
 
-__all__ = ["MOVES", "WHOLE", "CharacterSets", "loops"]
+__all__ = ["MOVES", "WHOLE", "CharacterSets", "loops", "outside"]

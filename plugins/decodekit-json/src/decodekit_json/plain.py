@@ -133,6 +133,13 @@ class Plain:
         order = np.argsort(low, kind="stable")
         return self.exits[order], low[order]
 
+    @cached_property
+    def size_of(self) -> Array:
+        """Size of each token by its id, shape [id]; 0 for those that no string goes on with."""
+        found = np.zeros(self.trie.width, np.int16)
+        found[self.tokens], found[self.closing] = self.token_sizes, self.closing_sizes
+        return found
+
     @property
     def nbytes(self) -> int:
         """Memory of the arrays."""

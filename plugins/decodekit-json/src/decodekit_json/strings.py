@@ -15,8 +15,23 @@ from typing import Any
 from decodekit_json import languages as lg
 from decodekit_json import writings as wr
 from decodekit_json.costs import Begun, nearest, spread
-from decodekit_json.expressions import ALT, AND, ANYTHING, CHARS, NEVER, REPEAT, Node, both, partition, repeat, step
+from decodekit_json.expressions import (
+    ALT,
+    AND,
+    ANYTHING,
+    CHARS,
+    NEVER,
+    REPEAT,
+    Node,
+    Partition,
+    both,
+    first_bytes,
+    partition,
+    repeat,
+    step,
+)
 from decodekit_json.horizons import slack
+from decodekit_json.steady import Steady, steady
 from decodekit_json.terminal import INFINITE, Terminal
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
@@ -28,6 +43,8 @@ _START = ("start",)
 _END = ("end",)
 _BETWEEN, _UNIFORM, _SPLIT = 3, 4, 5
 _KEPT = 2048
+
+Ways = list[tuple[bytes, "State"]]
 
 State = tuple[Any, ...]
 """START, END, (node, need, room), (shape, target, need, room) or (shape, value, node, need, room)."""
@@ -258,6 +275,32 @@ class StringTerminal(_Texts):
             return self._within(state, byte)
         return self._first if byte == _QUOTE and state == _START else None
 
+    def ways(self, state: State) -> Ways | None:
+        """Give all bytes that may follow, and the states after them; None inside of characters that lead apart."""
+        if len(state) == _BETWEEN:
+            return list(self._ways(*state))
+        if len(state) == _UNIFORM:
+            return [(letters, (*shape, *state[1:])) for letters, shape in wr.NEXT[state[0]]]
+        return None
+
+    def _ways(self, node: Node, need: int, room: int) -> Iterator[tuple[bytes, State]]:
+        targets = [_target(node, code) for code in partition(node).members]
+        arrived = [_arrive(target, need, room) for target in targets]
+        for classes, shape, letters in _beginnings(partition(node)):
+            after = arrived[classes[0]]
+            if len({targets[number] for number in classes}) > 1:
+                for byte in letters:
+                    inner = _enter(*wr.LEADS[byte], node, need, room)
+                    if inner is not None:
+                        yield bytes((byte,)), inner
+            elif after is not None:
+                yield letters, (*shape, *after)
+        if not need and node.nullable:
+            yield b'"', _END
+        escaped = _enter(wr.ESCAPE, 0, node, need, room)
+        if escaped is not None:
+            yield b"\\", escaped
+
     def allowed(self, state: State) -> bytes:
         """Give the bytes that may follow, or more: lengths are left out."""
         if len(state) == _BETWEEN:
@@ -267,6 +310,22 @@ class StringTerminal(_Texts):
         return b'"' if state == _START else b""
 
     end = _END
+
+    def steady(self, state: State) -> Steady | None:
+        """Give the characters of which any number may follow, where the text stands between two and has no limits."""
+        return steady(state[0]) if len(state) == _BETWEEN and not state[1] and state[2] == INFINITE else None
+
+    def places(self, state: State) -> tuple[State, ...]:
+        """Give states that are as far from the end as any that steady characters lead to, or farther."""
+        return tuple([(wr.THREE_MORE, place, 0, INFINITE) for place in steady(state[0]).places])
+
+    def shortest(self, state: State) -> int:
+        """Give the fewest code points to the end but for one that was begun, where there are no limits."""
+        if state == _END:
+            return 0
+        if len(state) == _BETWEEN:
+            return lg.shortest(state[0])
+        return min(lg.shortest(target) for target, *_ in self._options(state))
 
     def limits(self, state: State) -> tuple[int, int] | None:
         """Give the code points still needed and possible between two characters; None where there are no limits."""
@@ -420,6 +479,10 @@ def _enter(shape: int, value: int, node: Node, need: int, room: int) -> State | 
     """Give the state inside of a character; counters are those before it."""
     if not room:
         return None
+    number = _only_class(partition(node), shape, value)
+    if number is not None:
+        arrived = _arrive(_target(node, partition(node).members[number]), need, room)
+        return (shape, *arrived) if arrived else None
     options, same = _targets(shape, value, node)
     if not options:
         return None
@@ -447,13 +510,35 @@ def _letters(node: Node) -> bytes:
     found = node.notes.get("letters")
     if found is None:
         classes, bits = partition(node), 0
-        alive = [_target(node, code) is not NEVER for code in classes.members]
-        for low, high, number in classes.stretches():
-            if alive[number]:
-                bits |= (2 << chr(high).encode()[0]) - (1 << chr(low).encode()[0])
+        for code, firsts in zip(classes.members, first_bytes(classes), strict=True):
+            if _target(node, code) is not NEVER:
+                bits |= firsts
         direct = [byte for byte in _BYTES if bits >> byte & 1]
         found = node.notes["letters"] = bytes([*direct, *([_QUOTE] if node.nullable else []), _BACKSLASH])
     return found
+
+
+def _beginnings(classes: Partition) -> list[tuple[tuple[int, ...], tuple[int, ...], bytes]]:
+    """Give the first bytes of characters, those together that have the same classes and leave the same shape."""
+    found = classes.notes.get("beginnings")
+    if found is None:
+        groups: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
+        firsts = first_bytes(classes)
+        for byte in _BYTES:
+            some = tuple([number for number, letters in enumerate(firsts) if letters >> byte & 1])
+            groups.setdefault((some, wr.LEADS[byte][:1] if byte in wr.LEADS else ()), []).append(byte)
+        found = [(some, shape, bytes(letters)) for (some, shape), letters in groups.items()]
+        classes.notes["beginnings"] = found
+    return found
+
+
+def _only_class(classes: Partition, shape: int, value: int) -> int | None:
+    """Give the class of all characters that a partial one can become, None where they are of several."""
+    key = (shape, value)
+    if key not in classes.notes:
+        found = {number for low, high, _ in wr.spans(shape, value) for number, _ in classes.stretch(low, high)}
+        classes.notes[key] = found.pop() if len(found) == 1 else None
+    return classes.notes[key]
 
 
 def _foreign(node: Node) -> Node | None:

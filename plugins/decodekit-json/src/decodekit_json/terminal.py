@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from abc import ABC
+
+    from decodekit_json.steady import Steady
 else:
     ABC = object  # `isinstance` takes five times as long with classes that ABCMeta made, and it is asked all the time
 
@@ -62,12 +64,20 @@ class Terminal(ABC):
         """Give the bytes that may follow, or more, where that is known at once; else None."""
         return None
 
+    def ways(self, state: TerminalState) -> list[tuple[bytes, TerminalState]] | None:
+        """Give all bytes that may follow and the states after them, where that is known at once; else None."""
+        return None
+
     def endless(self, state: TerminalState) -> bool:
         """Say whether infinitely many values can still come out; False where that is not known at once."""
         return False
 
     def plain(self, state: TerminalState) -> tuple[int, int] | None:
         """Give the code points still needed and possible inside a string whose rest may be anything, else None."""
+        return None
+
+    def steady(self, state: TerminalState) -> Steady | None:
+        """Give the characters of which any number may follow, where none of them ends the text; else None."""
         return None
 
     def alternatives(self, state: TerminalState) -> list[TerminalState]:

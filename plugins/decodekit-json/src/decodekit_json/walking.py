@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from decodekit_json.caching import BoundedCache
 from decodekit_json.closers import quoted
-from decodekit_json.loops import CharacterSets, loops
+from decodekit_json.loops import CharacterSets, loops, outside
 from decodekit_json.plain import BETWEEN, Plain, plain_of
 from decodekit_json.strings import StringTerminal
 from decodekit_json.terminal import INFINITE, Terminal, TerminalState
@@ -36,6 +37,11 @@ _PROBES = b"aZ0 -.,eE1"
 _MANY_BACK = 2
 _REST = 3
 """Bytes of a character after its first, at most."""
+_MANY_BELOW = 64
+"""Tokens below a node for which it is asked whether they have to be read at all."""
+_WORDS = 3
+_MANY_UNKNOWN = 8
+"""Bytes of a state for which all of its moves are looked for at once."""
 _UNKNOWN, _DEAD = -2, -1
 _AUTOMATA_BYTES = 96 << 20
 _BACKSLASH, _QUOTE = 0x5C, 0x22
@@ -46,6 +52,8 @@ class Automaton:
 
     Attributes:
         known: Moves of single walks, by state and byte.
+        steady: Whether there are characters of which any number may follow a state, shape [state]; below 0: not known.
+        outside: All others, as words, each of shape [state].
     """
 
     nbytes = _MANY_STATES * 1200 + _MANY_KNOWN * 4800
@@ -64,6 +72,8 @@ class Automaton:
         self.moves: Array = np.full((16, 256), _UNKNOWN, np.int32)
         self.final: Array = np.zeros(16, np.bool_)
         self.free: Array = np.zeros(16, np.bool_)
+        self.outside: list[Array] = [np.zeros(16, np.uint64) for _ in range(_WORDS)]
+        self.steady: Array = np.full(16, _UNKNOWN, np.int8)
 
     def tidy(self) -> None:
         """Forget all states where there are too many."""
@@ -92,10 +102,20 @@ class Automaton:
                 self.moves = np.concatenate([self.moves, np.full_like(self.moves, _UNKNOWN)])
                 self.final = np.concatenate([self.final, np.zeros_like(self.final)])
                 self.free = np.concatenate([self.free, np.zeros_like(self.free)])
+                self.outside = [np.concatenate([words, np.zeros_like(words)]) for words in self.outside]
+                self.steady = np.concatenate([self.steady, np.full_like(self.steady, _UNKNOWN)])
             self.states.append(state)
             self.final[found] = self.terminal.final(state)
             self.free[found] = free(self.terminal, state) is not None
         return found
+
+    def judge(self, states: Array) -> None:
+        """Find the characters of which any number may follow some states."""
+        for number in np.unique(states[self.steady[states] == _UNKNOWN]).tolist():
+            found = outside_of(self.terminal, self.states[number])
+            self.steady[number] = found is not None
+            for words, word in zip(self.outside, found or (0,) * _WORDS, strict=True):
+                words[number] = word
 
     def step(self, states: Array, letters: Array) -> Array:
         """Give the states after one byte each, -1 where there is none."""
@@ -103,11 +123,25 @@ class Automaton:
         unknown = reached == _UNKNOWN
         if not unknown.any():
             return reached
-        for key in np.unique(states[unknown].astype(np.int64) << 8 | letters[unknown]).tolist():
+        keys = np.unique(states[unknown].astype(np.int64) << 8 | letters[unknown])
+        numbers, counts = np.unique(keys >> 8, return_counts=True)
+        whole = [number for number in numbers[counts >= _MANY_UNKNOWN].tolist() if self._fill(number)]
+        for key in keys[~np.isin(keys >> 8, whole)].tolist():
             after = self.terminal.step(self.states[key >> 8], key & 255)
             to = _DEAD if after is None else self.number(after)  # may put `moves` into a larger array
             self.moves[key >> 8, key & 255] = to
         return self.moves[states, letters]
+
+    def _fill(self, number: int) -> bool:
+        """Find all moves from a state; False where they are not known at once."""
+        ways = self.terminal.ways(self.states[number])
+        if ways is None:
+            return False
+        self.moves[number] = _DEAD
+        for letters, after in ways:
+            to = self.number(after)
+            self.moves[number, list(letters)] = to
+        return True
 
 
 _AUTOMATA: BoundedCache[Automaton] = BoundedCache(_AUTOMATA_BYTES)
@@ -125,6 +159,12 @@ def free(terminal: Any, state: TerminalState) -> tuple[int, int] | None:
         return found if terminal.step(state, _QUOTE) is not None else None
     after = terminal.step(state, _BACKSLASH)  # without quotes, a backslash is a character
     return found if after is not None and terminal.plain(after) is None else None
+
+
+def outside_of(terminal: Any, state: TerminalState) -> tuple[int, ...] | None:
+    """Give the characters of which not any number may follow a state, as three words; None for all."""
+    found = terminal.steady(state)
+    return outside(found.letters) if found and found.letters else None
 
 
 def prepare(trie: VocabularyTrie) -> None:
@@ -145,29 +185,42 @@ def sets_of(trie: VocabularyTrie) -> CharacterSets:
 class Walk:
     """One walk: the tokens below a node, read by a terminal from a state on.
 
+    Args:
+        trie: The vocabulary.
+        terminal: What reads.
+        state: Its state at the node.
+        node: Where to begin.
+        exact: Whether it is asked where tokens lead, and not only which stay within the terminal.
+
     Attributes:
         few: Tokens that stay within the terminal, with the state that they lead to.
         many: The same as arrays: states by number, the numbers' states, token ids.
         free: Nodes from which on a string is free, by the state there.
+        steady: Nodes below which all tokens stay within the terminal, by the state there; none if it is exact.
         looped: A state that tokens lead back to, or into a character from which all ways lead back, and their places.
         freed: A free string that most characters lead to, and the nodes below which tokens are read for themselves.
         exits: Nodes where the terminal may have ended and tokens go on, by the state there.
     """
 
-    def __init__(self, trie: VocabularyTrie, terminal: Terminal, state: TerminalState, node: int) -> None:
+    def __init__(
+        self, trie: VocabularyTrie, terminal: Terminal, state: TerminalState, node: int, *, exact: bool = False
+    ) -> None:
         self.trie, self.terminal = trie, terminal
         self.few: list[tuple[TerminalState, tuple[int, ...]]] = []
         self.many: list[tuple[Array, list[TerminalState], Array]] = []
         self.free: dict[TerminalState, list[int]] = {}
+        self.steady: dict[TerminalState, list[int]] = {}
         self.exits: dict[TerminalState, list[int]] = {}
         self.looped: tuple[TerminalState, Array] | None = None
         self.freed: tuple[TerminalState, list[int]] | None = None
         self._may_be_free = hasattr(terminal, "plain")
+        self._below = None if exact or not hasattr(terminal, "steady") else sets_of(trie)
+        self._outside: dict[TerminalState, tuple[int, ...] | None] = {}
         self._moves = _AUTOMATA.get(terminal, lambda: Automaton(terminal)).known
         if len(self._moves) > _MANY_KNOWN:
             self._moves.clear()
-        frontier: Frontier = [(node, state)]
-        if node == 0:
+        frontier: Frontier = [] if self._is_steady(node, state) else [(node, state)]
+        if node == 0 and frontier and self._outside.get(state) is None:
             base = terminal.base(state)
             if base is not None or self._open(state):
                 frontier = self._from_loop(state if base is None else base, state)
@@ -235,31 +288,57 @@ class Walk:
 
     def _level(self, frontier: Frontier, only: list[int] | None = None) -> Frontier:
         """Read one byte from each node of a frontier, or to `only` some nodes below them."""
-        trie, step, final, moves = self.trie, self.terminal.step, self.terminal.final, self._moves
+        trie, final = self.trie, self.terminal.final
         following: Frontier = []
-        letters = trie.last_bytes
         for node, state in frontier:
-            known, children = moves.setdefault(state, {}), trie.offspring(node) if only is None else only
-            few = self.terminal.allowed(state) if len(children) > _MANY_LETTERS else None
-            for child in children if few is None else [trie.child(node, byte) for byte in few]:
-                if child < 0:
-                    continue
-                byte = letters[child]
-                if byte in known:
-                    after = known[byte]
-                else:
-                    after = known[byte] = step(state, byte)
-                if after is None:
-                    continue
+            for child, after in self._steps(node, state, trie.offspring(node) if only is None else only):
                 tokens = trie.tokens_at(child)
                 if tokens:
                     self.few.append((after, tokens))
                 if trie.offspring(child):
                     if final(after):
                         self.exits.setdefault(after, []).append(child)
-                    if not self._is_free(child, after):
+                    if not self._is_steady(child, after) and not self._is_free(child, after):
                         following.append((child, after))
         return following
+
+    def _steps(self, node: int, state: TerminalState, children: Sequence[int]) -> list[tuple[int, TerminalState]]:
+        """Give the children of a node, of some, that the terminal goes on to, and its states there."""
+        trie, letters = self.trie, self.trie.last_bytes
+        few: bytes | None = None
+        if len(children) > _MANY_LETTERS:
+            ways = self.terminal.ways(state)
+            if ways is not None:
+                after_byte = {byte: after for some, after in ways for byte in some}
+                return [(child, after_byte[letters[child]]) for child in children if letters[child] in after_byte]
+            few = self.terminal.allowed(state)
+        known, step = self._moves.setdefault(state, {}), self.terminal.step
+        found: list[tuple[int, TerminalState]] = []
+        for child in children if few is None else [trie.child(node, byte) for byte in few]:
+            if child < 0:
+                continue
+            byte = letters[child]
+            if byte in known:
+                after = known[byte]
+            else:
+                after = known[byte] = step(state, byte)
+            if after is not None:
+                found.append((child, after))
+        return found
+
+    def _is_steady(self, node: int, state: TerminalState) -> bool:
+        if self._below is None:
+            return False
+        if state not in self._outside:
+            if self.trie.count(node) <= _MANY_BELOW:
+                return False
+            self._outside[state] = outside_of(self.terminal, state)
+        wrong = self._outside[state]
+        one, two, three = self._below.words
+        if wrong is None or one[node] & wrong[0] or two[node] & wrong[1] or three[node] & wrong[2]:
+            return False
+        self.steady.setdefault(state, []).append(node)
+        return True
 
     def _is_free(self, node: int, state: TerminalState) -> bool:
         trie = self.trie
@@ -305,6 +384,8 @@ class Walk:
         if ended.any():
             for number in np.unique(states[ended]).tolist():
                 self.exits.setdefault(automaton.states[number], []).extend(nodes[states == number].tolist())
+        if self._below is not None:
+            nodes, states = self._take_steady(automaton, nodes, states)
         if self._may_be_free and automaton.free[states].any():
             nodes, states = self._take_free(automaton, nodes, states)
         return nodes, states
@@ -320,10 +401,26 @@ class Walk:
             low, states = ranges(low, counts), np.repeat(states, counts)
         self.many.append((states, automaton.states, self.trie.order[low]))
 
+    def _take_steady(self, automaton: Automaton, nodes: Array, states: Array) -> tuple[Array, Array]:
+        assert self._below is not None
+        automaton.judge(states[self.trie.high[nodes] - self.trie.low[nodes] > _MANY_BELOW])
+        taken = automaton.steady[states] > 0
+        if not taken.any():
+            return nodes, states
+        for below, wrong in zip(self._below.below, automaton.outside, strict=True):
+            taken &= (below[nodes] & wrong[states]) == 0
+        return self._put_aside(self.steady, automaton, nodes, states, taken)
+
     def _take_free(self, automaton: Automaton, nodes: Array, states: Array) -> tuple[Array, Array]:
         taken = automaton.free[states] & (plain_of(self.trie, 0).state[nodes] == BETWEEN)
+        return self._put_aside(self.free, automaton, nodes, states, taken)
+
+    @staticmethod
+    def _put_aside(
+        found: dict[TerminalState, list[int]], automaton: Automaton, nodes: Array, states: Array, taken: Array
+    ) -> tuple[Array, Array]:
         for number in np.unique(states[taken]).tolist():
-            self.free.setdefault(automaton.states[number], []).extend(nodes[taken & (states == number)].tolist())
+            found.setdefault(automaton.states[number], []).extend(nodes[taken & (states == number)].tolist())
         return nodes[~taken], states[~taken]
 
     def _free_parts(self) -> list[tuple[TerminalState, Plain, Array, int, int]]:
@@ -334,12 +431,21 @@ class Walk:
             found.append((state, plain_of(self.trie, 0), np.array(nodes), *bounds))
         return found
 
+    def all_steady(self) -> list[tuple[TerminalState, Array]]:
+        """Give the ids of the tokens below the nodes of `steady`."""
+        trie, found = self.trie, list[tuple[TerminalState, Array]]()
+        for state, nodes in self.steady.items():
+            starts = trie.own[nodes]
+            found.append((state, trie.order[ranges(starts, trie.high[nodes] - starts)]))
+        return found
+
     def all_tokens(self) -> Array:
         """Give the ids of all tokens that stay within the terminal."""
         parts = [np.array([token for _, tokens in self.few for token in tokens], np.int32)]
         parts += [ids for _, _, ids in self.many]
         if self.looped:
             parts.append(self.trie.order[self.looped[1]])
+        parts += [ids for _, ids in self.all_steady()]
         if self.freed:
             parts.append(self.trie.order[plain_of(self.trie, 0).all_but(self.freed[1])[0]])
         parts += [view.below(nodes, need, room)[0] for _, view, nodes, need, room in self._free_parts()]
@@ -366,7 +472,7 @@ class Walk:
         return state
 
     def reached(self) -> Reached:
-        """Give the states that tokens lead to, without telling which do.
+        """Give the states that tokens lead to, without telling which do; of an exact walk.
 
         One stands for all from which a few bytes, given with it, lead to it or to what it leads to: the state that a
         loop leads back to, and one from which a string is free.
@@ -390,8 +496,12 @@ class Walk:
         return list(found.items())
 
     def most(self) -> int:
-        """Give a bound on the bytes to the end after any of the tokens; exact but for loops and free strings."""
-        return max([self.terminal.distance(state) + more for state, more in self.reached()], default=0)
+        """Give a bound on the bytes to the end after any of the tokens; exact where all of them were read."""
+        found = max([self.terminal.distance(state) + more for state, more in self.reached()], default=0)
+        for steady in map(self.terminal.steady, self.steady):
+            assert steady is not None
+            found = max(found, steady.most + _REST)
+        return found
 
     def targets(self) -> list[tuple[TerminalState, Any]]:
         """Give the tokens by the state that they lead to."""

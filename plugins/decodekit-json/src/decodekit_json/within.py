@@ -84,7 +84,7 @@ class Inside:
         States that share a mask may differ in it: it is then found by another walk, when it is asked for.
         """
         if self._most < 0:
-            self._most = self._walk().most()
+            self._most = Walk(self.trie, self.terminal, self.state, self.node).most()
         return self._most
 
     @property
@@ -147,13 +147,13 @@ class Inside:
 
     def reached(self) -> Reached:
         """Give the states that the tokens in `bits` lead to, without telling which do: see `Walk.reached`."""
-        return self._walk().reached()
+        return self._exactly().reached()
 
-    def _walk(self) -> Walk:
-        return Walk(self.trie, self.terminal, self.state, self.node)
+    def _exactly(self) -> Walk:
+        return Walk(self.trie, self.terminal, self.state, self.node, exact=True)
 
     def _targets(self) -> Targets:
-        return self._walk().targets()
+        return self._exactly().targets()
 
     def _final_states(self) -> dict[TerminalState, list[int]]:
         return self._ended

@@ -80,6 +80,15 @@ MOVES: dict[int, dict[int, Move]] = {
 }
 """What each byte does to a partial character, by its shape."""
 
+NEXT: dict[int, list[tuple[bytes, tuple[int, ...]]]] = {
+    shape: [
+        (bytes([byte for byte, move in moves.items() if move[0] == after]), (after,) if after != DONE else ())
+        for after in sorted({move[0] for move in moves.values()})
+    ]
+    for shape, moves in MOVES.items()
+}
+"""The bytes that may follow inside of a character, by the shape after them; no shape for none."""
+
 LEADS: dict[int, tuple[int, int]] = {
     **{byte: (ONE_MORE, byte & 0x1F) for byte in range(0xC2, 0xE0)},
     **{byte: (TWO_MORE, byte & 0x0F) for byte in range(0xE1, 0xF0)},
