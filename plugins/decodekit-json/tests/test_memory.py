@@ -11,8 +11,11 @@ import pytest
 
 from decodekit.testing import toy_context
 from decodekit.vocabulary import Vocabulary
-from decodekit_json import Compiled, JSONSchema, compile, states, summaries
+from decodekit_json import Compiled, JSONSchema, budget, compile, needs, states, summaries
+from decodekit_json.caching import Weighed
 from decodekit_json.inside import Inside
+from decodekit_json.suffixes import SuffixNode
+from decodekit_json.trie import VocabularyTrie, build
 
 from .test_recorded import VOCABULARY
 
@@ -72,6 +75,41 @@ def _held(constraint: Compiled, name: str) -> int:
     if name == "states":
         return sum(state.nbytes for state in constraint._states._kept)  # pyright: ignore[reportPrivateUsage]
     return constraint._summaries._kept.used_bytes  # pyright: ignore[reportPrivateUsage]
+
+
+UNIQUE: Any = {"type": "array", "items": {"type": ["string", "integer"]}, "uniqueItems": True, "minItems": 4}
+
+
+def _tight_masks(constraint: Compiled) -> list[bytes]:
+    """Give masks near the end of a budget along texts."""
+    found, singles = list[bytes](), constraint.trie.singles
+    for text in (b'["a",1,"b",2]', b'["",0,1,"ab"]', b"[11,10,1,12]"):
+        state = constraint.start()
+        for byte in text:
+            found.append(constraint.mask(state, constraint.min_tokens(state) + 2).tobytes())
+            state = constraint.advance(state, singles[byte])
+    return found
+
+
+def test_masks_near_the_end_are_the_same_whatever_is_forgotten(monkeypatch: pytest.MonkeyPatch):
+    right = _tight_masks(compile(UNIQUE, VOCABULARY, parse=lambda text: text))
+    for module, name in ((budget, "KEPT_BYTES"), (budget, "SPELLED_BYTES"), (needs, "TABLES_BYTES")):
+        monkeypatch.setattr(module, name, 20_000)
+    constraint = compile(UNIQUE, VOCABULARY, parse=lambda text: text)
+    assert _tight_masks(constraint) == right
+    known = constraint.budget._tokens, constraint.budget._spelled  # pyright: ignore[reportPrivateUsage]
+    for kept in known:
+        assert isinstance(kept, Weighed)
+        assert 0 < len(kept) * states.THREAD_BYTES <= kept.held_bytes <= 20_000
+    assert constraint._needs._tables.used_bytes <= 20_000  # pyright: ignore[reportPrivateUsage]
+
+
+def test_what_is_kept_of_the_rests_of_tokens_has_a_bound(monkeypatch: pytest.MonkeyPatch):
+    trie = VocabularyTrie(VOCABULARY.tokens, VOCABULARY.size, build(VOCABULARY.tokens))
+    monkeypatch.setattr(trie.kept_suffixes, "limit_bytes", 10_000)
+    for node in range(200):
+        assert SuffixNode.of(trie, (node, 1)) is SuffixNode.of(trie, (node, 1))
+    assert 0 < len(trie.kept_suffixes) * 300 <= trie.kept_suffixes.used_bytes <= 10_000
 
 
 def test_states_that_were_forgotten_do_not_hold_one_another(monkeypatch: pytest.MonkeyPatch):

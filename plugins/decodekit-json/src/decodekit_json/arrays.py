@@ -418,6 +418,10 @@ class ArrayPlace(Between):
         owed = max(self.plan.owed(self.counts), begun)
         return self.distance() + self.plan.enough_after(self.counts, owed) + self.whitespace.slack
 
+    def falling(self) -> int:
+        owed = max(self.plan.owed(self.counts), self.stage == COMMA)
+        return self.distance() + self.plan.enough_after(self.counts, owed)
+
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         look = None if self.whitespace.indent is not None else self.plan.outlook(self.whitespace, self.depth, ())
         if look is None:

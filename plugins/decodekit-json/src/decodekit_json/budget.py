@@ -10,26 +10,35 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from itertools import count
+from itertools import count, islice
 from typing import NamedTuple, TypeAlias
 
 from decodekit_json import distinct, recorded
-from decodekit_json.ceilings import extra
+from decodekit_json.arrays import ArrayPlace
+from decodekit_json.caching import Limited, Weighed
+from decodekit_json.ceilings import extra, falls, stands_alone
 from decodekit_json.machine import AFTER, Reading, Thread, Threads, finished, grown
 from decodekit_json.masks import Walk
+from decodekit_json.nearby import Nearby
 from decodekit_json.objects import ObjectPlace
-from decodekit_json.states import State
+from decodekit_json.states import THREAD_BYTES, State
 from decodekit_json.summaries import BELOW, Hole, split
 from decodekit_json.terminal import INFINITE, TerminalState
 from decodekit_json.trie import VocabularyTrie
 
 Spelled: TypeAlias = bytes | memoryview
-_MAX_KEPT = 20_000
-_MAX_SPELLED = 100_000
-"""Places on spelled ways: each way has as many as bytes, and one that is forgotten has to be spelled anew."""
+KEPT_BYTES = 8 << 20
+"""About the memory of what is known of threads, of each kind; past it all of it is forgotten."""
+SPELLED_BYTES = 32 << 20
+"""The same for places on spelled ways: each way has as many as bytes, and one that is forgotten is spelled anew."""
+_MAX_KEPT = 5_000
 _MAX_BYTES = 1 << 13
 """Longest way that is spelled; of a longer one it is known that a token for each byte is enough."""
 _MAX_TRIED = 1_000
+_MAX_TAKEN = 300
+"""Texts that are looked at for one that is not taken."""
+_MAX_NEARBY = 200
+_SEEN_BYTES = 60
 _MAX_SEARCHED = 25_000
 """Steps in all searches of one mask: threads read on in each, times tokens that lead on, times tokens asked about.
 
@@ -79,12 +88,13 @@ class Budget:
 
     def __init__(self, trie: VocabularyTrie, *, indented: bool = False) -> None:
         self.trie, self.indented = trie, indented
-        self._ceilings: dict[Thread, int] = {}
-        self._tokens: dict[Thread, int] = {}
+        self._ceilings: dict[Thread, int] = Weighed(KEPT_BYTES, _weight)
+        self._tokens: dict[Thread, int] = Weighed(KEPT_BYTES, _weight)
         self._last_cut: tuple[bytes, list[int]] = (b"", [0])
-        self._spelled: dict[Thread, Spelled | None] = {}
-        self._unknown: dict[Thread, Spelling | None] = {}
-        self._tried: dict[tuple[Reading, bool], list[int]] = {}
+        self._spelled: dict[Thread, Spelled | None] = Weighed(SPELLED_BYTES, _weight)
+        self._unknown: dict[Thread, Spelling | None] = Weighed(KEPT_BYTES, _weight_of_spelling)
+        self._tried: dict[tuple[Reading, bool], list[int]] = Limited(_MAX_KEPT)
+        self._nearby: dict[Reading, Nearby] = Limited(_MAX_NEARBY)
         self._order = sorted(_ORDER, key=trie.longest_run, reverse=True)
         self.searches = len(trie.order) <= _SMALL
         self._most_visited = _MAX_SEARCHED // max(len(trie.order), 1) ** 2
@@ -93,15 +103,19 @@ class Budget:
         """Give a number of tokens that is enough to end the document, `INFINITE` where none is found."""
         return min((self.need(thread) for thread in state.threads), default=INFINITE)
 
+    def follows(self, state: State, most: int) -> bool:
+        """Say whether tokens are known to be enough wherever tokens lead from where at most so many bytes are."""
+        return most <= _MAX_BYTES or self.indented or all(map(falls, state.threads))
+
     def finds(self, state: State, remaining: int) -> bool:
         """Say whether a search finds a way to the end of the document within `remaining` tokens."""
         return self._search(state, remaining) is not None
 
     def _bytes(self, thread: Thread) -> int:
         """Give a number of tokens of one byte that is enough."""
-        if not self.trie.spells:
+        if not self.trie.spells or self.indented or not falls(thread):
             return INFINITE
-        return self.ceiling(thread) + extra(thread)
+        return thread.falling + (extra(thread) if recorded.matters(thread) else 0)
 
     def ceiling(self, thread: Thread) -> int:
         """Give a number of bytes that is enough to end the document, but where a recorded text must be avoided."""
@@ -113,8 +127,6 @@ class Budget:
                 found = self._indented_ceiling(thread)
             except distinct.Undecided:  # it depends on a value that is not known: no number is known to be enough
                 found = INFINITE
-            if len(self._ceilings) > _MAX_KEPT:
-                self._ceilings.clear()
             self._ceilings[thread] = found
         return found
 
@@ -172,8 +184,6 @@ class Budget:
         """Give that number with the way; None where none was spelled."""
         text = self._way_on(thread)
         need = self._bytes(thread) if text is None else self._cut(text)
-        if len(self._tokens) > _MAX_KEPT:
-            self._tokens.clear()
         self._tokens[thread] = need
         return need, text
 
@@ -196,8 +206,6 @@ class Budget:
         assert thread.text is not None
         unknown = Thread(thread.place, thread.below)
         if unknown not in self._unknown:
-            if len(self._unknown) > _MAX_KEPT:
-                self._unknown.clear()
             self._unknown[unknown] = self._spell_each(unknown)
         found = self._unknown[unknown]
         if found is None:
@@ -287,8 +295,6 @@ class Budget:
         return Way(bytes(text), threads, thread)
 
     def _keep(self, part: Thread, text: Spelled | None) -> Spelled | None:
-        if len(self._spelled) > _MAX_SPELLED:
-            self._spelled.clear()
         self._spelled[part] = text
         return text
 
@@ -322,29 +328,28 @@ class Budget:
         place, singles = thread.place, self.trie.singles
         if type(place) is not Reading:
             return [byte for byte in place.bytes() if byte in singles]
-        return self._letters_of(place, thread.text is None)
+        if thread.text is None:  # mostly the first will do
+            return self._letters_apart(place, 1)
+        return self._letters_of(place, free=False)
 
-    def _letters_of(self, place: Reading, free: bool) -> list[int]:
-        """Do so for a terminal that must differ from nothing, or must."""
+    def _letters_of(self, place: Reading, *, free: bool) -> list[int]:
+        """Do so for a terminal that must differ from nothing, or must, and keep them."""
         key = (place, free)
         found = self._tried.get(key)
         if found is None:
-            if len(self._tried) > _MAX_KEPT:
-                self._tried.clear()
-            found = self._tried[key] = self._letters_apart(place, 1 if free else 2)
+            found = self._tried[key] = list(self._letters_apart(place, 1 if free else 2))
         return found
 
-    def _letters_apart(self, place: Reading, alike: int) -> list[int]:
+    def _letters_apart(self, place: Reading, alike: int) -> Iterator[int]:
         """Do so for a terminal; where few values are left, each may be the one that is not taken."""
-        terminal, found, led = place.terminal, list[int](), dict[TerminalState, int]()
+        terminal, led = place.terminal, dict[TerminalState, int]()
         allowed = terminal.allowed(place.state)
         for byte in self._order if not allowed else [byte for byte in self._order if byte in allowed]:
             state = terminal.step(place.state, byte) if byte in self.trie.singles else None
             if state is not None:
                 led[state] = led.get(state, 0) + 1
                 if led[state] <= alike or (alike > 1 and not distinct.many(Reading(terminal, state))):
-                    found.append(byte)
-        return found
+                    yield byte
 
     def _search_way(self, start: Thread, *, whole: bool = False) -> Way | None:
         """Find a way where the distances know too little: a value must be avoided, or bytes are missing.
@@ -355,6 +360,8 @@ class Budget:
             start: Where it begins.
             whole: Whether it has to lead to the part's end, not only closer to it.
         """
+        if not whole and isinstance(start.place, Reading) and start.text is not None and stands_alone(start):
+            return self._another(start, start.place)
         near = -1 if whole else start.distance
         order = count()
         queue: list[tuple[int, int, int, Thread, bytes, int]] = [(start.distance, 0, next(order), start, b"", 0)]
@@ -371,6 +378,20 @@ class Budget:
                     dearer = cost + len(piece.translate(None, thread.place.required))
                     longer = text + piece
                     heapq.heappush(queue, (dearer + after.distance, -len(longer), next(order), after, longer, dearer))
+        return None
+
+    def _another(self, start: Thread, place: Reading) -> Way | None:
+        """End a recorded value by itself with the shortest text that is not taken."""
+        if place not in self._nearby:
+            letters = [byte for byte in self._order if byte in self.trie.singles]
+            self._nearby[place] = Nearby(place.terminal, place.state, letters)
+        assert start.text is not None
+        for text, state in islice(self._nearby[place], _MAX_TAKEN):
+            if len(text) > _MAX_BYTES:
+                break
+            after = finished(start.below, start.text + text, Reading(place.terminal, state))
+            if after:
+                return Way(text, list(_along(start, place, text)), after[0])
         return None
 
     def _moves(self, thread: Thread) -> Iterator[tuple[bytes, Thread]]:
@@ -392,7 +413,7 @@ class Budget:
         assert thread.text is not None
         while isinstance(at, Reading) and at.terminal is place.terminal and not at.terminal.final(at.state):
             terminal, distance = at.terminal, at.terminal.distance(at.state)
-            after = ((byte, terminal.step(at.state, byte)) for byte in self._letters_of(at, True))
+            after = ((byte, terminal.step(at.state, byte)) for byte in self._letters_of(at, free=True))
             found = next(((b, s) for b, s in after if s is not None and terminal.distance(s) < distance), None)
             if found is None or len(text) > _MAX_BYTES:
                 return
@@ -419,6 +440,17 @@ class Budget:
             costs.append(min(best + 1, INFINITE))
         self._last_cut = (text, costs)
         return costs[length]
+
+
+def _weight(thread: Thread, value: object) -> int:
+    """Give about the memory of a thread, as far as others do not stand on the same ones."""
+    place = thread.place
+    seen = len(place.counts.seen) if isinstance(place, ArrayPlace) and place.stage == AFTER else 0
+    return THREAD_BYTES + len(thread.text or b"") + _SEEN_BYTES * seen
+
+
+def _weight_of_spelling(thread: Thread, spelling: Spelling | None) -> int:
+    return _weight(thread, None) + (0 if spelling is None else len(spelling.text) + 100 * len(spelling.values))
 
 
 def _alike_behind(one: bytes, other: bytes) -> int:
@@ -448,6 +480,15 @@ def _threads_on(came: dict[Thread, tuple[Thread, int, bytes] | None], end: Threa
         found += reversed(between)
         back = came[thread]
     return found[::-1]
+
+
+def _along(start: Thread, place: Reading, text: bytes) -> Iterator[tuple[Thread, int]]:
+    """Give the threads on a way through a terminal, up to its end, with how many bytes lead to each."""
+    state, written = place.state, start.text
+    for at, byte in enumerate(text):
+        yield Thread(Reading(place.terminal, state), start.below, written), at
+        state, written = place.terminal.step(state, byte), grown(written, byte)
+    yield Thread(Reading(place.terminal, state), start.below, written), len(text)
 
 
 def _without_keys(thread: Thread) -> Thread:

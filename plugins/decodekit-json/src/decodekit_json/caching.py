@@ -42,6 +42,26 @@ class Limited(dict[Key, Entry]):
         super().__setitem__(key, value)
 
 
+class Weighed(dict[Key, Entry]):
+    """The same with a bound on what all entries weigh together.
+
+    Args:
+        limit_bytes: Most bytes.
+        weight: Gives the bytes of an entry.
+    """
+
+    def __init__(self, limit_bytes: int, weight: Callable[[Key, Entry], int]) -> None:
+        super().__init__()
+        self.limit_bytes, self.held_bytes, self._weight = limit_bytes, 0, weight
+
+    def __setitem__(self, key: Key, value: Entry) -> None:
+        self.held_bytes += self._weight(key, value)
+        if self.held_bytes > self.limit_bytes:
+            self.clear()
+            self.held_bytes = self._weight(key, value)
+        super().__setitem__(key, value)
+
+
 class Numbers:
     """Give numbers to keys, which are then quick to look things up by; a key that was forgotten gets another one.
 
@@ -143,4 +163,4 @@ class BoundedCache(Generic[Value]):
             self.used_bytes -= entry[2]
 
 
-__all__ = ["BoundedCache", "Limited", "Numbers", "Sized"]
+__all__ = ["BoundedCache", "Limited", "Numbers", "Sized", "Weighed"]

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import recorded
 from decodekit_json.distinct import FAR, MOST, Item, tells_apart
-from decodekit_json.expressions import ANYTHING, CHARS, REPEAT
 from decodekit_json.fixed import FixedTerminal
+from decodekit_json.groups import ArrayGroup
 from decodekit_json.machine import AFTER, Place, Reading, Thread, Value
+from decodekit_json.nodes import TerminalPlan
 from decodekit_json.numbers import NumberTerminal
 from decodekit_json.strings import StringTerminal
 from decodekit_json.subsets import bits
@@ -28,15 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from decodekit_json.inside import Inside
-    from decodekit_json.nodes import Node
+    from decodekit_json.nodes import Node, Plan
     from decodekit_json.objects import ObjectPlan, Progress
 
 _REST = 16
 """Bytes that are enough to end a character that was begun, and to write another one, however it is written."""
-_DIGITS = 9
-"""Of so many characters with two choices each there are more texts than `MOST`."""
-_ESCAPED = 5
-"""Bytes that a character may take beyond the one of the shortest."""
 _LONG = 512
 """Bytes beyond the fewest to which texts are counted: where they are sparser, nothing is known."""
 _DEPTH = 3
@@ -64,14 +61,6 @@ def spread(place: Reading) -> Spread:
     if isinstance(terminal, FixedTerminal):
         return Spread(terminal.longest, terminal.count(state, MOST + 1) > MOST)
     assert isinstance(terminal, StringTerminal)
-    if len(state) >= 3:
-        node, room = state[-3], state[-1]
-        if node is ANYTHING:
-            return Spread(_REST, room > 0)
-        if len(state) == 3 and node.kind == REPEAT and node.parts[0].kind == CHARS and node.most is None:
-            codes = sum(high - low + 1 for low, high in node.parts[0].ranges)
-            if codes > 1 and room >= _DIGITS:
-                return Spread(_ESCAPED * _DIGITS, True)
     try:
         extra, many = terminal.spread(state, MOST, _LONG)
     except UnsupportedSchemaError:  # there are too many to look at
@@ -186,6 +175,11 @@ def _alone(below: Thread) -> bool:
     return tells_apart(below.place) and not below.place.start
 
 
+def stands_alone(thread: Thread) -> bool:
+    """Say whether a value that must differ from others is nothing but the terminal that a thread stands in."""
+    return thread.below is not None and _alone(thread.below)
+
+
 def _around(below: Thread, inner: Place) -> int:
     """Give bytes within which what is below a part that is written has many ways to go on, up to an item.
 
@@ -243,6 +237,40 @@ class _Ends:
                 self.unsure = max(self.unsure, size)
 
 
+def falls(thread: Thread) -> bool:
+    """Say whether `Thread.falling` falls: objects or arrays need not differ from one another anywhere from here on."""
+    from decodekit_json.arrays import ArrayPlace
+    from decodekit_json.objects import Colon, FreeKey, NamedKey, ObjectPlace
+
+    at: Thread | None = thread
+    while at is not None:
+        place = at.place.after if isinstance(at.place, Item) else at.place
+        if isinstance(place, Value | Colon):
+            plans = place.node.plans
+        else:
+            plans = (place.plan,) if isinstance(place, ArrayPlace | ObjectPlace | NamedKey | FreeKey) else ()
+        if not all(map(_falls, plans)):
+            return False
+        at = at.below
+    return True
+
+
+def _falls(plan: Plan) -> bool:
+    if isinstance(plan, TerminalPlan):
+        return True
+    found = plan.__dict__.get("falls")
+    if found is None:
+        found, seen, pending = True, {plan}, [plan]
+        while found and pending:
+            one = pending.pop()
+            inner = [p for node in one.inside() for p in node.plans if not isinstance(p, TerminalPlan)]
+            found = not inner or not isinstance(one.group, ArrayGroup) or not (one.group.unique or one.group.repeated)
+            pending += [p for p in inner if p not in seen]
+            seen.update(inner)
+        plan.__dict__["falls"] = found
+    return found
+
+
 def _varied(place: Place, inner: Place | None) -> int:
     """Give bytes on top within which a part of a document has many ways to go on; `FAR` where that is not known."""
     from decodekit_json.arrays import ArrayPlace
@@ -273,4 +301,16 @@ def _varied_on(plan: ObjectPlan, progress: Progress) -> int:
     return min((member(_DEPTH - 1) for member in _members(plan, progress)), default=FAR)
 
 
-__all__ = ["FAR", "MOST", "Spread", "apart", "enough", "enough_within", "excess", "extra", "spread"]
+__all__ = [
+    "FAR",
+    "MOST",
+    "Spread",
+    "apart",
+    "enough",
+    "enough_within",
+    "excess",
+    "extra",
+    "falls",
+    "spread",
+    "stands_alone",
+]

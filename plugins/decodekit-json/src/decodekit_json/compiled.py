@@ -81,10 +81,14 @@ class Compiled(CompiledConstraint):
         if found is None:
             found = self._summaries.mask(state.threads)
             POOL.keep(state, found)
-        if self.trie.spells and (remaining >= INFINITE or remaining > self._summaries.most(found)):
+        if self.trie.spells and (remaining >= INFINITE or self._roomy(state, remaining, self._summaries.most(found))):
             return found.bits
         known = self._needs.mask(state.threads, remaining)
         return self._searched(state, remaining, known) if self.budget.searches else known
+
+    def _roomy(self, state: State, remaining: int, most: int) -> bool:
+        """Say whether the document can end within `remaining` tokens wherever a token leads."""
+        return remaining > most and self.budget.follows(state, most)
 
     def _searched(self, state: State, remaining: int, known: PackedMask) -> PackedMask:
         """Add the tokens after which a search finds a way through a longer text in fewer tokens."""

@@ -129,11 +129,11 @@ def spread(begun: Iterable[Begun], costs: Costs, most: int, beyond: int) -> tupl
     waiting: dict[int, dict[tuple[Node, int, int], int]] = {}
     for node, low, high, spent, number in begun:
         _join(waiting, spent, (node, low, high), number)
-    found, fewest, last, work = 0, INFINITE, 0, 0
+    found, fewest, last, work, best = 0, INFINITE, 0, 0, INFINITE
     while waiting:
         spent = min(waiting)
         if spent > fewest + beyond:
-            return INFINITE, True
+            return best, True
         layer = waiting.pop(spent)
         work += len(layer)
         if work > _MOST_STATES:
@@ -143,11 +143,23 @@ def spread(begun: Iterable[Begun], costs: Costs, most: int, beyond: int) -> tupl
                 found, fewest, last = found + number, min(fewest, spent), spent
             after, left = max(need - 1, 0), room - 1 if room < INFINITE else room
             for target, cost, ways in _onward(node, costs):
-                if lg.has_length(target, after, left):
+                alive = lg.has_length(target, after, left)
+                if alive and (best >= INFINITE or spent + cost + nearest(target, after, left, costs) < best):
                     _join(waiting, spent + cost, (target, after, left), min(number * ways, most + 1))
         if found > most:
-            return spent, True
-    return last, False
+            return min(spent, best), True
+        best = min(best, _ended(layer, found, spent, costs, most))
+    return (last, False) if best >= INFINITE else (best, True)
+
+
+def _ended(layer: dict[tuple[Node, int, int], int], found: int, spent: int, costs: Costs, most: int) -> int:
+    """Give bytes within which more than `most` texts end, if those that lead to a layer end as soon as can be."""
+    going_on = (place for place in layer if place[1] or not place[0].nullable)
+    for size, number in sorted((spent + nearest(*place, costs), layer[place]) for place in going_on):
+        found += number
+        if found > most:
+            return size
+    return INFINITE
 
 
 def _join(

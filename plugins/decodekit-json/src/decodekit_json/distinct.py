@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Telling: TypeAlias = "FreeKey | Item"
 """Below a value that must differ from others."""
+_DECODER = json.JSONDecoder(parse_float=Decimal)
 _MANY = 1000
 """More values than this count as infinitely many: no text has so many items."""
 _MANY_NODES = 1000
@@ -58,7 +59,7 @@ def frozen(value: Any) -> Any:
 
 def read(text: bytes) -> Any:
     """Give the value of a JSON text, in a form that is equal for equal values and no others."""
-    return frozen(json.loads(text, parse_float=Decimal))
+    return frozen(_DECODER.decode(text.decode()))
 
 
 class Item(Place):
@@ -468,7 +469,7 @@ def many(place: Reading) -> bool:
     plain = place.terminal.plain(place.state)
     if (plain is not None and plain[1] > 2) or place.terminal.endless(place.state):
         return True
-    return place.terminal.count(place.state, _MANY) >= _MANY
+    return _count(place, _MANY) >= _MANY
 
 
 @lru_cache(maxsize=8192)
@@ -477,7 +478,15 @@ def _more(place: Reading, bans: int) -> bool:
     plain = terminal.plain(state)
     if (plain is not None and plain[1] > 2 and bans < _MANY) or terminal.endless(state):
         return True
-    return terminal.count(state, bans + 1) > bans
+    return _count(place, bans + 1) > bans
+
+
+def _count(place: Reading, limit: int) -> int:
+    """Give how many values can still come of a terminal, at most `limit`, or fewer where they are too much to count."""
+    try:
+        return place.terminal.count(place.state, limit)
+    except UnsupportedSchemaError:
+        return 0
 
 
 def _another(place: Reading, text: bytes, bans: int, accepts: Callable[[Any], bool]) -> bool:

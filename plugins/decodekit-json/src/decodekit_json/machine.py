@@ -112,6 +112,14 @@ class Place(ABC):
         """Give a number of bytes that is enough to end this part."""
         return self.distance()
 
+    def falling(self) -> int:
+        """Give a number of bytes that is enough to end this part, and falls with each byte of some way on."""
+        return self.ceiling()
+
+    def falling_below(self, inner: Place) -> int:
+        """Give such a number for this part and the one above; for curious places."""
+        return inner.falling() + self.falling()
+
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         """Say what tokens can tell of this place; None where they may tell it from all others.
 
@@ -210,6 +218,16 @@ class Thread:
         if self._ceiling < 0:
             self._ceiling = self.place.ceiling() + (self.below.ceiling if self.below is not None else 0)
         return self._ceiling
+
+    @property
+    def falling(self) -> int:
+        """Give such a number that falls with each byte of some way on, which the ceiling need not do."""
+        found, at = 0, self
+        while at.below is not None and at.below.place.curious:
+            found += at.below.place.falling_below(at.place)
+            assert at.below.below is not None
+            at = at.below.below
+        return found + at.place.falling() + (at.below.falling if at.below is not None else 0)
 
     def step(self, byte: int) -> Threads:
         """Give the threads after one byte."""

@@ -15,16 +15,19 @@ import numpy as np
 from decodekit.types import PackedMask
 from decodekit_json import distinct, recorded
 from decodekit_json.budget import Budget
+from decodekit_json.caching import BoundedCache
 from decodekit_json.inside import inside
 from decodekit_json.machine import Reading, Thread, Threads
 from decodekit_json.masks import Walk
 from decodekit_json.recorded import Leaves
-from decodekit_json.states import stepped
+from decodekit_json.states import THREAD_BYTES, stepped
 from decodekit_json.suffixes import Ids
 from decodekit_json.terminal import INFINITE
 from decodekit_json.trie import VocabularyTrie
 
-_KEPT = 4_000
+TABLES_BYTES = 16 << 20
+"""How much what is known of the tokens after threads may take together; the oldest goes first."""
+_ID_BYTES, _ENTRY_BYTES = 8, 200
 _WIDEST = 512
 """Tokens of one thread's own, past which nothing is gained by looking for those that it shares."""
 
@@ -43,6 +46,12 @@ class Table:
     undecided: list[int]
     written: Leaves
 
+    @property
+    def nbytes(self) -> int:
+        """About the memory of it."""
+        ids = sum(_ID_BYTES * len(some) + _ENTRY_BYTES for _, some in self.needs)
+        return 2 * THREAD_BYTES + ids + _ID_BYTES * len(self.undecided) + _ENTRY_BYTES * len(self.written)
+
 
 class Needs:
     """The needs after each token, for the threads of one constraint.
@@ -54,7 +63,7 @@ class Needs:
 
     def __init__(self, trie: VocabularyTrie, budget: Budget) -> None:
         self.trie, self.budget = trie, budget
-        self._tables: dict[Thread, Table] = {}
+        self._tables: BoundedCache[Table] = BoundedCache(TABLES_BYTES)
         self._others: Leaves = frozenset()
 
     def mask(self, threads: Iterable[Thread], remaining: int) -> PackedMask:
@@ -81,7 +90,7 @@ class Needs:
     def _forgetful(self, thread: Thread) -> tuple[Table, list[int]]:
         """Give the needs of a thread, as far as can be without what is recorded, and the tokens with needs apart."""
         place = thread.place
-        watched = recorded.watched(place)
+        watched = thread.text is not None and recorded.watched(place)
         if thread.text is None or not (watched or not recorded.matters(thread)):
             return self._table(thread), []
         table = self._table(Thread(place, thread.below))
@@ -97,13 +106,7 @@ class Needs:
 
     def _table(self, thread: Thread) -> Table:
         """Give the needs after a thread's tokens."""
-        found = self._tables.get(thread)
-        if found is None:
-            found = self._worked_out(thread)
-            if len(self._tables) >= _KEPT:
-                self._tables.clear()
-            self._tables[thread] = found  # only when it is final: other threads read it at any time
-        return found
+        return self._tables.get(thread, lambda: self._worked_out(thread))
 
     def _worked_out(self, thread: Thread) -> Table:
         others = self._others

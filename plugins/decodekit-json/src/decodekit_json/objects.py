@@ -98,7 +98,7 @@ class ObjectPlan:
         self._rest: dict[tuple[int, int, int, int, frozenset[str]], int] = Limited(_KEPT)
         self._costs: dict[int, int] = {}
         self._sizes: dict[int, int] = {}
-        self._prices: list[tuple[int, int]] | None = None
+        self._prices: dict[Distances, list[tuple[int, int]]] = {}
         self._names_in: dict[keys.KeyClass, frozenset[str]] = {}
         self._children: dict[int, Node] = {}
         self._open: dict[tuple[int, int, int, int], int] = Limited(_KEPT)
@@ -200,16 +200,16 @@ class ObjectPlan:
 
         Only those of keys on which the fewest bytes of such an object depend.
         """
-        if distance_of is node_distance and self._prices is not None:
-            return self._prices
+        if distance_of in self._prices:
+            return self._prices[distance_of]
         found: dict[int, int] = {}
         for i in range(len(self.names)) if self._everything else bits(self._needed(self.start)):
             cost = self.cost(i, distance_of(self.child(i)))
             if cost < INFINITE:
                 found[cost] = found.get(cost, 0) | 1 << i
         prices = sorted(found.items())
-        if distance_of is node_distance:
-            self._prices = prices
+        if distance_of in (node_distance, ceilings.enough):  # others change
+            self._prices[distance_of] = prices
         return prices
 
     def inside(self) -> Iterator[Node]:
@@ -460,6 +460,22 @@ class ObjectPlan:
                 found = min(found, c.distance + 1 + node.distance + self.remaining(after))
         return found
 
+    def falling_after(self, progress: Progress) -> int:
+        """Give a number of bytes that is enough for the members that must still come, and falls with each of them."""
+        return self._remaining(progress, ceilings.enough, {}) + self._spare(progress)
+
+    def falling_for_member(self, progress: Progress) -> int:
+        """Give a number of bytes that is enough for one more member and what must come after it, without its comma."""
+        found = INFINITE
+        for i in bits(self.open_keys(progress)):
+            for node, after in self.going_on(progress, i):
+                found = min(found, self.cost(i, ceilings.enough(node)) - 1 + self.falling_after(after))
+        for c in self.open_classes(progress):
+            for node, after in self.going_on_free(progress, c, distinct.ANOTHER):
+                value = ceilings.enough(node) + self.falling_after(after)
+                found = min(found, c.distance + 1 + value + self.around(progress))
+        return found
+
     @cached_property
     def widest(self) -> int:
         """Give the most bytes that one more member, and what it depends on, takes at least."""
@@ -606,6 +622,12 @@ class ObjectPlace(Between):
             return plan.widest + plan.enough_after(progress) + plan.around(progress) + 1 + self.whitespace.slack
         return self.distance() + plan.excess(progress) + self.whitespace.slack
 
+    def falling(self) -> int:
+        if self.stage == COMMA:
+            return self.plan.falling_for_member(self.progress) + 1
+        rest = self.plan.falling_after(self.progress)
+        return rest + 1 if self.stage == AFTER else max(rest, 1)
+
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         if self.whitespace.indent is not None:
             return None
@@ -668,6 +690,14 @@ class NamedKey(Place):
     def ceiling(self) -> int:
         return self.plan.widest + self.plan.enough_after(self.progress) + 2 + self.whitespace.slack
 
+    def falling_below(self, inner: Place) -> int:
+        assert isinstance(inner, Reading)
+        plan, terminal, found = self.plan, self.plan.names_terminal, INFINITE
+        for number, rest in zip(bits(inner.state[1]), terminal.completions(inner.state), strict=True):
+            for node, after in plan.going_on(self.progress, plan.place_of[terminal.members[number]]):
+                found = min(found, len(rest) + 2 + ceilings.enough(node) + plan.falling_after(after))
+        return found
+
     def settled(self) -> NamedKey:
         return NamedKey(self.plan, self.whitespace, self.depth, self.progress.settled())
 
@@ -722,6 +752,11 @@ class FreeKey(Place):
     def ceiling(self) -> int:
         plan, progress = self.plan, self.progress
         return plan.widest + plan.enough_after(progress) + plan.around(progress) + 2 + self.whitespace.slack
+
+    def falling(self) -> int:
+        going_on = self.plan.going_on_free(self.progress, self.key_class, distinct.ANOTHER)
+        ways = (ceilings.enough(node) + self.plan.falling_after(after) for node, after in going_on)
+        return min(ways, default=INFINITE) + 2
 
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         if self.whitespace.indent is not None or self.start or distinct.UNKNOWN in self.progress.free:

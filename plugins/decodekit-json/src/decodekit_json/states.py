@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MASKS_BYTES = 64 << 20
 """How much the masks of all states may take together; the oldest go first."""
-_STATE_BYTES, _THREAD_BYTES = 600, 700
+_STATE_BYTES, THREAD_BYTES = 600, 700
 """As measured with tracemalloc."""
 STATES_BYTES = 4 << 20
 """How much the states of one language may take together; past that all are forgotten, and made anew when needed."""
@@ -44,7 +44,7 @@ class State:
     @property
     def nbytes(self) -> int:
         """About the memory of the state and of its threads, as far as others do not stand on the same ones."""
-        return _STATE_BYTES + sum([_THREAD_BYTES + len(thread.text or b"") for thread in self.threads])
+        return _STATE_BYTES + sum([THREAD_BYTES + len(thread.text or b"") for thread in self.threads])
 
     @property
     def complete(self) -> bool:
@@ -131,4 +131,4 @@ class MaskPool:
 
 POOL = MaskPool(MASKS_BYTES)
 
-__all__ = ["POOL", "MaskPool", "State", "stepped"]
+__all__ = ["POOL", "THREAD_BYTES", "MaskPool", "State", "stepped"]

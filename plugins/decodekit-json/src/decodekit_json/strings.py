@@ -187,6 +187,10 @@ class _Texts(Terminal):
             if state[0] != wr.ESCAPE or left > 1:  # a short escape is one of those beginning with u, too
                 yield target, need, room, left, number
 
+    def between_characters(self, state: State) -> bool:
+        """Say whether a state is between two characters."""
+        return len(state) == _BETWEEN
+
     def completions(self, state: State) -> Iterator[bytes]:
         """Give one completion for each text that can still come out; the shortest texts first, between characters."""
         if state == _END:

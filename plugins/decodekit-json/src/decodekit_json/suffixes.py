@@ -11,7 +11,6 @@ from decodekit_json.trie import Array, VocabularyTrie, ranges
 
 _FEW = 12
 _MANY = 512
-_KEPT = 50_000
 _NONE: tuple[int, ...] = ()
 
 Ids: TypeAlias = "tuple[int, ...] | Array"
@@ -46,12 +45,7 @@ class SuffixNode:
             key = many.tobytes()
         else:
             key = nodes = tuple(nodes)
-        found = trie.suffixes.get(key)
-        if found is None:
-            if len(trie.suffixes) >= _KEPT:
-                trie.suffixes.clear()
-            found = trie.suffixes[key] = cls(trie, nodes)
-        return found
+        return trie.kept_suffixes.get(key, lambda: cls(trie, nodes))
 
     @classmethod
     def at(cls, trie: VocabularyTrie, root: int | SuffixNode) -> SuffixNode:

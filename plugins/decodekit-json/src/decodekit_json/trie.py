@@ -22,6 +22,7 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 _TRIES_BYTES = 512 << 20
 _VIEWS_BYTES, _INSIDE_BYTES, _TARGETS_BYTES = 32 << 20, 64 << 20, 32 << 20
+_SUFFIXES_BYTES = 16 << 20
 _OUTLOOKS = 20_000
 _FEW = 48
 _TEXT_BYTES = [byte for byte in range(0xF5) if byte not in (0xC0, 0xC1)]
@@ -50,6 +51,7 @@ class VocabularyTrie:
         kept_views: The same about the tokens below a node.
         kept_inside: What `inside` found.
         kept_targets: Where those tokens lead.
+        kept_suffixes: Places in the rest of tokens.
         outlooks: Numbers of what tokens can tell of places.
     """
 
@@ -69,7 +71,6 @@ class VocabularyTrie:
         self._children: dict[int, dict[int, int]] = {}
         self._tokens_at: dict[int, tuple[int, ...]] = {}
         self.spelled: dict[Any, Any] = {}
-        self.suffixes: dict[tuple[int, ...] | bytes, Any] = {}
         self._by_letter: dict[int, tuple[Array, Array]] = {}
         self.singles: dict[int, int] = {
             byte: self.tokens_at(child)[0] for byte, child in self.children(0).items() if self.tokens_at(child)
@@ -79,6 +80,7 @@ class VocabularyTrie:
         self.kept_views: BoundedCache[Any] = BoundedCache(_VIEWS_BYTES)
         self.kept_inside: BoundedCache[Any] = BoundedCache(_INSIDE_BYTES)
         self.kept_targets: BoundedCache[Any] = BoundedCache(_TARGETS_BYTES)
+        self.kept_suffixes: BoundedCache[Any] = BoundedCache(_SUFFIXES_BYTES)
         self.outlooks = Numbers(_OUTLOOKS)
 
     @property
