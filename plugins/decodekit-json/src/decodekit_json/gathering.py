@@ -127,14 +127,15 @@ class Chain:
     def __init__(self, tokens: Tokens, summaries: tuple[Summary, ...]) -> None:
         self.tokens, self.summaries = tokens, summaries
 
-    def gathered(self, thread: Thread) -> Gathered:
-        """Give what is gathered along it from a thread."""
-        found, at = Gathered(), thread
+    def most(self, thread: Thread, ceiling: Ceiling) -> int:
+        """Give bytes that are enough to the end after any of the tokens, read from a thread."""
+        found, at = 0, thread
         for summary in self.summaries:
             if at.below is not None and at.below.place.curious:
                 at = at.below
-            found.take(summary, at.place, at.below or BELOW)
-            at = at.below or BELOW
+            below = at.below or BELOW
+            enough = summary.most + ceiling(below) + (at.place.reach() if summary.reaches else 0)
+            found, at = max(found, enough), below
         return found
 
 
@@ -159,18 +160,15 @@ class Mask:
         self._found: Gathered | Thread | None = found
         self.nbytes: int = self.bits.nbytes + _MASK_BYTES
 
-    def most(self, enough: Callable[[Gathered], int]) -> int:
-        """Give bytes that are enough to end the document after any of them.
-
-        Args:
-            enough: Gives those that are enough from what was gathered; asked once.
-        """
+    def most(self, ceiling: Ceiling, staying: Callable[[Thread, int], int]) -> int:
+        """Give bytes that are enough to end the document after any of them; see `Gathered.most`."""
         found = self._found
         if found is not None:  # another thread may be at it too, and finds the same
             if isinstance(found, Thread):
                 assert self._chain is not None
-                found = self._chain.gathered(found)
-            self._most = enough(found)
+                self._most = self._chain.most(found, ceiling)
+            else:
+                self._most = found.most(ceiling, staying)
             self._found = None
         return self._most
 

@@ -253,6 +253,11 @@ class ObjectPlan:
         """Give a number of bytes that is enough for the members that must still come, whatever keys are taken."""
         return self.remaining(progress) + self.excess(progress)
 
+    @cached_property
+    def enough_at_first(self) -> int:
+        """Give that number for an empty object."""
+        return self.enough_after(self.start)
+
     def excess(self, progress: Progress) -> int:
         """Give how many more than the fewest those are."""
         members = self._needed(progress).bit_count() + self._further(progress)
@@ -275,9 +280,12 @@ class ObjectPlan:
 
     def around(self, progress: Progress, missing: int = 1) -> int:
         """Give how many bytes more are enough for each of some further keys, because others are taken."""
-        taken = len(self.names) + len(progress.free) + missing
-        few = taken <= ceilings.MOST or all(c.free for c in self.classes)
-        return max((c.around for c in self.classes), default=0) if few else distinct.FAR
+        few = len(self.names) + len(progress.free) + missing <= ceilings.MOST
+        return self._around if few or all(c.free for c in self.classes) else distinct.FAR
+
+    @cached_property
+    def _around(self) -> int:
+        return max((c.around for c in self.classes), default=0)
 
     def some_values(self) -> int:
         """Give a number of such objects that there are at least: with each key that they may have or not."""
@@ -289,6 +297,8 @@ class ObjectPlan:
     def _needed(self, progress: Progress) -> int:
         """Give the named keys that must still come: the required ones, and what the written ones depend on."""
         needed = self.required & ~progress.seen
+        if not self.dependent:
+            return needed
         there = progress.written | (self.required & progress.seen)
         before = -1
         while needed != before:
@@ -844,7 +854,8 @@ def _tied(group: ObjectGroup) -> Iterator[tuple[str, str]]:
 
 def _reach(plan: ObjectPlan, progress: Progress) -> int:
     """Give a number of bytes that is enough from wherever one token leads in an object, values not counted."""
-    return 3 * plan.widest + plan.enough_after(progress) + plan.around(progress) + 2
+    rest = plan.enough_at_first if plan.simple else plan.enough_after(progress)  # falls with each member
+    return 3 * plan.widest + rest + plan.around(progress) + 2
 
 
 def _ways(place: NamedKey | FreeKey, going_on: Iterable[tuple[Node, Progress]]) -> Ways:

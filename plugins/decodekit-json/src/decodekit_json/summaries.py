@@ -94,10 +94,7 @@ class Summaries:
 
     def most(self, mask: Mask) -> int:
         """Give bytes that are enough to end the document after any token of a mask."""
-        return mask.most(self._enough)
-
-    def _enough(self, found: Gathered) -> int:
-        return found.most(self._ceiling, self._staying)
+        return mask.most(self._ceiling, self._staying)
 
     def _staying(self, part: Thread, node: int) -> int:
         assert isinstance(part.place, Reading)
