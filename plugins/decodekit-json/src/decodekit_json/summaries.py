@@ -73,7 +73,7 @@ class Summaries:
 
     def _only(self, threads: Collection[Thread]) -> Thread | None:
         """Give the thread that has all tokens where what is recorded does not matter; None where it takes several."""
-        if len(threads) > 2:
+        if not 0 < len(threads) <= 2:
             return None
         one, *others = sorted(threads, key=_has_no_text)
         if one.text is None:
