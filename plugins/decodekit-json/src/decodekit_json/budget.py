@@ -19,8 +19,8 @@ from decodekit_json.caching import Limited, Weighed
 from decodekit_json.ceilings import extra, falls, stands_alone
 from decodekit_json.machine import AFTER, Reading, Thread, Threads, finished, grown
 from decodekit_json.masks import Walk
+from decodekit_json.members import ObjectPlace
 from decodekit_json.nearby import Nearby
-from decodekit_json.objects import ObjectPlace
 from decodekit_json.states import THREAD_BYTES, State
 from decodekit_json.summaries import BELOW, Hole, split
 from decodekit_json.terminal import INFINITE, TerminalState

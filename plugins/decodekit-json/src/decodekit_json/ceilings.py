@@ -240,7 +240,7 @@ class _Ends:
 def falls(thread: Thread) -> bool:
     """Say whether `Thread.falling` falls: objects or arrays need not differ from one another anywhere from here on."""
     from decodekit_json.arrays import ArrayPlace
-    from decodekit_json.objects import Colon, FreeKey, NamedKey, ObjectPlace
+    from decodekit_json.members import Colon, FreeKey, NamedKey, ObjectPlace
 
     at: Thread | None = thread
     while at is not None:
@@ -274,7 +274,7 @@ def _falls(plan: Plan) -> bool:
 def _varied(place: Place, inner: Place | None) -> int:
     """Give bytes on top within which a part of a document has many ways to go on; `FAR` where that is not known."""
     from decodekit_json.arrays import ArrayPlace
-    from decodekit_json.objects import Colon, FreeKey, NamedKey, ObjectPlace
+    from decodekit_json.members import Colon, FreeKey, NamedKey, ObjectPlace
 
     if isinstance(place, Value | Colon):
         return apart(place.node)

@@ -21,8 +21,8 @@ from decodekit_json.whitespace import Whitespace
 
 if TYPE_CHECKING:
     from decodekit_json.arrays import ArrayPlace
+    from decodekit_json.members import FreeKey
     from decodekit_json.nodes import Node
-    from decodekit_json.objects import FreeKey
 
 Telling: TypeAlias = "FreeKey | Item"
 """Below a value that must differ from others."""
@@ -162,7 +162,7 @@ def settled_values(values: frozenset[Any]) -> frozenset[Any]:
 
 def tells_apart(place: Place) -> TypeGuard[Telling]:
     """Say whether the value above a place must differ from others."""
-    from decodekit_json.objects import FreeKey
+    from decodekit_json.members import FreeKey
 
     return isinstance(place, FreeKey | Item)
 
@@ -200,7 +200,7 @@ class _Bottom(Stop):
 
 def possible(thread: Thread) -> bool:
     """Say whether every part of a thread that is being recorded can still become something that is not taken."""
-    from decodekit_json.objects import FreeKey
+    from decodekit_json.members import FreeKey
 
     place, below, text = thread.place, thread.below, thread.text
     if text is None or below is None:
@@ -333,7 +333,7 @@ def _outcomes(threads: Iterable[Thread], start: int, bans: int, limit: int) -> I
 
 
 def _passed(thread: Thread) -> int:
-    from decodekit_json.objects import FreeKey
+    from decodekit_json.members import FreeKey
 
     found, at = 0, thread.below
     while at is not None:
@@ -367,7 +367,7 @@ def _further(thread: Thread, bans: int) -> Iterator[Thread]:
 def _same(thread: Thread, start: int) -> Hashable:
     """Give a key that is equal for threads with the same values to come: the order of an object's keys is left out."""
     from decodekit_json.arrays import ArrayPlace
-    from decodekit_json.objects import ObjectPlace
+    from decodekit_json.members import ObjectPlace
 
     if not isinstance(thread.place, ObjectPlace) or thread.place.stage != AFTER:
         return thread

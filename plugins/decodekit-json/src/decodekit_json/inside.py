@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from decodekit_json.automaton import free
 from decodekit_json.fixed import Branch, FixedTerminal
 from decodekit_json.limits import Limited
 from decodekit_json.plain import Plain, plain_of
@@ -14,7 +15,7 @@ from decodekit_json.strings import StringTerminal
 from decodekit_json.suffixes import SuffixNode
 from decodekit_json.terminal import Terminal, TerminalState
 from decodekit_json.trie import VocabularyTrie
-from decodekit_json.walking import Reached, Walk, free
+from decodekit_json.walking import Reached, Walk
 from decodekit_json.within import Begun, Exits, Free, Inside, Targets, Where
 
 _MANY_PARTS = 12

@@ -169,7 +169,7 @@ def ends_of_taken(trie: VocabularyTrie, thread: Thread, node: int) -> tuple[byte
 
     None where more of what is recorded may matter: the text is then to be kept.
     """
-    from decodekit_json.objects import FreeKey
+    from decodekit_json.members import FreeKey
 
     assert thread.text is not None
     assert thread.below is not None
@@ -278,7 +278,7 @@ def _ordered(texts: frozenset[str]) -> list[bytes]:
 
 def _threats(thread: Thread, others: Leaves) -> Iterator[Leaves]:
     """Give, for each taken value that what is recorded may still become, what is in it; keys by themselves."""
-    from decodekit_json.objects import FreeKey
+    from decodekit_json.members import FreeKey
 
     text, below = thread.text, thread.below
     if text is None or below is None:
@@ -327,7 +327,7 @@ def _written(text: bytes) -> frozenset[Any]:
 
 def _unfinished(thread: Thread, text: bytes) -> bytes:
     """Give what is there of the string that a thread stands in; empty before its quote."""
-    from decodekit_json.objects import FreeKey
+    from decodekit_json.members import FreeKey
 
     assert thread.below is not None
     below = thread.below.place

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from decodekit.types import PackedMask
+from decodekit_json.automaton import free
 from decodekit_json.plain import plain_of
 from decodekit_json.suffixes import Ids, SuffixNode
 from decodekit_json.terminal import TerminalState
 from decodekit_json.trie import Array, VocabularyTrie
-from decodekit_json.walking import Reached, Walk, free, reach
+from decodekit_json.walking import Reached, Walk, reach
 
 _MANY_ENDS = 1024
 """A terminal with more ends is no string or number of a document: they are taken all together."""
