@@ -13,6 +13,7 @@ from decodekit import (
     RequestError,
     SchemaError,
     UnsatisfiableSchemaError,
+    UnsupportedSchemaError,
     Vocabulary,
 )
 from decodekit.cli.application import run
@@ -327,3 +328,12 @@ def test_a_value_of_a_type_is_told_to_be_none():
     with pytest.raises(SchemaError, match=r"json_schema: Cat\(lives=7\) is a value, not a schema") as refused:
         JSONSchema(Cat(lives=7)).build(toy_context(vocabulary=Vocabulary.from_bytes(), max_new_tokens=60))
     assert refused.value.hint == "give its type: Cat"
+
+
+def test_a_length_that_is_not_found_is_not_said_to_be_none():
+    many = {"type": "array", "items": {"type": "integer"}, "uniqueItems": True, "minItems": 400}
+    with pytest.raises(
+        UnsupportedSchemaError, match="how many tokens a document needs is too much to find out"
+    ) as told:
+        JSONSchema(many).build(toy_context(Vocabulary.from_bytes()))
+    assert "leave uniqueItems out" in told.value.hint

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from decodekit.errors import UnsatisfiableSchemaError
+from decodekit.errors import UnsatisfiableSchemaError, UnsupportedSchemaError
 from decodekit.techniques import CompiledConstraint, PartialParser
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
@@ -83,13 +83,19 @@ def requested(source: Source, vocabulary: Vocabulary, width: int, name: str) -> 
 
     Raises:
         SchemaError: For a schema that is not valid; the message begins with `name`.
-        UnsupportedSchemaError: For a keyword anywhere in it that cannot be kept exactly.
+        UnsupportedSchemaError: For a keyword anywhere in it that cannot be kept exactly, or a length that is not found.
         UnsatisfiableSchemaError: Where no text satisfies it, or none in tokens of the vocabulary.
     """
     with blamed_on(name):
         compiled = source.compile(vocabulary, width, name)
     start = compiled.start()
     if compiled.budget.enough(start) >= INFINITE and compiled.min_tokens(start) >= INFINITE:
+        if compiled.trie.spells:  # a byte is a token: there are texts, but how long they get was not found
+            raise UnsupportedSchemaError(
+                f"{name}: how many tokens a document needs is too much to find out: more than 300 items or keys "
+                f"differ, or it takes more than 8,192 bytes with an indent or where arrays or objects differ",
+                hint="ask for fewer items, keys or characters, leave uniqueItems out, or write without an indent",
+            )
         raise UnsatisfiableSchemaError(f"{name}: no text that satisfies it can be written in tokens of this vocabulary")
     made = object.__new__(Requested)
     vars(made).update(vars(compiled))
