@@ -453,3 +453,15 @@ def test_a_taken_item_is_not_gone_on_with_where_only_much_longer_ones_differ(
     assert least > 50
     for left in range(1, 2 * least):
         assert (byte[0] in unpack(compiled.mask(state, left))) == (left > least)
+
+
+@pytest.mark.parametrize(
+    ("schema", "fewest"),
+    [({"type": ["null", "string"]}, 1), ({"enum": ["ab" * 6, 12345]}, 2), ({"type": ["object", "boolean"]}, 1)],
+)
+def test_a_longer_text_in_fewer_tokens_counts_from_the_start(schema, fewest):
+    words = [bytes((byte,)) for byte in range(256)] + [b"null", b"true", b'"ababab', b'ababab"', None]
+    constraint = decodekit_json.compile(schema, Vocabulary(words, (len(words) - 1,)))
+    start = constraint.start()
+    assert constraint.min_tokens(start) == fewest
+    assert not constraint.mask(start, fewest - 1).any()

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+import decodekit_json
 from decodekit.errors import UnsatisfiableSchemaError, UnsupportedSchemaError
+from decodekit.vocabulary import Vocabulary
 from decodekit_json import lowering
 from decodekit_json.compiler import Options, lower
 from decodekit_json.nodes import TerminalPlan
@@ -206,6 +208,23 @@ def compared(seeds: range, depth: int, documents: int, monkeypatch: pytest.Monke
 
 def test_choices_by_chance_are_exact(monkeypatch: pytest.MonkeyPatch):
     assert compared(range(80), 1, 30, monkeypatch) >= 78
+
+
+@pytest.mark.parametrize("key_order", ["schema", "any"])
+def test_a_key_after_which_no_other_key_is_left_to_fulfil_is_masked(key_order: str):
+    two = {"enum": [1, 2]}
+    named = dict.fromkeys(["a", "p1", "q1", "p2", "q2", "p3", "q3", "p4", "q4", "p5", "q5"], two)
+    none_is_two = {"not": {"patternProperties": {"^z[12]$": {"const": 2}}}}
+    rules = [{"if": {"required": ["a"]}, "then": none_is_two}]
+    rules += [{"if": {"required": [f"p{i}"]}, "then": {"required": [f"q{i}"]}} for i in range(1, 6)]
+    schema = {**of(named), "patternProperties": {"^z[12]$": two}, "additionalProperties": False, "allOf": rules}
+    constraint = decodekit_json.compile(schema, Vocabulary.from_bytes(), key_order=key_order)
+    for text, allowed in ((b'{"z1":2,"z2":2,"', False), (b'{"z1":2,"', True)):
+        state = constraint.start()
+        for byte in text:
+            state = constraint.advance(state, constraint.trie.singles[byte])
+        letter = constraint.trie.singles[ord("a")]
+        assert bool(constraint.mask(state)[letter >> 5] >> (letter & 31) & 1) == allowed
 
 
 @pytest.mark.slow

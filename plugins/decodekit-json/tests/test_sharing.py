@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from decodekit.vocabulary import Vocabulary
-from decodekit_json import compile
+from decodekit_json import compile, keys
 from decodekit_json.closers import endings, quoted
+from decodekit_json.gathering import Chain
 from decodekit_json.states import stepped
+from decodekit_json.strings import string_terminal
 from decodekit_json.trie import VocabularyTrie
 
 from .pieces import vocabulary_of
@@ -137,3 +139,25 @@ def test_masks_of_parts_that_read_alike_are_right(name):
 @pytest.mark.parametrize("seed", range(4))
 def test_more_masks_of_parts_that_read_alike_are_right(name, seed):
     assert _faults(SCHEMAS[name], seed, states=150) == []
+
+
+_KEYS_AND_VALUES = [
+    {"type": "object", "additionalProperties": {"type": "string"}},
+    {"propertyNames": {"pattern": "^[a-z]*$"}, "additionalProperties": {"pattern": "^[a-z]*$"}, "minProperties": 3},
+]
+
+
+@pytest.mark.parametrize("schema", _KEYS_AND_VALUES)
+def test_a_key_and_a_value_of_one_terminal_are_told_apart(schema, monkeypatch):
+    monkeypatch.setattr(keys, "string_terminal", lambda expression: string_terminal(expression, 0, None))
+    constraint = compile({"type": "object", **schema}, Vocabulary.from_bytes(), whitespace="compact", key_order="any")
+    summaries, found = constraint._summaries, 0  # pyright: ignore[reportPrivateUsage]
+    state = constraint.start()
+    for byte in b'{"ab":"cd","ef":"gh","kl':
+        mask = summaries.mask(state.threads)
+        anew, _ = summaries._gathered(state.threads)  # pyright: ignore[reportPrivateUsage]
+        assert mask.bits.tolist() == anew.bits.tolist()
+        assert summaries.most(mask) == summaries.most(anew)
+        found += isinstance(mask._chain, Chain)  # pyright: ignore[reportPrivateUsage]
+        state = constraint.advance(state, constraint.trie.singles[byte])
+    assert found > 10

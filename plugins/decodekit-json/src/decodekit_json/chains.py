@@ -44,12 +44,13 @@ class Chains:
             mark = at.place.mark
             if mark is None or mark[0] != owner:
                 mark = self._mark(at.place, look_of)
-            found = found.get(mark[1])
+            below = at.below
+            found = found.get(~mark[1] if below is not None and below.place.curious else mark[1])
             if found is None:
                 return None
             if type(found) is not dict:
                 return found()
-            at = at.below
+            at = below
         return None
 
     def keep(self, thread: Thread, found: Gathered, tokens: Tokens, look_of: Looks) -> Chain | None:
@@ -58,8 +59,11 @@ class Chains:
             return None
         numbers, at = list[int](), thread
         for _, place, below in found.parts:
-            numbers.append(self._mark(at.place, look_of)[1])
-            if place is not at.place:  # what is below it is curious, and the part is both
+            number = self._mark(at.place, look_of)[1]
+            if place is at.place:
+                numbers.append(number)
+            else:  # what is below it is curious, and the part is both
+                numbers.append(~number)
                 at = at.below
                 if at is None or place is not at.place or look_of(place) is None:
                     return None

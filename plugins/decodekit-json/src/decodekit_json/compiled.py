@@ -24,6 +24,9 @@ from decodekit_json.walking import prepare
 if TYPE_CHECKING:
     from decodekit_json.compiler import CompiledSchema
 
+_LESS = 32
+"""How many tokens fewer are tried than those of the first way that was found."""
+
 
 class Compiled(CompiledConstraint):
     """A language of documents over the tokens of a vocabulary.
@@ -105,7 +108,12 @@ class Compiled(CompiledConstraint):
         return state.complete
 
     def min_tokens(self, state: State) -> int:
-        return self.budget.fewest(state)
+        found = self.budget.fewest(state)
+        if found < INFINITE and not self.budget.searches:
+            least = max(found - _LESS, 0)
+            while found > least and self.mask(state, found - 1).any():  # a way in fewer tokens that begins otherwise
+                found -= 1
+        return found
 
     def parse(self, text: str) -> Any:
         return self._parse(text) if self._parse else None

@@ -83,9 +83,10 @@ class ObjectPlan:
         self._prices: dict[Distances, list[tuple[int, int]]] = {}
         self._names_in: dict[keys.KeyClass, frozenset[str]] = {}
         self._children: dict[int, Node] = {}
-        self._open: dict[tuple[int, int, int, int], int] = Limited(_KEPT)
+        self._open: dict[tuple[int, int, int, int, frozenset[str]], int] = Limited(_KEPT)
+        self._members: dict[Progress, int] = Limited(_KEPT)
         self._open_classes: dict[tuple[int, int, int, int, frozenset[str]], tuple[keys.KeyClass, ...]] = Limited(_KEPT)
-        self._starts: dict[int, TerminalState | None] = {}
+        self._starts: dict[int, TerminalState | None] = Limited(_KEPT)
 
     def _before(self) -> list[int]:
         """Give, for each named key, those that come before it.
@@ -322,7 +323,8 @@ class ObjectPlan:
 
     def open_keys(self, progress: Progress) -> int:
         """Give the named keys that may come next, as bits."""
-        key = (progress.seen, progress.written, progress.members, progress.owed)
+        free = progress.free if self.owing.all else _NO_KEYS  # other keys may have been what could still be owed
+        key = (progress.seen, progress.written, progress.members, progress.owed, free)
         found = self._open.get(key)
         if found is None:
             needed = self._needed(progress)
@@ -439,11 +441,17 @@ class ObjectPlan:
 
     def member(self, progress: Progress) -> int:
         """Give the fewest bytes of one more member and of what must come after it, without its comma."""
-        found = INFINITE
         if not self.owing.all and not self.dependent:
             rest = self.remaining(progress)
             if rest:
                 return rest - 1  # the first of a cheapest way
+        found = self._members.get(progress)
+        if found is None:
+            found = self._members[progress] = self._cheapest_member(progress)
+        return found
+
+    def _cheapest_member(self, progress: Progress) -> int:
+        found = INFINITE
         for i in bits(self.open_keys(progress)):
             for node, after in self.going_on(progress, i):
                 found = min(found, self.cost(i, node.distance) - 1 + self.remaining(after))

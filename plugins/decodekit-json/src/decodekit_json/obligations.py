@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import keys
+from decodekit_json.caching import Limited
 from decodekit_json.groups import NOTHING, Literals, Some
 from decodekit_json.nodes import node_distance
 from decodekit_json.subsets import bits
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_CASES = 20_000
 """Most cases that are followed to find the fewest bytes; what needs more is refused, as it is from the start."""
+_MAX_KEPT = 20_000
 _MOST_APART = 4
 """Most conditions on the value of one key of which each is told from its contrary."""
 
@@ -59,8 +61,8 @@ class Obligations:
     def __init__(self, plan: ObjectPlan, some: tuple[Some, ...]) -> None:
         self.plan, self.some = plan, some
         self.all = (1 << len(some)) - 1
-        self._ways: dict[tuple[int | keys.KeyClass, int], Ways] = {}
-        self._known: dict[tuple[int, int, int, int, frozenset[str]], int] = {}
+        self._ways: dict[tuple[int | keys.KeyClass, int], Ways] = Limited(_MAX_KEPT)
+        self._known: dict[tuple[int, int, int, int, frozenset[str]], int] = Limited(_MAX_KEPT)
 
     @cached_property
     def lacking(self) -> list[int]:
@@ -178,8 +180,6 @@ class Obligations:
         key = (part.names, progress.seen & part.names, progress.members, progress.owed & part.owed, free)
         found = self._known.get(key)
         if found is None:
-            if len(self._known) >= _MAX_CASES:
-                self._known.clear()
             found = self._known[key] = _Search(self, part, progress, needed, distance_of).least
         return found
 
