@@ -6,6 +6,7 @@ import re
 import pytest
 from pydantic import BaseModel
 
+import decodekit_json
 from decodekit import (
     Decoder,
     IncompatibleTechniquesError,
@@ -32,6 +33,7 @@ from decodekit_json import (
     ToolCalls,
     commands,
 )
+from decodekit_json.checking import Checker
 from decodekit_json.compiler import Options, lower
 
 
@@ -335,3 +337,17 @@ def test_a_length_that_is_not_found_is_not_said_to_be_none():
     with pytest.raises(UnsupportedSchemaError, match="how many tokens a document needs is too much") as told:
         JSONSchema(many).build(toy_context(vocabulary=Vocabulary.from_bytes()))
     assert "leave uniqueItems out" in told.value.hint
+
+
+def test_a_tokenizer_for_a_vocabulary_is_told():
+    with pytest.raises(RequestError, match="json_schema: the vocabulary is str, not decodekit.Vocabulary") as told:
+        decodekit_json.compile({}, "gpt2")
+    assert told.value.hint == "Vocabulary.from_tokenizer(tokenizer)"
+
+
+def test_a_document_that_needs_a_reference_that_is_nowhere_cannot_be_checked():
+    left = UnsupportedSchemaError("'http://x/y' leads nowhere", keyword="$ref", pointer="#/properties/p")
+    check = Checker({"properties": {"p": {"$ref": "http://x/y"}}}, {}, "", False, [left])
+    check("{}")
+    with pytest.raises(ValueError, match=r"'http://x/y' is not among the documents \(\$ref at #/properties/p was left"):
+        check('{"p":1}')

@@ -154,7 +154,7 @@ def _tight_differences(schema: object, seed: int, walks: int) -> list[str]:
                 *rng.sample(sorted(possible), min(40, len(possible))),
                 *rng.sample(sorted(allowed), min(10, len(allowed))),
             }:
-                fits = constraint.min_tokens(constraint.advance(state, token)) < remaining
+                fits = constraint.budget.fewest(constraint.advance(state, token)) < remaining
                 spared = b"\\" in (VOCABULARY.tokens[token] or b"")  # taken texts with escapes are not looked for
                 if fits != (token in allowed) and not (fits and spared):
                     found.append(f"after {text!r}, {remaining} left: {VOCABULARY.tokens[token]!r} fits: {fits}")

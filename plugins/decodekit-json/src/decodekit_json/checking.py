@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from referencing.exceptions import Unresolvable
+
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json.formats import FORMATS
 from decodekit_json.keywords import exact
@@ -69,10 +71,17 @@ class Checker:
         Raises:
             InvalidDocumentError: With the first place that is wrong, and what was left out while writing.
         """
-        wrong = next(iter(self._validator.iter_errors(json.loads(text))), None)
+        left = ", ".join(dict.fromkeys(f"{error.keyword} at {error.pointer}" for error in self._loosened))
+        try:
+            wrong = next(iter(self._validator.iter_errors(json.loads(text))), None)
+        except (
+            Unresolvable
+        ) as error:  # a reference that was not handed in: only a document that needs it is not checked
+            raise InvalidDocumentError(
+                f"it cannot be checked: {error.ref!r} is not among the documents ({left} was left out while writing)"
+            ) from error
         if wrong is None:
             return
-        left = ", ".join(dict.fromkeys(f"{error.keyword} at {error.pointer}" for error in self._loosened))
         place = "".join(f"/{part}" for part in wrong.absolute_path)
         raise InvalidDocumentError(
             f"{wrong.message[:200]} (at #{place} of the document; {left or 'nothing'} was left out while writing)"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from decodekit.errors import SchemaError, UnsupportedSchemaError
+from decodekit.errors import RequestError, SchemaError, UnsupportedSchemaError
 from decodekit.schemas import SchemaLike, load_schema
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
@@ -159,12 +159,18 @@ def compile(
         SchemaError: For a schema that is not valid.
         UnsupportedSchemaError: For a keyword that cannot be kept exactly.
         UnsatisfiableSchemaError: Where no document satisfies it, or none in tokens of this vocabulary.
+        RequestError: For something else than a vocabulary.
 
     Warns:
         SchemaWarning: Of what the schema says and is not followed; once for each schema.
     """
     chosen = Options(key_order, whitespace, formats, unsupported, draft)
     loaded, read = (schema, json.loads) if isinstance(schema, list) else load_schema(schema, name)  # refused below
+    if not isinstance(vocabulary, Vocabulary):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise RequestError(
+            f"{name}: the vocabulary is {type(vocabulary).__name__}, not decodekit.Vocabulary",
+            hint="Vocabulary.from_tokenizer(tokenizer)",
+        )
     width = vocabulary.size if width is None else width
     parse = parse or (None if read is json.loads else read)
     return compiled(loaded, chosen, documents, vocabulary, width, name, parse)
