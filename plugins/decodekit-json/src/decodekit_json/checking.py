@@ -76,7 +76,7 @@ class Checker:
             wrong = next(iter(self._validator.iter_errors(json.loads(text))), None)
         except (
             Unresolvable
-        ) as error:  # a reference that was not handed in: only a document that needs it is not checked
+        ) as error:  # only a document that needs the reference is not checked
             raise InvalidDocumentError(
                 f"it cannot be checked: {error.ref!r} is not among the documents ({left} was left out while writing)"
             ) from error
