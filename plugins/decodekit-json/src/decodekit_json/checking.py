@@ -74,9 +74,7 @@ class Checker:
         left = ", ".join(dict.fromkeys(f"{error.keyword} at {error.pointer}" for error in self._loosened))
         try:
             wrong = next(iter(self._validator.iter_errors(json.loads(text))), None)
-        except (
-            Unresolvable
-        ) as error:  # only a document that needs the reference is not checked
+        except Unresolvable as error:  # only a document that needs the reference is not checked
             raise InvalidDocumentError(
                 f"it cannot be checked: {error.ref!r} is not among the documents ({left} was left out while writing)"
             ) from error
