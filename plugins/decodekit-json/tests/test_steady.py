@@ -17,6 +17,8 @@ PATTERNS = [
     "^[ab]{2,9}$",
     "^(ab)*$",
 ]
+NOTHING_STEADY = {PATTERNS[4], "^[ab]{2,9}$", "^(ab)*$"}
+"""The first has no characters with all of their first bytes."""
 
 
 def states_of(terminal, seed, longest=12):
@@ -48,12 +50,13 @@ def written(letters, rng, size):
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_any_number_of_steady_characters_may_follow_and_the_text_can_then_be_ended(pattern):
-    terminal, rng = string_terminal(patterns.search(pattern)), np.random.default_rng(1)
+    terminal, rng, judged = string_terminal(patterns.search(pattern)), np.random.default_rng(1), 0
     for seed in range(4):
         for state in states_of(terminal, seed):
             found = terminal.steady(state)
             if found is None or not found.letters:
                 continue
+            judged += 1
             after = state
             for character in written(found.letters, rng, 60):
                 for byte in character:
@@ -61,6 +64,7 @@ def test_any_number_of_steady_characters_may_follow_and_the_text_can_then_be_end
                     assert after is not None
                 assert terminal.distance(after) <= found.most
                 assert after[0] in found.places
+    assert (judged > 0) == (pattern not in NOTHING_STEADY)
 
 
 def test_letters_of_words_are_steady_and_blanks_are_not():

@@ -121,7 +121,7 @@ def spread(begun: Iterable[Begun], costs: Costs, most: int, beyond: int) -> tupl
         begun: What is left of different texts.
         costs: The bytes of each code point.
         most: See above.
-        beyond: Bytes beyond the fewest past which none are counted: `INFINITE` is given then, with True.
+        beyond: Bytes beyond the fewest past which none are counted: the best number known is given then, with True, or `INFINITE`.
 
     Raises:
         UnsupportedSchemaError: For more states than are searched.

@@ -16,7 +16,6 @@ from decodekit_json.trie import Array, VocabularyTrie, ranges
 WHOLE = 0
 _DEAD = -1
 _WORDS = 3
-_LEADS = range(0xC2, 0xF5)
 _BROKEN = np.array([0, 0, 1], np.uint64)
 """A bit that no character has: not UTF-8."""
 

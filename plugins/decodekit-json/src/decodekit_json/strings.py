@@ -412,7 +412,7 @@ class PlainTerminal(_Texts):
 
 @lru_cache(maxsize=_KEPT)
 def string_terminal(expression: Node, min_length: int = 0, max_length: int | None = None) -> StringTerminal:
-    """Give the terminal of JSON strings; the same object for the same arguments, as long as the cache keeps it.
+    """Give the terminal of JSON strings; mostly the same object for the same arguments, passed in the same way.
 
     Args:
         expression: What the text may be.
