@@ -121,7 +121,7 @@ def spread(begun: Iterable[Begun], costs: Costs, most: int, beyond: int) -> tupl
         begun: What is left of different texts.
         costs: The bytes of each code point.
         most: See above.
-        beyond: Bytes beyond the fewest past which none are counted; then the best number known, or `INFINITE`, and True.
+        beyond: Bytes beyond the fewest past which none are counted; then the best number known, or `INFINITE`.
 
     Raises:
         UnsupportedSchemaError: For more states than are searched.
