@@ -158,6 +158,6 @@ def test_a_key_and_a_value_of_one_terminal_are_told_apart(schema, monkeypatch):
         anew, _ = summaries._gathered(state.threads)  # pyright: ignore[reportPrivateUsage]
         assert mask.bits.tolist() == anew.bits.tolist()
         assert summaries.most(mask) == summaries.most(anew)
-        found += isinstance(mask._chain, Chain)  # pyright: ignore[reportPrivateUsage]
+        found += isinstance(mask.held, Chain)
         state = constraint.advance(state, constraint.trie.singles[byte])
     assert found > 10

@@ -175,7 +175,7 @@ class Closing(Passing):
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         again = Thread(Again(self.calls, self.calls.after(self.done)), thread.below)
         end = self.calls.ends[self.number]
-        return Reading(end, end.start()).reached(end.start(), again, thread.text)
+        return Reading(end, end.start()).arrived(again, thread.text)
 
     def distance(self) -> int:
         return len(self.calls.tags[self.number].end) + self.calls.distance(self.done + 1)

@@ -32,6 +32,8 @@ class Limited(dict[Key, Entry]):
         limit: Most entries.
     """
 
+    __slots__ = ("limit",)
+
     def __init__(self, limit: int) -> None:
         super().__init__()
         self.limit = limit

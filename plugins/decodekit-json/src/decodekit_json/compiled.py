@@ -23,6 +23,7 @@ from decodekit_json.walking import prepare
 
 if TYPE_CHECKING:
     from decodekit_json.compiler import CompiledSchema
+    from decodekit_json.gathering import Mask
 
 _LESS = 32
 """How many tokens fewer are tried than those of the first way that was found."""
@@ -84,13 +85,14 @@ class Compiled(CompiledConstraint):
         if found is None:
             found = self._summaries.mask(state.threads)
             POOL.keep(state, found)
-        if self.trie.spells and (remaining >= INFINITE or self._roomy(state, remaining, self._summaries.most(found))):
+        if self.trie.spells and (remaining >= INFINITE or self._roomy(state, remaining, found)):
             return found.bits
         known = self._needs.mask(state.threads, remaining)
         return self._searched(state, remaining, known) if self.budget.searches else known
 
-    def _roomy(self, state: State, remaining: int, most: int) -> bool:
+    def _roomy(self, state: State, remaining: int, mask: Mask) -> bool:
         """Say whether the document can end within `remaining` tokens wherever a token leads."""
+        most = self._summaries.most(mask)
         return remaining > most and self.budget.follows(state, most)
 
     def _searched(self, state: State, remaining: int, known: PackedMask) -> PackedMask:

@@ -72,6 +72,7 @@ class Item(Place):
 
     curious = True
     passing = True
+    telling = True
     __slots__ = ("after", "start")
 
     def __init__(self, after: ArrayPlace, start: int) -> None:
@@ -162,9 +163,12 @@ def settled_values(values: frozenset[Any]) -> frozenset[Any]:
 
 def tells_apart(place: Place) -> TypeGuard[Telling]:
     """Say whether the value above a place must differ from others."""
-    from decodekit_json.members import FreeKey
+    return place.telling
 
-    return isinstance(place, FreeKey | Item)
+
+def is_key(place: Place) -> TypeGuard[FreeKey]:
+    """Say whether it is a key that must differ from others."""
+    return place.telling and not isinstance(place, Item)
 
 
 def unknown(thread: Thread) -> bool:
@@ -200,13 +204,11 @@ class _Bottom(Stop):
 
 def possible(thread: Thread) -> bool:
     """Say whether every part of a thread that is being recorded can still become something that is not taken."""
-    from decodekit_json.members import FreeKey
-
     place, below, text = thread.place, thread.below, thread.text
     if text is None or below is None:
         return True
     bans, bottom, under = 0, None, below.place
-    if isinstance(under, FreeKey):
+    if is_key(under):
         assert isinstance(place, Reading)
         taken = under.taken
         if not _another(place, text[under.start :], under.taken_keys, lambda key: not taken(key)):
@@ -218,7 +220,7 @@ def possible(thread: Thread) -> bool:
             more = under.bans
             if more:
                 bans, bottom = bans + more, below
-        if isinstance(under, FreeKey | Item) and not under.start:
+        if tells_apart(under) and not under.start:
             break
         below = below.below
     return bottom is None or _reaches(thread, bottom, bans)
@@ -333,13 +335,11 @@ def _outcomes(threads: Iterable[Thread], start: int, bans: int, limit: int) -> I
 
 
 def _passed(thread: Thread) -> int:
-    from decodekit_json.members import FreeKey
-
     found, at = 0, thread.below
     while at is not None:
         if isinstance(at.place, Item):
             found += at.place.bans
-        elif isinstance(at.place, FreeKey):
+        elif is_key(at.place):
             found += at.place.taken_keys
         at = at.below
     return found

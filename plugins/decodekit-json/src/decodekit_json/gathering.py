@@ -108,34 +108,40 @@ class Gathered:
 class Tokens:
     """A mask, with what it was put together from, which has to stay as long as the mask is looked up by it."""
 
-    __slots__ = ("__weakref__", "bits", "sources")
+    __slots__ = ("__weakref__", "bits", "nbytes", "sources")
 
     def __init__(self, bits: PackedMask, *sources: object) -> None:
         self.bits, self.sources = bits, sources
+        self.nbytes: int = bits.nbytes + _MASK_BYTES
 
 
 class Chain:
     """A mask that comes of one thread, part by part.
 
     Attributes:
-        tokens: The mask.
+        bits: The mask.
         summaries: Of each part that tokens come to, the topmost first.
     """
 
-    __slots__ = ("__weakref__", "summaries", "tokens")
+    __slots__ = ("__weakref__", "_tokens", "bits", "nbytes", "summaries")
 
     def __init__(self, tokens: Tokens, summaries: tuple[Summary, ...]) -> None:
-        self.tokens, self.summaries = tokens, summaries
+        self._tokens, self.summaries = tokens, summaries
+        self.bits, self.nbytes = tokens.bits, tokens.nbytes
 
     def most(self, thread: Thread, ceiling: Ceiling) -> int:
-        """Give bytes that are enough to the end after any of the tokens, read from a thread."""
+        """Give bytes that are enough to end the document after any of the tokens, read from a thread."""
         found, at = 0, thread
         for summary in self.summaries:
-            if at.below is not None and at.below.place.curious:
-                at = at.below
             below = at.below or BELOW
-            enough = summary.most + ceiling(below) + (at.place.reach() if summary.reaches else 0)
-            found, at = max(found, enough), below
+            if below.place.curious:
+                at, below = below, below.below or BELOW
+            enough = summary.most + ceiling(below)
+            if summary.reaches:
+                enough += at.place.reach()
+            if enough > found:
+                found = enough
+            at = below
         return found
 
 
@@ -143,34 +149,34 @@ class Mask:
     """The tokens that may follow.
 
     Args:
-        tokens: Them; with its chain for a thread.
-        found: Where they lead: what was gathered, or the thread.
+        held: Them; as a chain where that is known.
+        found: Where they lead: what was gathered, or the thread that the chain is read from.
 
     Attributes:
         bits: One bit a token.
-        tokens: The same.
+        held: The same.
+        nbytes: About the memory of it and of its state.
+        most: Bytes that are enough to end the document after any of them, -1 before `settle`.
     """
 
-    __slots__ = ("_chain", "_found", "_most", "bits", "nbytes", "tokens")
+    __slots__ = ("_found", "bits", "held", "most", "nbytes")
 
-    def __init__(self, tokens: Tokens | Chain, found: Gathered | Thread) -> None:
-        self._chain = tokens if isinstance(tokens, Chain) else None
-        self.tokens = tokens.tokens if isinstance(tokens, Chain) else tokens
-        self.bits, self._most = self.tokens.bits, 0
+    def __init__(self, held: Tokens | Chain, found: Gathered | Thread) -> None:
+        self.held, self.bits, self.nbytes = held, held.bits, held.nbytes
         self._found: Gathered | Thread | None = found
-        self.nbytes: int = self.bits.nbytes + _MASK_BYTES
+        self.most = -1
 
-    def most(self, ceiling: Ceiling, staying: Callable[[Thread, int], int]) -> int:
-        """Give bytes that are enough to end the document after any of them; see `Gathered.most`."""
+    def settle(self, ceiling: Ceiling, staying: Callable[[Thread, int], int]) -> int:
+        """Find `most`; see `Gathered.most`."""
         found = self._found
         if found is not None:  # another thread may be at it too, and finds the same
-            if isinstance(found, Thread):
-                assert self._chain is not None
-                self._most = self._chain.most(found, ceiling)
+            if isinstance(found, Gathered):
+                self.most = found.most(ceiling, staying)
             else:
-                self._most = found.most(ceiling, staying)
+                assert isinstance(self.held, Chain)
+                self.most = self.held.most(found, ceiling)
             self._found = None
-        return self._most
+        return self.most
 
 
 class Merger:

@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeAlias
 
+from decodekit_json.caching import Limited
 from decodekit_json.terminal import Terminal, TerminalState
 from decodekit_json.whitespace import Whitespace
 
@@ -21,6 +22,8 @@ else:
     ABC = object  # `isinstance` takes five times as long with classes that ABCMeta made, and it is asked all the time
 
 Threads: TypeAlias = "Sequence[Thread]"
+
+_PLACES = 64
 
 
 class Outlook(NamedTuple):
@@ -56,6 +59,8 @@ class Place(ABC):
     """Whether `resume` must be asked before a further byte is read: the part may be complete already, or is several."""
     converges: ClassVar[bool] = False
     """Whether few different threads come of it, however many bytes are read."""
+    telling: ClassVar[bool] = False
+    """Whether the value above must differ from others: it is an item, or a key that the schema does not name."""
 
     def __init__(self, *key: Hashable) -> None:
         self.key = key
@@ -281,18 +286,32 @@ class Reading(Place):
 
     def reached(self, state: TerminalState, below: Thread | None, text: bytes | None) -> Threads:
         """Give the threads after the terminal has come to `state`."""
-        terminal = self.terminal
-        place = Reading(terminal, state)
+        return reading(self.terminal, state).arrived(below, text)
+
+    def arrived(self, below: Thread | None, text: bytes | None) -> Threads:
+        """Give the threads after the terminal has come here."""
+        terminal, state = self.terminal, self.state
         if not terminal.final(state):
-            return (Thread(place, below, text),)
-        behind = finished(below, text, place)
-        return behind if terminal.closed(state) else (Thread(place, below, text), *behind)
+            return (Thread(self, below, text),)
+        behind = finished(below, text, self)
+        return behind if terminal.closed(state) else (Thread(self, below, text), *behind)
 
     def bytes(self) -> Iterable[int]:
         return range(256)
 
     def distance(self) -> int:
         return self.terminal.distance(self.state)
+
+
+def reading(terminal: Terminal, state: TerminalState) -> Reading:
+    """Give the place inside a terminal; of late ones the same each time, so that what is noted there is found again."""
+    places = terminal.kept_places
+    if places is None:
+        places = terminal.kept_places = Limited(_PLACES)
+    found = places.get(state)
+    if found is None:
+        found = places[state] = Reading(terminal, state)
+    return found
 
 
 OPEN, COMMA, AFTER = 0, 1, 2
@@ -323,19 +342,45 @@ class Between(Place):
         return self.whitespace.indent is None or (not self.gap if self.stage == OPEN else not self._unfinished)
 
 
-class Value(Place):
-    """Before a value, after a colon."""
+class Before(Place):
+    """Before a value; `Node.before` gives it."""
 
-    __slots__ = ("depth", "gap", "node", "whitespace")
+    __slots__ = ("_enough", "_reach", "depth", "gap", "node", "whitespace")
 
     def __init__(self, node: Node, depth: int, gap: int, whitespace: Whitespace) -> None:
         super().__init__(node, depth, gap)
         self.node, self.depth, self.gap, self.whitespace = node, depth, gap, whitespace
+        self._enough = self._reach = -1
+
+    @property
+    def enough(self) -> int:
+        """Give a number of bytes that is enough for the value."""
+        if self._enough < 0:
+            from decodekit_json.ceilings import enough
+
+            self._enough = enough(self.node)
+        return self._enough
+
+    def reach(self) -> int:
+        if self._reach < 0:
+            self._reach = max(self.node.reach(), self.enough) + 1
+        return self._reach
+
+    def endless(self) -> bool:
+        from decodekit_json.distinct import endless
+
+        return endless(self.node)
+
+
+class Value(Before):
+    """Before a value, after a colon."""
+
+    __slots__ = ()
 
     def step(self, thread: Thread, byte: int) -> Threads:
         gap = self.whitespace.step(self.gap, byte, 0, False) if self.depth else -1
         if gap >= 0:
-            place = Value(self.node, self.depth, gap, self.whitespace)
+            place = self.node.before(Value, self.whitespace, self.depth, gap)
             return (Thread(place, thread.below, grown(thread.text, byte)),)
         if self.due() >= 0:
             return ()
@@ -358,9 +403,7 @@ class Value(Place):
         return self.node.distance
 
     def ceiling(self) -> int:
-        from decodekit_json.ceilings import enough
-
-        return enough(self.node) + self.whitespace.slack
+        return self.enough + self.whitespace.slack
 
     def due(self) -> int:
         return self.whitespace.due(self.gap, 0, False) if self.depth else -1
@@ -374,16 +417,6 @@ class Value(Place):
         if look is None:
             return None
         return look.within("value", self.gap, bool(self.depth), self.whitespace)
-
-    def reach(self) -> int:
-        from decodekit_json.ceilings import enough
-
-        return max(self.node.reach(), enough(self.node)) + 1
-
-    def endless(self) -> bool:
-        from decodekit_json.distinct import endless
-
-        return endless(self.node)
 
 
 def begin(
@@ -402,7 +435,7 @@ def begin(
 def begin_terminal(terminal: Terminal, byte: int, below: Thread | None, text: bytes | None) -> Threads:
     """Give the threads that begin a terminal; `text` has the byte already."""
     state = terminal.step(terminal.start(), byte)
-    return () if state is None else Reading(terminal, state).reached(state, below, text)
+    return () if state is None else reading(terminal, state).arrived(below, text)
 
 
 def finished(below: Thread | None, text: bytes | None, inner: Place | None = None) -> Threads:
@@ -432,6 +465,7 @@ __all__ = [
     "BELOW",
     "COMMA",
     "OPEN",
+    "Before",
     "Between",
     "End",
     "Hole",
@@ -447,4 +481,5 @@ __all__ = [
     "begin_terminal",
     "finished",
     "grown",
+    "reading",
 ]

@@ -14,6 +14,7 @@ from decodekit_json.machine import (
     AFTER,
     COMMA,
     OPEN,
+    Before,
     Between,
     Outlook,
     Place,
@@ -24,6 +25,7 @@ from decodekit_json.machine import (
     begin_terminal,
     finished,
     grown,
+    reading,
 )
 from decodekit_json.subsets import bits
 from decodekit_json.terminal import INFINITE
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from decodekit_json.nodes import Node
     from decodekit_json.objects import ObjectPlan, Progress
 
-    Ways = Sequence[tuple["Colon", "ObjectPlace"]]
+    Ways = Sequence[tuple[Before, "ObjectPlace"]]
     """Ways to go on after a key: what stands above, and below."""
 
 _QUOTE, _COLON, _SEPARATOR, _CLOSE = 0x22, 0x3A, 0x2C, 0x7D
@@ -91,7 +93,7 @@ class ObjectPlace(Between):
             state = None if start is None else terminal.step(start, _QUOTE)
             if state is not None:
                 below = Thread(NamedKey(plan, self.whitespace, self.depth, progress), thread.below)
-                found += Reading(terminal, state).reached(state, below, text)
+                found += reading(terminal, state).arrived(below, text)
         for c in plan.open_classes(progress):
             recorded = b'"' if text is None else text
             place = FreeKey(plan, self.whitespace, self.depth, progress, c, len(recorded) - 1)
@@ -159,13 +161,9 @@ class ObjectPlace(Between):
         if not plan.free_throughout(progress, quoted):
             return None
         classes = plan.open_classes(progress)
-        places = [FreeKey(plan, self.whitespace, self.depth, progress, c, 0) for c in classes]
-        looks = [place.outlook(quoted) for place in places]
-        known = [look for look in looks if look is not None]
-        if len(known) < len(places):
-            return None
-        key = (*own, *[(c.terminal, look.key) for c, look in zip(classes, known, strict=True)])
-        return Outlook(key, all(look.everywhere for look in known), True)
+        looks = [_behind(plan, self.whitespace, self.depth, progress, c) for c in classes]
+        key = (*own, *[(c.terminal, look.key) for c, look in zip(classes, looks, strict=True)])
+        return Outlook(key, all(look.everywhere for look in looks), True)
 
     def reach(self) -> int:
         return self.plan.reach_from(self.progress)
@@ -242,6 +240,7 @@ class FreeKey(Place):
     """Below a key without a name in the schema that is being written."""
 
     curious = True
+    telling = True
 
     __slots__ = ("_names", "depth", "key_class", "plan", "progress", "start", "ways", "whitespace")
 
@@ -282,13 +281,7 @@ class FreeKey(Place):
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         if self.whitespace.indent is not None or self.start or distinct.UNKNOWN in self.progress.free:
             return None
-        key, everywhere = list[Hashable](), True
-        for colon, after in self._ways(distinct.UNKNOWN):
-            for place in (colon, after):
-                look = place.outlook(quoted)
-                key.append(place if look is None else look.key)
-                everywhere = everywhere and look is not None and look.everywhere
-        return Outlook(tuple(key), everywhere, True)
+        return _behind(self.plan, self.whitespace, self.depth, self.progress, self.key_class)
 
     def reach(self) -> int:
         return self.plan.reach_from(self.progress)
@@ -360,28 +353,46 @@ class FreeKey(Place):
 def _ways(place: NamedKey | FreeKey, going_on: Iterable[tuple[Node, Progress]]) -> Ways:
     whitespace, depth = place.whitespace, place.depth
     return [
-        (Colon(node, whitespace, depth), ObjectPlace(place.plan, whitespace, depth, AFTER, after, 0))
+        (node.before(Colon, whitespace, depth), ObjectPlace(place.plan, whitespace, depth, AFTER, after, 0))
         for node, after in going_on
     ]
+
+
+def _behind(plan: ObjectPlan, whitespace: Whitespace, depth: int, progress: Progress, c: keys.KeyClass) -> Outlook:
+    """Say what tokens can tell of what comes behind a further key that has no name, whichever it is."""
+    if not plan.steady:
+        return _look_behind(plan, whitespace, depth, progress, c)
+    known = (c, whitespace.policy, depth, plan.may_close(progress))
+    found = plan.behind.get(known)
+    if found is None:
+        found = plan.behind[known] = _look_behind(plan, whitespace, depth, progress, c)
+    return found
+
+
+def _look_behind(plan: ObjectPlan, whitespace: Whitespace, depth: int, progress: Progress, c: keys.KeyClass) -> Outlook:
+    key, everywhere = list[Hashable](), True
+    for node, after in plan.going_on_free(progress, c, distinct.UNKNOWN):
+        for place in (node.before(Colon, whitespace, depth), ObjectPlace(plan, whitespace, depth, AFTER, after, 0)):
+            look = place.outlook(())
+            key.append(place if look is None else look.key)
+            everywhere = everywhere and look is not None and look.everywhere
+    return Outlook(tuple(key), everywhere, True)
 
 
 def _threads(ways: Ways, below: Thread | None, text: bytes | None) -> Threads:
     return [Thread(colon, Thread(after, below), text) for colon, after in ways]
 
 
-class Colon(Place):
+class Colon(Before):
     """Between a key and its value."""
 
-    __slots__ = ("depth", "node", "whitespace")
-
-    def __init__(self, node: Node, whitespace: Whitespace, depth: int) -> None:
-        super().__init__(node, depth)
-        self.node, self.whitespace, self.depth = node, whitespace, depth
+    __slots__ = ()
 
     def step(self, thread: Thread, byte: int) -> Threads:
         if byte != _COLON:
             return ()
-        return (Thread(Value(self.node, self.depth, 0, self.whitespace), thread.below, grown(thread.text, byte)),)
+        value = self.node.before(Value, self.whitespace, self.depth)
+        return (Thread(value, thread.below, grown(thread.text, byte)),)
 
     def bytes(self) -> Iterable[int]:
         return (_COLON,)
@@ -390,17 +401,11 @@ class Colon(Place):
         return 1 + self.node.distance
 
     def ceiling(self) -> int:
-        return 1 + ceilings.enough(self.node)
+        return 1 + self.enough
 
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         look = self.node.outlook(self.whitespace, self.depth)
         return None if look is None else look.within("colon", self.whitespace)
-
-    def reach(self) -> int:
-        return max(self.node.reach(), ceilings.enough(self.node)) + 1
-
-    def endless(self) -> bool:
-        return distinct.endless(self.node)
 
 
 __all__ = ["Colon", "FreeKey", "NamedKey", "ObjectPlace"]

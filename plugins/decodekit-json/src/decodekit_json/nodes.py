@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import distinct
+from decodekit_json.caching import Limited
 from decodekit_json.fixed import fixed_texts
 from decodekit_json.groups import ArrayGroup, Literals, ObjectGroup, PlainGroup, StringGroup
 from decodekit_json.machine import Outlook, Reading, begin_terminal
@@ -23,13 +24,14 @@ from decodekit_json.texts import terminal_of
 
 if TYPE_CHECKING:
     from decodekit_json.lowering import Group, Lowering
-    from decodekit_json.machine import Thread, Threads
+    from decodekit_json.machine import Before, Thread, Threads
     from decodekit_json.whitespace import Policy, Whitespace
 
 Distances: TypeAlias = "Callable[[Node], int]"
 
 _MOST_COUNTED = 64
 """Most values that are counted: arrays that must have more items that differ are not looked into."""
+_KEPT = 256
 MAX_NODES = 200_000
 """Most nodes that one schema may come to."""
 
@@ -91,12 +93,13 @@ class Node:
         literals: What must hold.
     """
 
-    __slots__ = ("__dict__", "_outlooks", "known", "literals", "nodes")
+    __slots__ = ("__dict__", "_outlooks", "_places", "known", "literals", "nodes")
 
     def __init__(self, nodes: Nodes, literals: Literals) -> None:
         self.nodes, self.literals = nodes, literals
         self.known: int | None = None
-        self._outlooks: dict[tuple[Policy, int], Outlook | None] = {}
+        self._outlooks: dict[tuple[Policy, int], Outlook | None] = Limited(_KEPT)
+        self._places: dict[tuple[type[Before], int, int, Policy], Before] = Limited(_KEPT)
 
     @cached_property
     def plans(self) -> tuple[Plan, ...]:
@@ -158,6 +161,22 @@ class Node:
     def brackets(self) -> tuple[int, ...]:
         """Give the brackets that a value may begin with."""
         return tuple(byte for byte, _ in self.openings if byte in _BRACKETS)
+
+    def before(self, kind: type[Before], whitespace: Whitespace, depth: int, gap: int = 0) -> Before:
+        """Give the place before a value; the same one each time, so that what is noted there is found again.
+
+        Args:
+            kind: Which place.
+            whitespace: What may stand between parts.
+            depth: How many brackets are open.
+            gap: What whitespace was written.
+        """
+        key = (kind, depth, gap, whitespace.policy)
+        try:
+            return self._places[key]
+        except KeyError:
+            found = self._places[key] = kind(self, depth, gap, whitespace)
+            return found
 
     def outlook(self, whitespace: Whitespace, depth: int, above: tuple[Node, ...] = ()) -> Outlook | None:
         """Say what tokens can tell of the values; None where they may tell them from those of all other nodes.

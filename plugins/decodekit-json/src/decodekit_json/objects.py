@@ -16,11 +16,12 @@ from decodekit_json.caching import Limited
 from decodekit_json.fixed import FixedTerminal, fixed_strings
 from decodekit_json.groups import NOTHING, ObjectGroup, Some
 from decodekit_json.machine import OPEN, Outlook, Thread, Threads
+from decodekit_json.members import ObjectPlace
 from decodekit_json.nodes import node_distance
 from decodekit_json.obligations import Obligations
 from decodekit_json.subsets import bits
 from decodekit_json.terminal import INFINITE, TerminalState
-from decodekit_json.whitespace import Whitespace
+from decodekit_json.whitespace import Policy, Whitespace
 
 if TYPE_CHECKING:
     from decodekit_json.nodes import Distances, Node, Nodes
@@ -77,6 +78,7 @@ class ObjectPlan:
             self.dependent, self.tied = [], 0
         self.owing = Obligations(self, some)
         self.simple = not (self.counted or some or self.dependent)
+        self.behind: dict[tuple[keys.KeyClass, Policy, int, bool], Outlook] = Limited(_KEPT)
         self._rest: dict[tuple[int, int, int, int, frozenset[str]], int] = Limited(_KEPT)
         self._costs: dict[int, int] = {}
         self._sizes: dict[int, int] = {}
@@ -86,6 +88,7 @@ class ObjectPlan:
         self._open: dict[tuple[int, int, int, int, frozenset[str]], int] = Limited(_KEPT)
         self._members: dict[Progress, int] = Limited(_KEPT)
         self._open_classes: dict[tuple[int, int, int, int, frozenset[str]], tuple[keys.KeyClass, ...]] = Limited(_KEPT)
+        self._throughout: tuple[Collection[str] | None, bool] = None, False
         self._starts: dict[int, TerminalState | None] = Limited(_KEPT)
 
     def _before(self) -> list[int]:
@@ -236,11 +239,6 @@ class ObjectPlan:
         """Give a number of bytes that is enough for the members that must still come, whatever keys are taken."""
         return self.remaining(progress) + self.excess(progress)
 
-    @cached_property
-    def enough_at_first(self) -> int:
-        """Give that number for an empty object."""
-        return self.enough_after(self.start)
-
     def excess(self, progress: Progress) -> int:
         """Give how many more than the fewest those are."""
         members = self._needed(progress).bit_count() + self._further(progress)
@@ -263,8 +261,12 @@ class ObjectPlan:
 
     def around(self, progress: Progress, missing: int = 1) -> int:
         """Give how many bytes more are enough for each of some further keys, because others are taken."""
-        few = len(self.names) + len(progress.free) + missing <= ceilings.MOST
-        return self._around if few or all(c.free for c in self.classes) else distinct.FAR
+        few = self._all_free or len(self.names) + len(progress.free) + missing <= ceilings.MOST
+        return self._around if few else distinct.FAR
+
+    @cached_property
+    def _all_free(self) -> bool:
+        return all(c.free for c in self.classes)
 
     @cached_property
     def _around(self) -> int:
@@ -406,7 +408,7 @@ class ObjectPlan:
 
     def open_classes(self, progress: Progress) -> tuple[keys.KeyClass, ...]:
         """Give the kinds of other keys that may come next."""
-        if self.simple and self._endless_classes:
+        if self.steady:
             return self._always_open
         key = (progress.seen, progress.written, progress.members, progress.owed, progress.free)
         found = self._open_classes.get(key)
@@ -428,16 +430,23 @@ class ObjectPlan:
 
     def free_throughout(self, progress: Progress, quoted: Collection[str]) -> bool:
         """Say whether any text may come as a key, and no token writes one whole for which it is another matter."""
-        classes = self.open_classes(progress)
-        if not classes or not all(c.free for c in classes):
-            return False
-        if sum(len(self.names_in(c)) for c in classes) < len(self.names):
-            return False
-        return not any(key in quoted for key in (*self.names, *progress.free))
+        known, always = self._throughout
+        if known is not quoted or not self.steady:
+            classes = self.open_classes(progress)
+            always = bool(classes) and all(c.free for c in classes)
+            always = always and sum(len(self.names_in(c)) for c in classes) == len(self.names)
+            always = always and not any(key in quoted for key in self.names)
+            self._throughout = quoted, always
+        return always and not any(key in quoted for key in progress.free)
 
     @cached_property
     def _endless_classes(self) -> bool:
         return all(c.endless for c in self.classes)
+
+    @cached_property
+    def steady(self) -> bool:
+        """Say whether the keys without a name that may come, and their values, do not depend on what is written."""
+        return self.simple and self._endless_classes
 
     def member(self, progress: Progress) -> int:
         """Give the fewest bytes of one more member and of what must come after it, without its comma."""
@@ -515,13 +524,18 @@ class ObjectPlan:
 
     def reach_from(self, progress: Progress) -> int:
         """Do so for an object that has some members."""
-        rest = self.enough_at_first if self.simple else self.enough_after(progress)  # falls with each member
-        return 3 * self.widest + rest + self.around(progress) + 2
+        return (self._reach if self.simple else self._widely + self.enough_after(progress)) + self.around(progress)
+
+    @cached_property
+    def _widely(self) -> int:
+        return 3 * self.widest + 2
+
+    @cached_property
+    def _reach(self) -> int:
+        return self._widely + self.enough_after(self.start)  # falls with each member
 
     def begin(self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace) -> Threads:
         """Give the threads after the opening bracket."""
-        from decodekit_json.members import ObjectPlace
-
         return (Thread(ObjectPlace(self, whitespace, depth + 1, OPEN, self.start, 0), below, text),)
 
 

@@ -169,13 +169,11 @@ def ends_of_taken(trie: VocabularyTrie, thread: Thread, node: int) -> tuple[byte
 
     None where more of what is recorded may matter: the text is then to be kept.
     """
-    from decodekit_json.members import FreeKey
-
     assert thread.text is not None
     assert thread.below is not None
     assert isinstance(thread.place, Reading)
     place, under = thread.place, thread.below.place
-    key = under if isinstance(under, FreeKey) and not under.start else None
+    key = under if distinct.is_key(under) and not under.start else None
     opened = thread.text if key else _unfinished(thread, thread.text)
     state = place.state if opened else place.terminal.step(place.state, _QUOTE)
     plain = None if state is None else place.terminal.plain(state)
@@ -186,10 +184,20 @@ def ends_of_taken(trie: VocabularyTrie, thread: Thread, node: int) -> tuple[byte
     if not opened:
         texts = quoted(trie).texts
         return None if any(not texts.isdisjoint(taken) for taken in every) else ()
-    written, there = endings(trie, node).written, len(opened) - 1
-    rests = [raw[there:] for taken in every for raw in _near_raws(taken, opened)]
-    ends = tuple([end for rest in rests for end in written.get(rest, ())])
+    ends = tuple([end for taken in every for end in _endings_of(trie, taken, opened, node)])
     return ends if not ends or key else None
+
+
+def _endings_of(trie: VocabularyTrie, texts: frozenset[str], opened: bytes, node: int) -> tuple[bytes, ...]:
+    """Give the beginnings of tokens below a node that write one of some texts to its end, after its beginning."""
+    key = (texts, opened, node)
+    found = trie.spelled.get(key)
+    if found is None:
+        written, there = endings(trie, node).written, len(opened) - 1
+        rests = [raw[there:] for raw in _near_raws(texts, opened)]
+        found = tuple([end for rest in rests for end in written.get(rest, ())])
+        _keep(trie, key, found)
+    return found
 
 
 def spelled(trie: VocabularyTrie, thread: Thread, node: int, others: Leaves = frozenset()) -> Spelled:
@@ -239,7 +247,7 @@ def _spelled_one(trie: VocabularyTrie, place: Reading, text: str, opened: bytes,
     return found
 
 
-def _keep(trie: VocabularyTrie, key: object, found: Spelled) -> None:
+def _keep(trie: VocabularyTrie, key: object, found: Spelled | tuple[bytes, ...]) -> None:
     if len(trie.spelled) >= _KEPT:
         trie.spelled.clear()
     trie.spelled[key] = found
@@ -278,14 +286,12 @@ def _ordered(texts: frozenset[str]) -> list[bytes]:
 
 def _threats(thread: Thread, others: Leaves) -> Iterator[Leaves]:
     """Give, for each taken value that what is recorded may still become, what is in it; keys by themselves."""
-    from decodekit_json.members import FreeKey
-
     text, below = thread.text, thread.below
     if text is None or below is None:
         return
     in_string = isinstance(thread.place, Reading) and isinstance(thread.place.terminal, StringTerminal)
     opened = _unfinished(thread, text) if in_string else None
-    if isinstance(below.place, FreeKey):
+    if distinct.is_key(below.place):
         for names in (*below.place.taken_names, _strings(others)):
             if names and (opened is None or _near(names, opened)):
                 yield names
@@ -327,11 +333,9 @@ def _written(text: bytes) -> frozenset[Any]:
 
 def _unfinished(thread: Thread, text: bytes) -> bytes:
     """Give what is there of the string that a thread stands in; empty before its quote."""
-    from decodekit_json.members import FreeKey
-
     assert thread.below is not None
     below = thread.below.place
-    return text[below.start :] if isinstance(below, FreeKey) else _opened(text)
+    return text[below.start :] if distinct.is_key(below) else _opened(text)
 
 
 def _opened(text: bytes) -> bytes:

@@ -111,7 +111,7 @@ def _beginning(terminal: Terminal, name: str) -> Threads:
     start = terminal.start()
     if start is None:
         raise UnsatisfiableSchemaError(f"{name}: no text satisfies it", hint="it contradicts itself: loosen it")
-    return Reading(terminal, start).reached(start, Thread(End(), None), None)
+    return Reading(terminal, start).arrived(Thread(End(), None), None)
 
 
 def choices_of(texts: Iterable[str], name: str) -> TextSource:

@@ -35,6 +35,7 @@ Ends: TypeAlias = "tuple[bytes, ...]"
 
 _KEPT_BYTES = 3 << 19
 _LOOKS = 1_000
+_UNASKED = Outlook(None, False, False)
 _FEW = 24
 _FEW_NODES = 2
 
@@ -66,7 +67,8 @@ class Summaries:
         chain = self._chains.look_up(only, self._look_of)
         if chain is None:
             mask, found = self._gathered(threads)
-            chain = self._chains.keep(only, found, mask.tokens, self._look_of)
+            assert isinstance(mask.held, Tokens)
+            chain = self._chains.keep(only, found, mask.held, self._look_of)
             if chain is None:
                 return mask
         return Mask(chain, only)
@@ -75,7 +77,7 @@ class Summaries:
         """Give the thread that has all tokens where what is recorded does not matter; None where it takes several."""
         if not 0 < len(threads) <= 2:
             return None
-        one, *others = sorted(threads, key=_has_no_text)
+        one, *others = threads if len(threads) == 1 else sorted(threads, key=_has_no_text)
         if one.text is None:
             return None if others else one
         if self._ends(one, 0) != () or (others and not _covers(one, others[0])):
@@ -94,7 +96,7 @@ class Summaries:
 
     def most(self, mask: Mask) -> int:
         """Give bytes that are enough to end the document after any token of a mask."""
-        return mask.most(self._ceiling, self._staying)
+        return mask.most if mask.most >= 0 else mask.settle(self._ceiling, self._staying)
 
     def _staying(self, part: Thread, node: int) -> int:
         assert isinstance(part.place, Reading)
@@ -227,16 +229,17 @@ class Summaries:
         return self._look_of(place)
 
     def _look_of(self, place: Place) -> Outlook | None:
-        try:
-            return self._looks[place]
-        except KeyError:
+        if isinstance(place, Reading):
+            return None
+        found = self._looks.get(place, _UNASKED)
+        if found is _UNASKED:
             found = place.outlook(self._quoted.texts)
             if found is not None:
                 numbers = self.trie.outlooks if found.everywhere else self._numbers
                 key, everywhere, foresees = found
                 found = None if foresees and self._quoted.crosses else Outlook(numbers(key), everywhere, foresees)
             self._looks[place] = found
-            return found
+        return found
 
     def _shared_summary(self, look: Outlook, thread: Thread, root: Root, but: Ends) -> Summary:
         key, kept = (look.key, root, but), self.trie.kept_inside if look.everywhere else self._kept

@@ -27,7 +27,12 @@ class Terminal(ABC):
     """A language of bytes. Immutable, compared by identity; make equal ones once.
 
     The law: `step` never gives a state from which no text of the language can be completed.
+
+    Attributes:
+        kept_places: What `machine.reading` keeps here.
     """
+
+    kept_places: Any = None
 
     @abstractmethod
     def start(self) -> TerminalState | None:
