@@ -299,7 +299,7 @@ class ArrayPlan:
         look = self.uniform.outlook(whitespace, depth, above)
         if look is None:
             return None
-        return look._replace(key=("array", whitespace, depth, self.group.low, look.key), foresees=True)
+        return look._replace(key=("array", whitespace.policy, depth, self.group.low, look.key), foresees=True)
 
     def reach(self, above: tuple[Node, ...]) -> int:
         """Give a number of bytes that is enough from wherever one token leads in such an array, values not counted."""

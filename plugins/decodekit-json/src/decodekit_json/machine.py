@@ -416,7 +416,7 @@ class Value(Before):
         look = self.node.outlook(self.whitespace, self.depth)
         if look is None:
             return None
-        return look.within("value", self.gap, bool(self.depth), self.whitespace)
+        return look.within("value", self.gap, bool(self.depth), self.whitespace.policy)
 
 
 def begin(

@@ -155,7 +155,7 @@ class ObjectPlace(Between):
         if self.whitespace.indent is not None:
             return None
         plan, progress = self.plan, self.progress
-        own = self.whitespace, self.depth, self.stage, self.gap, self.stage != COMMA and plan.may_close(progress)
+        own = self.whitespace.policy, self.depth, self.stage, self.gap, self.stage != COMMA and plan.may_close(progress)
         if self.stage == AFTER:
             return Outlook((*own, plan.may_continue(progress)), True, True)
         if not plan.free_throughout(progress, quoted):
@@ -405,7 +405,7 @@ class Colon(Before):
 
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         look = self.node.outlook(self.whitespace, self.depth)
-        return None if look is None else look.within("colon", self.whitespace)
+        return None if look is None else look.within("colon", self.whitespace.policy)
 
 
 __all__ = ["Colon", "FreeKey", "NamedKey", "ObjectPlace"]

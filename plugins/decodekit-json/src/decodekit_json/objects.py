@@ -241,8 +241,10 @@ class ObjectPlan:
 
     def excess(self, progress: Progress) -> int:
         """Give how many more than the fewest those are."""
-        members = self._needed(progress).bit_count() + self._further(progress)
-        return members * self._excess + self._spare(progress)
+        members = self._needed(progress).bit_count()
+        if self.simple:
+            return members * self._excess
+        return (members + self._further(progress)) * self._excess + self._spare(progress)
 
     def _further(self, progress: Progress) -> int:
         """Give how many members that have no name may have to come."""
@@ -516,7 +518,7 @@ class ObjectPlan:
     def outlook(self, whitespace: Whitespace, depth: int, above: tuple[Node, ...]) -> Outlook | None:
         """Say what tokens can tell of such objects, read from the opening bracket on; see `Outlook.foresees`."""
         start = self.start
-        return Outlook(("object", whitespace, depth, self.may_close(start), self.may_continue(start)), True, True)
+        return Outlook(("object", whitespace.policy, depth, self.may_close(start), self.may_continue(start)), True, True)
 
     def reach(self, above: tuple[Node, ...]) -> int:
         """Give a number of bytes that is enough from wherever one token leads in such an object, values not counted."""
