@@ -15,7 +15,7 @@ from decodekit_json.strings import StringTerminal
 from decodekit_json.suffixes import SuffixNode
 from decodekit_json.terminal import Terminal, TerminalState
 from decodekit_json.trie import VocabularyTrie
-from decodekit_json.walking import Reached, Walk
+from decodekit_json.walking import Reached, TerminalWalk
 from decodekit_json.within import Begun, Exits, Free, Inside, Targets, Where
 
 _MANY_PARTS = 12
@@ -131,7 +131,7 @@ def _find_begun(where: Where) -> Inside | None:
 
 def _read(where: Where) -> Inside:
     trie, terminal, state, node, _ = where
-    walk = Walk(trie, terminal, state, node)
+    walk = TerminalWalk(trie, terminal, state, node)
     return Inside(where, trie.pack(walk.all_tokens()), walk.all_exits(), walk.most())
 
 

@@ -8,7 +8,7 @@ from decodekit.errors import UnsupportedSchemaError
 from decodekit_json.plain import plain_of
 from decodekit_json.strings import State, StringTerminal
 from decodekit_json.trie import Array, VocabularyTrie
-from decodekit_json.walking import Reached, Walk
+from decodekit_json.walking import Reached, TerminalWalk
 from decodekit_json.within import Inside, Targets, Where
 
 _FEW = 64
@@ -30,7 +30,7 @@ class Unlimited:
     __slots__ = ("case_of", "cases", "ends", "enough", "ids", "nbytes")
 
     def __init__(self, trie: VocabularyTrie, terminal: StringTerminal, state: State, node: int, exact: bool) -> None:
-        walk, view = Walk(trie, terminal, state, node, exact=exact), plain_of(trie, node)
+        walk, view = TerminalWalk(trie, terminal, state, node, exact=exact), plain_of(trie, node)
         targets: list[tuple[tuple[State, ...], Array]] = [((state,), ids) for state, ids in walk.targets()]
         targets += [(terminal.places(state), ids) for state, ids in walk.all_steady()]
         self.ids: Array = np.concatenate([np.zeros(0, np.int32), *[ids for _, ids in targets]])

@@ -518,7 +518,9 @@ class ObjectPlan:
     def outlook(self, whitespace: Whitespace, depth: int, above: tuple[Node, ...]) -> Outlook | None:
         """Say what tokens can tell of such objects, read from the opening bracket on; see `Outlook.foresees`."""
         start = self.start
-        return Outlook(("object", whitespace.policy, depth, self.may_close(start), self.may_continue(start)), True, True)
+        return Outlook(
+            ("object", whitespace.policy, depth, self.may_close(start), self.may_continue(start)), True, True
+        )
 
     def reach(self, above: tuple[Node, ...]) -> int:
         """Give a number of bytes that is enough from wherever one token leads in such an object, values not counted."""

@@ -54,7 +54,7 @@ def sets_of(trie: VocabularyTrie) -> CharacterSets:
     return trie.whole.get("characters", lambda: CharacterSets(trie))
 
 
-class Walk:
+class TerminalWalk:
     """One walk: the tokens below a node, read by a terminal from a state on.
 
     Args:
@@ -409,4 +409,4 @@ def reach(trie: VocabularyTrie, terminal: Terminal, state: TerminalState, token:
     return state
 
 
-__all__ = ["Reached", "Walk", "prepare", "reach"]
+__all__ = ["Reached", "TerminalWalk", "prepare", "reach"]

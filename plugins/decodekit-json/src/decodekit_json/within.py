@@ -13,7 +13,7 @@ from decodekit_json.plain import plain_of
 from decodekit_json.suffixes import Ids, SuffixNode
 from decodekit_json.terminal import TerminalState
 from decodekit_json.trie import Array, VocabularyTrie
-from decodekit_json.walking import Reached, Walk, reach
+from decodekit_json.walking import Reached, TerminalWalk, reach
 
 _MANY_ENDS = 1024
 """A terminal with more ends is no string or number of a document: they are taken all together."""
@@ -85,7 +85,7 @@ class Inside:
         States that share a mask may differ in it: it is then found by another walk, when it is asked for.
         """
         if self._most < 0:
-            self._most = Walk(self.trie, self.terminal, self.state, self.node).most()
+            self._most = TerminalWalk(self.trie, self.terminal, self.state, self.node).most()
         return self._most
 
     @property
@@ -147,11 +147,11 @@ class Inside:
         return self.trie.kept_targets.get(key, lambda: _Targets(self._targets())).found
 
     def reached(self) -> Reached:
-        """Give the states that the tokens in `bits` lead to, without telling which do: see `Walk.reached`."""
+        """Give the states that the tokens in `bits` lead to, without telling which do: see `TerminalWalk.reached`."""
         return self._exactly().reached()
 
-    def _exactly(self) -> Walk:
-        return Walk(self.trie, self.terminal, self.state, self.node, exact=True)
+    def _exactly(self) -> TerminalWalk:
+        return TerminalWalk(self.trie, self.terminal, self.state, self.node, exact=True)
 
     def _targets(self) -> Targets:
         return self._exactly().targets()
