@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -207,6 +208,24 @@ def compile_schema(
         documents: Schemas by address, where the engine can be handed them.
     """
     return _ENGINES[engine](schema, vocabulary, any_order, formats, documents)
+
+
+def forget_shared(engine: str, vocabulary: Vocabulary) -> None:
+    """Empty the caches that all schemas of an engine share, where it has such; what a schema holds itself stays."""
+    if engine != "decodekit-json":
+        return
+    from decodekit_json.compiler import KEPT
+    from decodekit_json.states import POOL
+    from decodekit_json.trie import VocabularyTrie
+
+    trie = VocabularyTrie.of(vocabulary, vocabulary.size)
+    for cache in (trie.kept_views, trie.kept_inside, trie.kept_targets, trie.kept_suffixes, trie.spelled, POOL, KEPT):
+        cache.clear()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("decodekit_json"):
+            for one in vars(module).values():
+                if hasattr(one, "cache_clear"):
+                    one.cache_clear()
 
 
 def allows(mask: Any, token: int) -> bool:

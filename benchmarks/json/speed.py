@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import psutil
 from data import Group, groups, tokenizer
-from engines import HANGS, NAMES, allows, compile_schema
+from engines import HANGS, NAMES, allows, compile_schema, forget_shared
 from workers import Worker
 
 from decodekit.vocabulary import Vocabulary
@@ -152,35 +152,58 @@ def three(values: Any) -> str:
 def memory(engines: list[str], name: str, count: int | None) -> None:
     """Print what a compiled schema holds after its instances were walked: Python's blocks, and the process's growth.
 
-    Caches that schemas share count for the schema that filled them. `count` schemas are spread over all of them.
+    Caches that schemas share count for the schema that filled them; then the same without these. `count` schemas are
+    spread over all of them.
     """
     hf = tokenizer(name)
-    vocabulary, process = Vocabulary.from_tokenizer(hf), psutil.Process()
+    vocabulary = Vocabulary.from_tokenizer(hf)
     encode = partial(hf.encode, add_special_tokens=False)
     for engine in engines:
         measure(engine, _TRIVIAL, [], vocabulary)
-        blocks, growth = list[int](), list[int]()
-        every = groups("dev")
-        for group in every[:: -(-len(every) // count) if count else 1]:
-            texts = texts_of(group, encode)
-            _tidy()
-            before = process.memory_info().rss
-            tracemalloc.start()
-            try:
-                walk = compile_schema(engine, group.schema, vocabulary)
-            except Exception:  # an engine's own, whichever it is: what it refuses has no size, and is not counted below
-                tracemalloc.stop()
-                continue
-            for tokens in texts:
-                _walk(walk, tokens, [], [])
-            gc.collect()
-            blocks.append(tracemalloc.get_traced_memory()[0])
+        for shared in (True, False):
+            blocks, growth = held(engine, vocabulary, encode, count, shared)
+            kinds = [("Python's blocks", blocks), ("growth of the process", growth)] if shared else [("own", blocks)]
+            for what, values in kinds:
+                median, p95 = np.percentile(values, [50, 95]) / 1e6
+                most = max(values) / 1e6
+                print(f"{engine}, {name}: {what} per schema, MB: median {median:.3f}, p95 {p95:.3f}, most {most:.1f}")
+
+
+def held(
+    engine: str, vocabulary: Vocabulary, encode: Any, count: int | None, shared: bool
+) -> tuple[list[int], list[int]]:
+    """Give the bytes of Python's blocks for each schema, and those by which the process grew.
+
+    Args:
+        engine: Which.
+        vocabulary: The tokens.
+        encode: Gives the tokens of a text.
+        count: How many schemas.
+        shared: Whether caches that schemas share count for the schema that filled them; else they are emptied.
+    """
+    process, blocks, growth, every = psutil.Process(), list[int](), list[int](), groups("dev")
+    for group in every[:: -(-len(every) // count) if count else 1]:
+        texts = texts_of(group, encode)
+        if not shared:
+            forget_shared(engine, vocabulary)
+        _tidy()
+        before = process.memory_info().rss
+        tracemalloc.start()
+        try:
+            walk = compile_schema(engine, group.schema, vocabulary)
+        except Exception:  # an engine's own, whichever it is: what it refuses has no size, and is not counted below
             tracemalloc.stop()
-            growth.append(process.memory_info().rss - before)
-            del walk
-        for what, values in (("Python's blocks", blocks), ("growth of the process", growth)):
-            median, p95 = np.percentile(values, [50, 95]) / 1e6
-            print(f"{engine}, {name}: {what} per schema, MB: median {median:.3f}, p95 {p95:.3f} of {len(values)}")
+            continue
+        for tokens in texts:
+            _walk(walk, tokens, [], [])
+        if not shared:
+            forget_shared(engine, vocabulary)
+        gc.collect()
+        blocks.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+        growth.append(process.memory_info().rss - before)
+        del walk
+    return blocks, growth
 
 
 def bounded(engines: list[str], name: str, many: int) -> None:

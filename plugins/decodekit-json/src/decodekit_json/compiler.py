@@ -109,6 +109,11 @@ class _Kept:
         self._found: OrderedDict[Any, Any] = OrderedDict()
         self._lock = threading.Lock()
 
+    def clear(self) -> None:
+        """Forget them."""
+        with self._lock:
+            self._found.clear()
+
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
         with self._lock:
             if key in self._found:

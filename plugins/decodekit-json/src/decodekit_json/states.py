@@ -123,10 +123,18 @@ class MaskPool:
             state.mask = mask
             self._kept.append((state, mask.nbytes))
             self.held_bytes += mask.nbytes
-            while self.held_bytes > self.limit_bytes:
-                oldest, size = self._kept.popleft()
-                self.held_bytes -= size
-                oldest.mask = None
+            self._drop(self.limit_bytes)
+
+    def clear(self) -> None:
+        """Forget all masks."""
+        with self._lock:
+            self._drop(0)
+
+    def _drop(self, limit_bytes: int) -> None:
+        while self.held_bytes > limit_bytes:
+            oldest, size = self._kept.popleft()
+            self.held_bytes -= size
+            oldest.mask = None
 
 
 POOL = MaskPool(MASKS_BYTES)
