@@ -154,16 +154,27 @@ class ObjectPlace(Between):
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
         if self.whitespace.indent is not None:
             return None
-        plan, progress = self.plan, self.progress
-        own = self.whitespace.policy, self.depth, self.stage, self.gap, self.stage != COMMA and plan.may_close(progress)
-        if self.stage == AFTER:
-            return Outlook((*own, plan.may_continue(progress)), True, True)
+        plan, progress, policy, stage = self.plan, self.progress, self.whitespace.policy, self.stage
+        closes = plan.may_close(progress)
+        if stage == AFTER:
+            own = policy, self.depth, stage, self.gap, closes, plan.may_continue(progress)
+            return Outlook(own, True, True)
         if not plan.free_throughout(progress, quoted):
             return None
-        classes = plan.open_classes(progress)
-        looks = [_behind(plan, self.whitespace, self.depth, progress, c) for c in classes]
-        key = (*own, *[(c.terminal, look.key) for c, look in zip(classes, looks, strict=True)])
-        return Outlook(key, all(look.everywhere for look in looks), True)
+        if not plan.steady:
+            return self._outlook_of_keys()
+        known = policy, self.depth, stage, self.gap, closes
+        found = plan.outlooks.get(known)
+        if found is None:
+            found = plan.outlooks[known] = self._outlook_of_keys()
+        return found
+
+    def _outlook_of_keys(self) -> Outlook:
+        plan, progress, closes = self.plan, self.progress, self.stage != COMMA and self.plan.may_close(self.progress)
+        looks = [(c, _behind(plan, self.whitespace, self.depth, progress, c)) for c in plan.open_classes(progress)]
+        own = self.whitespace.policy, self.depth, self.stage, self.gap, closes
+        key = (*own, *[(c.terminal, look.key) for c, look in looks])
+        return Outlook(key, all(look.everywhere for _, look in looks), True)
 
     def reach(self) -> int:
         return self.plan.reach_from(self.progress)

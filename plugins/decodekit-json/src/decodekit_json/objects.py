@@ -78,6 +78,7 @@ class ObjectPlan:
             self.dependent, self.tied = [], 0
         self.owing = Obligations(self, some)
         self.simple = not (self.counted or some or self.dependent)
+        self.outlooks: dict[tuple[Policy, int, int, int, bool], Outlook] = Limited(_KEPT)
         self.behind: dict[tuple[keys.KeyClass, Policy, int, bool], Outlook] = Limited(_KEPT)
         self._rest: dict[tuple[int, int, int, int, frozenset[str]], int] = Limited(_KEPT)
         self._costs: dict[int, int] = {}

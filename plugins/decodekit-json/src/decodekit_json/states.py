@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MASKS_BYTES = 64 << 20
 """How much the masks of all states may take together; the oldest go first."""
+_NEW = 32
 _STATE_BYTES, THREAD_BYTES = 600, 700
 """As measured with tracemalloc."""
 STATES_BYTES = 4 << 20
@@ -110,31 +111,38 @@ def stepped(threads: Iterable[Thread], raw: bytes) -> Threads:
 
 
 class MaskPool:
-    """Keeps masks with their states, all of a process together within `limit_bytes`."""
+    """Keeps masks with their states, all of a process together within `limit_bytes` and a few masks more.
+
+    Attributes:
+        held_bytes: The memory of the masks that were counted; a few new ones are counted together, under one lock.
+    """
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes, self.held_bytes = limit_bytes, 0
+        self._new: deque[tuple[State, int]] = deque()
         self._kept: deque[tuple[State, int]] = deque()
         self._lock = threading.Lock()
 
     def keep(self, state: State, mask: Mask) -> None:
         """Keep a mask; the oldest are dropped where it gets too much."""
-        with self._lock:
-            state.mask = mask
-            self._kept.append((state, mask.nbytes))
-            self.held_bytes += mask.nbytes
-            self._drop(self.limit_bytes)
+        state.mask = mask
+        self._new.append((state, mask.nbytes))
+        if len(self._new) > _NEW:
+            self._count(self.limit_bytes)
 
     def clear(self) -> None:
         """Forget all masks."""
-        with self._lock:
-            self._drop(0)
+        self._count(0)
 
-    def _drop(self, limit_bytes: int) -> None:
-        while self.held_bytes > limit_bytes:
-            oldest, size = self._kept.popleft()
-            self.held_bytes -= size
-            oldest.mask = None
+    def _count(self, limit_bytes: int) -> None:
+        with self._lock:
+            while self._new:
+                self._kept.append(self._new.popleft())
+                self.held_bytes += self._kept[-1][1]
+            while self.held_bytes > limit_bytes:
+                oldest, size = self._kept.popleft()
+                self.held_bytes -= size
+                oldest.mask = None
 
 
 POOL = MaskPool(MASKS_BYTES)
