@@ -93,8 +93,11 @@ def _lower(message: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Give what pydantic says, without its advice to authors of types."""
-    return _lower(str(error).partition("\n")[0].partition(". Set `")[0][:200])
+    """Give what pydantic says, without its advice to authors of types; all lines of a reason that goes on in them."""
+    first, *rest = str(error).splitlines() or [""]
+    if first.endswith(":"):  # the way to the place, then the reason, with the characters pointed at by ^
+        first = " ".join([first, *(line.strip().removeprefix("SchemaError: ") for line in rest if line.strip(" ^"))])
+    return _lower(first.partition(". Set `")[0][:400])
 
 
 def _adapter(source: Any, what: str) -> TypeAdapter[Any]:

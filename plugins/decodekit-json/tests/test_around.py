@@ -159,7 +159,10 @@ class TestOneCall(CallsLaws):
 class TestTwoCallsAtLeast(CallsLaws):
     make = staticmethod(
         lambda: StructuralTag(
-            [{"begin": "aba", "schema": {"enum": [[], True]}}, {"begin": "ac", "schema": {"const": {}}, "end": "a"}],
+            [
+                {"begin": "aba", "schema": {"enum": [[], True]}, "end": ""},
+                {"begin": "ac", "schema": {"const": {}}, "end": "a"},
+            ],
             min_calls=2,
             whitespace="compact",
         )
@@ -172,7 +175,10 @@ class TestTwoCallsAtLeast(CallsLaws):
 class TestATagThatBeginsWithAnother(CallsLaws):
     make = staticmethod(
         lambda: StructuralTag(
-            [{"begin": "<a", "schema": {"const": {}}}, {"begin": "<ab", "schema": {"type": "boolean"}, "end": ";"}],
+            [
+                {"begin": "<a", "schema": {"const": {}}, "end": ""},
+                {"begin": "<ab", "schema": {"type": "boolean"}, "end": ";"},
+            ],
             triggers=["<"],
             max_calls=2,
             whitespace="compact",
@@ -185,7 +191,7 @@ class TestATagThatBeginsWithAnother(CallsLaws):
 
 class TestTagsBehindATrigger(ConstraintLaws):
     make = staticmethod(
-        lambda: StructuralTag([{"begin": "<", "schema": {"const": {}}}], after="!", whitespace="compact")
+        lambda: StructuralTag([{"begin": "<", "schema": {"const": {}}, "end": ""}], after="!", whitespace="compact")
     )
     vocabulary = words("<", "{}", "!", "<{", "}", "x", "!<{}", "é".encode(), b"\xc3", "}!")
     max_tokens = 5

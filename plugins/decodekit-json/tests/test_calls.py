@@ -48,6 +48,9 @@ def words():
     return Vocabulary.from_tokenizer(AutoTokenizer.from_pretrained(demo.model_path()))
 
 
+_TAG = {"begin": "<a", "schema": True, "end": ""}
+
+
 def allowed(constraint: Any, state: Any, remaining: int = 10_000) -> set[int]:
     bits = np.unpackbits(constraint.mask(state, remaining).view(np.uint8), bitorder="little")
     return set(np.flatnonzero(bits).tolist())
@@ -90,7 +93,7 @@ def accepts(constraint: Any, text: str) -> bool:
             StructuralTag(
                 [
                     {"begin": "<n>", "schema": {"type": "number"}, "end": "</n>", "name": "n"},
-                    {"begin": "<nn>", "schema": list[int]},
+                    {"begin": "<nn>", "schema": list[int], "end": ""},
                 ]
             ),
             "a<<n>-1.5e3</n><nn>[1, 2]3",
@@ -161,19 +164,21 @@ def test_a_document_behind_a_trigger_is_read_alone(context):
             "a number may come, and the end '' does not show where it ends",
         ),
         (
-            lambda: StructuralTag([{"begin": "a", "schema": True, "end": ";"}, {"begin": "at", "schema": True}]),
+            lambda: StructuralTag(
+                [{"begin": "a", "schema": True, "end": ";"}, {"begin": "at", "schema": True, "end": ""}]
+            ),
             SchemaError,
             "'at' goes on from 'a' as its document may begin|does not show where",
         ),
         (
-            lambda: StructuralTag([{"begin": "<a", "schema": False}]),
+            lambda: StructuralTag([{"begin": "<a", "schema": False, "end": ""}]),
             UnsatisfiableSchemaError,
             "structural_tag: '<a': no document satisfies",
         ),
-        (lambda: StructuralTag([{"begin": "<a"}], triggers=["<b"]), SchemaError, "begins with none of the triggers"),
-        (lambda: StructuralTag([{"begin": "<a"}], triggers=["<a", "["]), SchemaError, "no tag begins with the trigger"),
+        (lambda: StructuralTag([_TAG], triggers=["<b"]), SchemaError, "begins with none of the triggers"),
+        (lambda: StructuralTag([_TAG], triggers=["<a", "["]), SchemaError, "no tag begins with the trigger"),
         (
-            lambda: StructuralTag([{"begin": "("}, {"begin": "!("}]),
+            lambda: StructuralTag([_TAG | {"begin": "("}, _TAG | {"begin": "!("}]),
             SchemaError,
             r"'\(' is in '!\(', which could then never",
         ),
@@ -194,6 +199,8 @@ def test_refusals_say_what_and_where(context, make, error, message):
         ({"json_schema": {"schema": {}, "after": ""}}, "json_schema: after"),
         ({"json_schema": {"schema": {}, "after": "\ud800"}}, r"json_schema: after: '\\ud800' is not text"),
         ({"structural_tag": [{"begin": ""}]}, r"structural_tag: tags\.0\.begin"),
+        ({"structural_tag": [{"begin": "<a>", "schema": {}}]}, r"structural_tag: tags\.0\.end is missing"),
+        ({"structural_tag": [{"begin": "<a>", "end": ";"}]}, r"structural_tag: tags\.0\.schema is missing"),
     ],
 )
 def test_flat_forms_that_do_not_fit_are_refused(options, message):
@@ -284,7 +291,9 @@ def test_distances_of_free_text_are_exact(begins):
             '<function=now>{}! <function=Weather>{"city": "</function>"}</function>a',
         ),
         (
-            StructuralTag([{"begin": "<", "schema": {"type": "integer"}, "end": ">"}, {"begin": "<<", "schema": BEAR}]),
+            StructuralTag(
+                [{"begin": "<", "schema": {"type": "integer"}, "end": ">"}, {"begin": "<<", "schema": BEAR, "end": ""}]
+            ),
             '<12><<{"name": "<1>"}<3>',
         ),
     ],

@@ -187,7 +187,7 @@ def test_an_expression_that_nothing_satisfies_has_a_hint():
     assert refused.value.hint == "it contradicts itself: loosen it"
 
 
-_FREE = StructuralTag([{"begin": "<a>", "end": "<"}])
+_FREE = StructuralTag([{"begin": "<a>", "schema": True, "end": "<"}])
 _SAME = "give both the same "
 
 
@@ -235,7 +235,7 @@ _SAME = "give both the same "
         ),
         ((AnyJSON(), JSONSchema({}, whitespace=6)), "whitespace is 'flexible' in one and 6 in", f"{_SAME}whitespace="),
         (
-            (JSONSchema({}), JSONSchema({}, formats="assert")),
+            (JSONSchema({"format": "date"}), JSONSchema({"format": "time"}, formats="assert")),
             "formats is 'annotate' in one and 'assert' in the other",
             f"{_SAME}formats=",
         ),

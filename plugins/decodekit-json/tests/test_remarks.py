@@ -171,7 +171,6 @@ def test_a_misspelt_keyword_is_told_with_what_was_meant(wrong, right):
         "x-propertes",
         "_format",
         "example",
-        "nullable",
         "discriminator",
         "readonly",
         "enumNames",
@@ -190,6 +189,26 @@ def test_a_misspelt_keyword_is_told_with_what_was_meant(wrong, right):
 )
 def test_an_annotation_that_nobody_knows_is_not_worth_a_word(name):
     assert remarks({"properties": {"propertes": {name: True}}}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("nullable", '"type": [..., "null"]'),
+        ("optional", "required beside properties, without that key"),
+        ("min", "minimum, minLength or minItems"),
+        ("max", "maximum, maxLength or maxItems"),
+        ("minLen", "minLength"),
+        ("regex", "pattern"),
+        ("unique", "uniqueItems"),
+        ("values", "enum, or additionalProperties"),
+    ],
+)
+def test_a_word_of_another_vocabulary_is_told_with_what_to_write(name, instead):
+    told = f"{name} at #/properties/a says nothing (of another vocabulary: write {instead})"
+    assert remarks({"properties": {"a": {name: True}}}) == [told]
+    assert remarks({"properties": {name: {"type": "integer"}}}) == []
+    assert remarks({"properties": {"a": {name: False}}}) == []
 
 
 def test_many_remarks_are_cut_short():

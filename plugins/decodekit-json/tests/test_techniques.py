@@ -1,18 +1,20 @@
 """What a request asks for: the laws of a constraint against brute force, typed results, refusals, checks at the end."""
 
+import io
 import json
 import random
 import re
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from unittest.mock import create_autospec
 
 import jsonschema
 import numpy as np
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from decodekit import Decoder
 from decodekit.cli.application import run
@@ -40,6 +42,19 @@ JSON_WORDS = Vocabulary(
 UTF8_WORDS = Vocabulary((b"\xf0\x9f", b"\x90", b"\xa2", b"\x90\xa2", b'"', b'"\xf0', b"\x9f\x90\xa2", b"a", None), (8,))
 VALUES = Vocabulary((b"[", b"]", b"[]", b"{}", b",", b"1", b'"', b"null", b"tr", b"ue", None), (10,))
 BACK = {"type": "string", "pattern": r"^(a|b)\1$"}
+
+
+class Day(BaseModel):
+    day: str
+
+
+class Unreadable(TypedDict):
+    a: Annotated[str, Field(pattern=r"a\Z")]
+
+
+class Perl(BaseModel):
+    model_config = ConfigDict(regex_engine="python-re")
+    a: str = Field(pattern=r"a\Z")
 
 
 class Den(BaseModel):
@@ -339,6 +354,9 @@ def test_a_validator_in_python_may_still_refuse(context):
         (JSONSchema("no/such/file.json"), SchemaError, "json_schema: .* is neither JSON nor a file"),
         (JSONSchema({"type": {1}}), SchemaError, "json_schema: the schema is not JSON"),
         (JSONSchema(object()), SchemaError, "json_schema: .* is not a schema"),
+        (JSONSchema(Annotated[str, Field(pattern=r"a\Z")]), SchemaError, r"a\\Z error: unrecognized escape sequence"),
+        (JSONSchema(Unreadable), SchemaError, r'Field "a": .* a\\Z error: unrecognized escape sequence'),
+        (JSONSchema(Perl), SchemaError, r"pattern at #/properties/a: .*an unknown escape \\Z at character 1"),
         (JSONSchema({"type": "text"}), SchemaError, "json_schema: type at #: .*'text'.* is not one of null, boolean"),
         (JSONSchema({"properties": {"a": {"pattern": "("}}}), SchemaError, r"json_schema: .*'\(' does not parse"),
         (JSONSchema({"not": {}}), UnsatisfiableSchemaError, "json_schema: no document satisfies"),
@@ -424,6 +442,20 @@ def test_schemas_that_are_read_differently_are_not_intersected(context):
     assert accepts(AnyJSON(whitespace="compact").build(context).intersect(two), "[1]")
 
 
+def test_how_formats_are_read_counts_where_there_are_formats(context):
+    dated = JSONSchema({"properties": {"day": {"format": "date"}}}, formats="assert").build(context)
+    typed = JSONSchema(Day).build(context)
+    for joint in (
+        dated.intersect(typed),
+        typed.intersect(dated),
+        typed.intersect(JSONSchema(Day.model_json_schema()).build(context)),
+    ):
+        assert accepts(joint, '{"day":"2024-02-29"}')
+    assert not accepts(dated.intersect(typed), '{"day":"2023-02-29"}')
+    loose = JSONSchema({"properties": {"day": {"format": "date"}}}).build(context)
+    assert accepts(loose.intersect(typed), '{"day":"2023-02-29"}')
+
+
 def test_an_equal_schema_is_compiled_once_whatever_reads_its_documents(context):
     one, two = JSONSchema(Bear).build(context), JSONSchema(Bear.model_json_schema(), formats="assert").build(context)
     assert one.start() is two.start()
@@ -490,16 +522,72 @@ def test_a_schema_is_explained_with_all_refusals_and_the_shortest_example():
     found = explain(schema, Options())
     assert found.allowed == [
         "an object",
-        "  'name' (optional):",
-        "    a string of 2 to 5 characters",
-        "  'age' (required):",
-        "    an integer, at least 10",
+        "  'name' (optional): a string of 2 to 5 characters",
+        "  'age' (required): an integer, at least 10",
     ]
     assert (len(found.example), found.enough, found.ignored) == (10, 10, [("title", "#")])
     jsonschema.validate(json.loads(found.example), schema)
     refused = explain({"properties": {"a": {"items": {**BACK, "minLength": 1}}, "b": BACK}}, Options())
     assert {error.pointer for error in refused.refused} == {"#/properties/a/items", "#/properties/b"}
     assert refused.example is None
+
+
+def test_what_nothing_satisfies_is_said_in_words():
+    found = explain({"type": "array", "items": [{"type": "integer"}], "additionalItems": False}, Options(draft="7"))
+    assert found.allowed == ["an array", "  item 1: an integer", "  each further item: never"]
+    assert explain({"type": "array", "items": False}, Options()).allowed == ["an array", "  each item: never"]
+    places = {"type": "array", "prefixItems": [{"type": "null"}, False]}
+    assert explain(places, Options()).allowed == ["an array", "  item 1: null", "  item 2: never"]
+    closed = {"type": "object", "properties": {"a": {"type": "null"}}, "additionalProperties": False}
+    assert explain(closed, Options()).allowed == ["an object", "  'a' (optional): null"]
+
+
+def test_what_is_kept_is_not_called_ignored():
+    schema = {"type": "object", "properties": {"a": {}, "b": True}, "unevaluatedProperties": False}
+    found = explain(schema, Options())
+    assert found.ignored == []
+    assert found.allowed == ["an object", "  'a' (optional): any value", "  'b' (optional): any value"]
+
+
+def test_choices_cost_what_they_come_to():
+    def one(key):
+        return {"required": [key]}
+
+    def costs(schema):
+        return [cost for cost in explain(schema, Options()).costs if cost[0] in ("allOf", "anyOf", "oneOf")]
+
+    side_by_side = "3 alternatives of one type are followed side by side"
+    kinds = [{"type": "object", "properties": {"kind": {"const": kind}}, "required": ["kind"]} for kind in "abc"]
+    assert costs({"oneOf": kinds}) == [("oneOf", "#", side_by_side)]
+    assert costs({"anyOf": [{"type": "string"}, {"type": "integer"}]}) == []
+    many = {"type": "object", "allOf": [{"anyOf": [one(f"a{i}"), one(f"b{i}")]} for i in range(12)]}
+    owed = "12 choices about keys are followed as what the object owes, not multiplied out"
+    assert ("allOf", "#", owed) in costs(many)
+
+
+def test_the_command_shows_the_top_of_a_long_schema_and_all_of_it_as_json(capsys, monkeypatch):
+    inner = {"type": "object", "properties": {f"p{i}": {"type": "integer"} for i in range(10)}}
+    schema = {"type": "object", "properties": {f"k{i}": inner for i in range(20)}, "additionalProperties": False}
+    with pytest.raises(SystemExit):
+        run(["explain-schema", json.dumps(schema), "--json"])
+    whole = json.loads(capsys.readouterr().out)["allowed"]
+    assert whole == explain(schema, Options()).allowed
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(schema)))
+    with pytest.raises(SystemExit):
+        run(["explain-schema", "-"])
+    shown = capsys.readouterr().out.partition("allowed\n")[2].splitlines()
+    assert [line for line in shown if "'k" in line] == [f"    'k{i}' (optional):" for i in range(20)]
+    assert shown[40] == f"  … {len(whole) - 40} more lines: --json has them all"
+    assert len(shown) == 41
+
+
+def test_the_command_says_what_is_checked_at_the_end(capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(["explain-schema", json.dumps({"type": "string", **BACK}), "--unsupported", "check", "--json"])
+    shown = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 0
+    assert (shown["refused"], shown["example"], len(shown["checked at the end"])) == ([], [], 1)
+    assert "back reference" in shown["checked at the end"][0]
 
 
 @pytest.mark.parametrize(
@@ -542,6 +630,7 @@ def test_the_command_takes_the_options_of_the_technique(tmp_path, capsys):
         (["--whitespace", "wide"], "whitespace"),
         (["--key-order", "none"], "key_order"),
         (["--draft", "3"], "draft"),
+        (["--unsupported", "ignore"], "unsupported"),
         (["--document", "nothing"], "--document 'nothing' is no URI=FILE"),
     ],
 )

@@ -40,13 +40,13 @@ class Tag(Checked):
     Attributes:
         begin: What stands before it.
         schema_: What it satisfies, in any form that `json_schema` takes.
-        end: What stands behind it.
+        end: What stands behind it; "" where nothing does.
         name: What to call it in the result; by default `begin`.
     """
 
     begin: str = Field(min_length=1)
-    schema_: SchemaLike = Field(default=True, alias="schema")
-    end: str = ""
+    schema_: SchemaLike = Field(alias="schema")
+    end: str
     name: str = ""
 
 
@@ -87,7 +87,8 @@ class StructuralTag(
     free text again.
 
     Args:
-        tags: Each with `begin`, `schema`, `end`, and the `name` that it has in the result (by default `begin`).
+        tags: Each with `begin`, `schema`, `end` ("" for none), and the `name` that it has in the result (by default
+            `begin`).
         triggers: Texts that only a tag may go on from; by default the beginnings as they are.
         min_calls: Fewest documents; with 0 the text may be free as a whole.
         max_calls: Most documents, behind which the text ends; None without end.

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from decodekit import Vocabulary
+    from decodekit.errors import UnsupportedSchemaError
     from decodekit_json.explain import Explanation
 
 REFUSED = 1
 _HUB_TIMEOUT_S = 5
+_MOST_LINES = 40
+"""Most lines that are shown under one title."""
 _STYLES = {"refused": "bold red", "not followed": "bold yellow"}
 
 
 def explain_schema(
-    file: Annotated[str, typer.Argument(help="A JSON Schema: a file, or JSON.")],
+    file: Annotated[str, typer.Argument(help="A JSON Schema: a file, JSON, or - for standard input.")],
     tokenizer: Annotated[str | None, typer.Option(help="Name or folder of a tokenizer to count tokens of.")] = None,
     formats: Annotated[bool, typer.Option("--formats", help="Assert `format`.")] = False,
     draft: Annotated[str | None, typer.Option(help="4, 6, 7, 2019-09 or 2020-12, where it does not say.")] = None,
     key_order: Annotated[str, typer.Option(help="schema or any.")] = "schema",
     whitespace: Annotated[str, typer.Option(help="flexible, compact, or the spaces of a level.")] = "flexible",
+    unsupported: Annotated[str, typer.Option(help="refuse, or check at the end.")] = "refuse",
     document: Annotated[list[str] | None, typer.Option(help="URI=FILE: a schema that it refers to.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -42,9 +49,11 @@ def explain_schema(
         "whitespace": int(whitespace) if whitespace.isdigit() else whitespace,
         "formats": "assert" if formats else "annotate",
         "draft": draft,
+        "unsupported": unsupported,
         "documents": dict(map(_document, document or ())),
     }
-    technique = JSONSchema(load_schema(file, "explain-schema")[0], **asked)
+    given = sys.stdin.read() if file == "-" else file
+    technique = JSONSchema(load_schema(given, "explain-schema")[0], **asked)
     vocabulary = _vocabulary(tokenizer) if tokenizer else None
     try:
         found = explain(technique.schema_, technique.options, technique.loaded_documents(), vocabulary)
@@ -116,22 +125,35 @@ def _reaches_hub() -> bool:
 def _lines(found: Explanation, unit: str) -> dict[str, list[str]]:
     """Give what there is to say, by title."""
     return {
-        "allowed": found.allowed,
+        "refused": _errors(found.refused),
+        "checked at the end": _errors(found.checked),
+        "not followed": [str(remark) for remark in found.remarks],
         "example": [found.example] if found.example is not None else [],
         "enough": [f"{found.enough} {unit}"] if found.enough is not None else [],
+        "allowed": found.allowed,
         "costs": [f"{keyword} at {pointer}: {why}" for keyword, pointer, why in found.costs],
-        "not followed": [str(remark) for remark in found.remarks],
         "ignored": [f"{keyword} at {pointer}" for keyword, pointer in found.ignored],
-        "refused": [f"{error}" + (f"; {error.hint}" if error.hint else "") for error in found.refused],
     }
+
+
+def _errors(found: Sequence[UnsupportedSchemaError]) -> list[str]:
+    return [f"{error}" + (f"; {error.hint}" if error.hint else "") for error in found]
 
 
 def _show(console: Console, lines: dict[str, list[str]]) -> None:
     for title, shown in lines.items():
         if shown:
             console.print(title, style=_STYLES.get(title, "bold"))
-            for line in shown:
+            for line in _bounded(shown):
                 console.print(f"  {line}", soft_wrap=True)
+
+
+def _bounded(lines: list[str]) -> list[str]:
+    """Keep the lines that are indented least, and of those the first, in their order."""
+    by_depth = sorted(range(len(lines)), key=lambda i: len(lines[i]) - len(lines[i].lstrip(" ")))
+    kept = [lines[i] for i in sorted(by_depth[:_MOST_LINES])]
+    left = len(lines) - len(kept)
+    return [*kept, f"… {left} more lines: --json has them all"] if left else kept
 
 
 __all__ = ["explain_schema"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from decodekit.errors import UnsupportedSchemaError
+from decodekit.errors import SchemaError, UnsupportedSchemaError
 from decodekit.vocabulary import Vocabulary
 from decodekit_json import keywords
 from decodekit_json.arrays import ArrayPlan
@@ -21,6 +21,7 @@ from decodekit_json.objects import ObjectPlan
 from decodekit_json.remarks import Remark
 from decodekit_json.survey import reachable
 from decodekit_json.terminal import INFINITE
+from decodekit_json.unevaluated import keyword_of
 
 _DEEP, _MANY, _PLACES = 6, 8, 5_000
 _STRUCTURE = frozenset(
@@ -30,18 +31,19 @@ _TOGETHER = frozenset(("then", "else", "additionalItems", "minContains", "maxCon
 _COSTS = {
     "pattern": "a regular expression is followed inside the string",
     "patternProperties": "keys are told apart by all patterns",
-    "oneOf": "alternatives that are not disjoint are multiplied out",
-    "anyOf": "alternatives are followed side by side",
-    "not": "the negation goes down to the keywords",
-    "if": "both cases are followed side by side",
     "uniqueItems": "the items so far are remembered",
     "contains": "items are counted in every way they can count",
     "propertyNames": "every key must satisfy a schema",
     "minProperties": "the fewest members are worked out over all keys",
     "multipleOf": "remainders are followed digit by digit",
-    "unevaluatedProperties": "what other keywords have evaluated is multiplied out",
-    "unevaluatedItems": "what other keywords have evaluated is multiplied out",
 }
+_CHOICES = frozenset(
+    (
+        *("allOf", "anyOf", "oneOf", "not", "if", "dependencies", "dependentSchemas"),
+        *("unevaluatedProperties", "unevaluatedItems"),
+    )
+)
+"""Keywords that cost what their alternatives come to, which only the lowered schema says."""
 
 
 @dataclass(slots=True)
@@ -50,12 +52,14 @@ class Explanation:
 
     Attributes:
         allowed: Lines in words, indented by depth.
-        example: A document as short as can be, None where something is refused or none was found.
+        example: A document as short as can be, None where none was found, or something is refused or checked at the
+            end.
         enough: Tokens that are enough for a document, None where nothing can be compiled.
         refused: Keywords that cannot be kept exactly.
         ignored: Annotations and keywords without effect, with their places.
         costs: Keywords that cost, with their places and why.
         remarks: What looks as if it said something and is not followed.
+        checked: Keywords that are left out while writing and checked at the end, where the options ask for that.
     """
 
     allowed: list[str] = field(default_factory=list)
@@ -65,6 +69,7 @@ class Explanation:
     ignored: list[tuple[str, str]] = field(default_factory=list)
     costs: list[tuple[str, str, str]] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
+    checked: list[UnsupportedSchemaError] = field(default_factory=list)
 
 
 def explain(
@@ -83,7 +88,8 @@ def explain(
         UnsatisfiableSchemaError: Where no document satisfies it.
     """
     found = Explanation()
-    for one in _schemas(Documents(schema, documents, options.draft)):
+    schemas = list(_schemas(Documents(schema, documents, options.draft)))
+    for one in schemas:
         _remark(one, options.formats, found)
     try:
         lowered = lower(schema, replace(options, unsupported="check"), documents)
@@ -95,16 +101,22 @@ def explain(
     found.ignored = [place for place in found.ignored if place not in told]
     _visit(lowered.root, found.refused)
     found.allowed = list(_words(lowered.root, 0, ()))
+    for one in schemas:
+        if isinstance(one.contents, dict) and (names := _CHOICES & one.contents.keys()):
+            found.costs += [
+                (name, one.pointer, why) for name in sorted(names) if (why := _alternatives(lowered.root, one))
+            ]
+    left_out = found.checked if options.unsupported == "check" else found.refused
     seen = {(error.keyword, error.pointer) for error in found.refused}
     for error in lowered.loosened:
         if (error.keyword, error.pointer) not in seen:
             seen.add((error.keyword, error.pointer))
-            found.refused.append(error)
+            left_out.append(error)
     if not found.refused:
         vocabulary = vocabulary or Vocabulary.from_bytes()
         compiled = Compiled(lowered.start, vocabulary, vocabulary.size, "explain-schema")
         text = compiled.budget.shortest(compiled.start())
-        found.example = None if text is None else text.decode()
+        found.example = None if text is None or found.checked else text.decode()
         enough = compiled.min_tokens(compiled.start())
         found.enough = enough if enough < INFINITE else None
     return found
@@ -133,7 +145,8 @@ def _is_map(name: str) -> bool:
 
 def _remark(schema: Schema, formats: bool, found: Explanation) -> None:
     found.ignored += [(name, schema.pointer) for name in schema.ignored]
-    read = {name for kind in ("string", "number", "array", "object") for name in keywords.relevant(schema, kind)}
+    kinds = ("string", "number", "array", "object")
+    read = {name for kind in kinds for name in (*keywords.relevant(schema, kind), keyword_of(schema, kind))}
     for name, value in schema.contents.items():
         if name in _STRUCTURE or (name in _TOGETHER and name not in read):
             continue
@@ -143,6 +156,20 @@ def _remark(schema: Schema, formats: bool, found: Explanation) -> None:
             found.ignored.append((f"format {value!r}", schema.pointer))
         elif name in _COSTS:
             found.costs.append((name, schema.pointer, _COSTS[name]))
+
+
+def _alternatives(root: Node, schema: Schema) -> str:
+    """Say what the choices of a schema come to; "" where they come to none, or are refused."""
+    lowering, literals = root.nodes.lowering, frozenset([(schema, True)])
+    try:
+        groups = [lowering.groups(kind, literals) for kind in lowering.types(literals)]
+    except SchemaError:  # told where it is refused; where nothing leads, it was never checked
+        return ""
+    most = max(map(len, groups), default=0)
+    owed = sum(len(group.some) for several in groups for group in several if isinstance(group, ObjectGroup))
+    found = [f"{most} alternatives of one type are followed side by side"] if most > 1 else []
+    found += [f"{owed} choices about keys are followed as what the object owes, not multiplied out"] if owed else []
+    return ", and ".join(found)
 
 
 def _visit(root: Node, refused: list[UnsupportedSchemaError]) -> None:
@@ -163,7 +190,7 @@ def _visit(root: Node, refused: list[UnsupportedSchemaError]) -> None:
 def _words(node: Node, depth: int, above: tuple[Node, ...]) -> Iterator[str]:
     """Say what a value may be, a line for each kind, indented."""
     indent = "  " * depth
-    if not node.literals:
+    if all(sign and one.contents in (True, {}) for one, sign in node.literals):
         yield f"{indent}any value"
         return
     if node in above or depth > _DEEP:
@@ -195,25 +222,30 @@ def _words(node: Node, depth: int, above: tuple[Node, ...]) -> Iterator[str]:
 
 def _inside(plan: ArrayPlan | ObjectPlan, depth: int, above: tuple[Node, ...]) -> Iterator[str]:
     indent = "  " * depth
+
+    def of(title: str, node: Node) -> Iterator[str]:
+        lines = list(_words(node, depth + 1, above)) if node.distance < INFINITE else ["never"]
+        yield f"{indent}{title}: {lines[0].strip()}" if len(lines) == 1 else f"{indent}{title}:"
+        yield from lines if len(lines) > 1 else ()
+
     if isinstance(plan, ArrayPlan):
         for place in range(plan.fixed if plan.group.high is None else min(plan.fixed, plan.group.high)):
-            yield f"{indent}item {place + 1}:"
-            yield from _words(plan.item(place), depth + 1, above)
+            yield from of(f"item {place + 1}", plan.item(place))
+            if plan.item(place).distance >= INFINITE:
+                return
         if plan.group.high is None or plan.group.high > plan.fixed:
-            yield f"{indent}each item:" if not plan.fixed else f"{indent}each further item:"
-            yield from _words(plan.item(plan.fixed), depth + 1, above)
+            yield from of("each further item" if plan.fixed else "each item", plan.item(plan.fixed))
         return
     for place, name in enumerate(plan.names):
-        needed = "required" if plan.required >> place & 1 else "optional"
+        needed = f" ({'required' if plan.required >> place & 1 else 'optional'})"
         child = plan.child(place)
         if not plan.permitted(place) or child.distance >= INFINITE:
             yield f"{indent}{name!r}: never"
-            continue
-        yield f"{indent}{name!r} ({needed}):"
-        yield from _words(child, depth + 1, above)
+        else:
+            yield from of(f"{name!r}{needed}", child)
     for c in plan.classes:
-        yield f"{indent}other keys:" if not plan.group.patterns else f"{indent}keys by pattern:"
-        yield from _words(plan.value_of(c), depth + 1, above)
+        if plan.value_of(c).distance < INFINITE:
+            yield from of("keys by pattern" if plan.group.patterns else "other keys", plan.value_of(c))
 
 
 def _line(group: Any) -> str:

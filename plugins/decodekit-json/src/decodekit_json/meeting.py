@@ -68,7 +68,11 @@ def _has(source: TextSource, text: str) -> bool:
 def _schemas(one: SchemaSource, other: SchemaSource) -> SchemaSource:
     """Meet two schemas; keys keep the order of the schema that names them, those of the two may mix."""
     whitespace = _whitespace(one.options, other.options)
-    ours, theirs = (replace(source.options, whitespace=whitespace) for source in (one, other))
+    formats = _formats(one, other)
+    ours, theirs = (
+        replace(source.options, whitespace=whitespace, formats=source.options.formats if formats is None else formats)
+        for source in (one, other)
+    )
     for option in fields(Options):
         values = [getattr(options, option.name) for options in (ours, theirs)]
         if option.compare and values[0] != values[1]:
@@ -81,6 +85,18 @@ def _schemas(one: SchemaSource, other: SchemaSource) -> SchemaSource:
     parts = {f"{_JOINT}{_place(source)}": source.schema for source in (one, other)}
     whole = {"allOf": [{"$ref": uri} for uri in parts]}
     return SchemaSource(whole, ours, {**one.documents, **other.documents, **parts})
+
+
+def _formats(one: SchemaSource, other: SchemaSource) -> bool | None:
+    """Give how both read `format`: as the one that has any does; None where both have and read them differently."""
+    having = {source.options.formats for source in (one, other) if _has_formats(source)}
+    return None if len(having) > 1 else having.pop() if having else one.options.formats
+
+
+def _has_formats(source: SchemaSource) -> bool:
+    """Say whether a schema may come to a `format`; those of json-schema.org have some."""
+    text = json.dumps([source.schema, *source.documents.values()])
+    return '"format"' in text or "json-schema.org" in text
 
 
 def _whitespace(one: Options, other: Options) -> Policy:

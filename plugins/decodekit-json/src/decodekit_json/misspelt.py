@@ -19,6 +19,20 @@ _LONGER = 2
 """Letters by which they differ in length at most: `requiredWhen` is no `required`."""
 _SHORT = 5
 """Letters below which too many words are near: `note` is no `not`."""
+_ELSEWHERE = {
+    "nullable": '"type": [..., "null"]',
+    "optional": "required beside properties, without that key",
+    "min": "minimum, minLength or minItems",
+    "max": "maximum, maxLength or maxItems",
+    "minLen": "minLength",
+    "maxLen": "maxLength",
+    "regex": "pattern",
+    "regexp": "pattern",
+    "unique": "uniqueItems",
+    "values": "enum, or additionalProperties",
+    "choices": "enum",
+}
+"""What words of OpenAPI, JTD and libraries for validation are here."""
 _PARTS = frozenset(("$defs", "definitions", "then", "else", "additionalItems", "minContains", "maxContains"))
 """Keywords that others are read with."""
 
@@ -62,4 +76,9 @@ def _of_any_draft() -> frozenset[str]:
     return frozenset(found)
 
 
-__all__ = ["meant"]
+def elsewhere(name: str) -> str:
+    """Give what to write instead of a word of another vocabulary; "" where none is known."""
+    return _ELSEWHERE.get(name, "")
+
+
+__all__ = ["elsewhere", "meant"]

@@ -13,7 +13,7 @@ from decodekit.errors import SchemaWarning
 from decodekit_json import keywords
 from decodekit_json.formats import FORMATS
 from decodekit_json.located import Documents, Schema
-from decodekit_json.misspelt import meant
+from decodekit_json.misspelt import elsewhere, meant
 
 _SHOWN = 3
 
@@ -63,6 +63,8 @@ def _of(schema: Schema, formats: bool) -> Iterator[Remark]:
         drafts = keywords.span(name)
         if drafts is None and (right := meant(name, schema.draft)):
             yield Remark(name, schema.pointer, f"unknown: did you mean {right!r}?")
+        elif drafts is None and value is not False and (instead := elsewhere(name)):
+            yield Remark(name, schema.pointer, f"of another vocabulary: write {instead}")
         if drafts is None or name == "$ref" or (name == "format" and not formats):
             continue
         if beside_reference:
