@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import charsets as cs
-from decodekit_json import expressions as ex
+from decodekit_json import counters
 from decodekit_json import languages as lg
 from decodekit_json import lengths as ln
+from decodekit_json.boolean_operations import both, complement, minus
+from decodekit_json.derivatives import step
+from decodekit_json.expressions import NEVER, REPEAT, Node, chars, interned
 from decodekit_json.patterns import full, search
+from decodekit_json.regular_operations import alt, concat, literal, repeat
 from decodekit_json.terminal import INFINITE
 
 LETTERS = "abc"
@@ -37,9 +41,9 @@ REGEXES = st.recursive(
 )
 
 
-def _after(node: ex.Node, text: str) -> ex.Node:
+def _after(node: Node, text: str) -> Node:
     for character in text:
-        node = ex.step(node, ord(character))
+        node = step(node, ord(character))
     return node
 
 
@@ -62,14 +66,14 @@ def test_intersection_and_complement_agree_with_automata(left, right):
     alphabet, (translated, other) = interegular.fsm.Alphabet.union(first.alphabet, second.alphabet)
     first, second = _moved(first, alphabet, translated), _moved(second, alphabet, other)
     one, two = full(left), full(right)
-    assert lg.is_empty(ex.both(one, two)) == (first & second).empty()
-    assert lg.is_empty(ex.minus(one, two)) == (first - second).empty()
-    equal = lg.is_empty(ex.minus(one, two)) and lg.is_empty(ex.minus(two, one))
+    assert lg.is_empty(both(one, two)) == (first & second).empty()
+    assert lg.is_empty(minus(one, two)) == (first - second).empty()
+    equal = lg.is_empty(minus(one, two)) and lg.is_empty(minus(two, one))
     assert equal == (first == second)
     for word in WORDS[:120]:
         in_both = bool(re.fullmatch(left, word)) and bool(re.fullmatch(right, word))
-        assert _after(ex.both(one, two), word).nullable == in_both
-        assert _after(ex.complement(one), word).nullable != bool(re.fullmatch(left, word))
+        assert _after(both(one, two), word).nullable == in_both
+        assert _after(complement(one), word).nullable != bool(re.fullmatch(left, word))
 
 
 def _moved(fsm, alphabet, mapping):
@@ -81,8 +85,8 @@ def _moved(fsm, alphabet, mapping):
 @settings(max_examples=120, deadline=None)
 @given(REGEXES, REGEXES, st.booleans(), st.integers(0, 5), st.integers(0, 5))
 def test_lengths_counts_and_texts_agree_with_enumeration(left, right, negative, low, extra):
-    small = ex.repeat(ex.chars(cs.of(map(ord, LETTERS))), 0, 5)
-    node = ex.both(full(left), ex.complement(full(right)) if negative else full(right), small)
+    small = repeat(chars(cs.of(map(ord, LETTERS))), 0, 5)
+    node = both(full(left), complement(full(right)) if negative else full(right), small)
     expected = [w for w in WORDS if re.fullmatch(left, w) and bool(re.fullmatch(right, w)) != negative]
     within = [word for word in expected if low <= len(word) <= low + extra]
     assert lg.shortest(node) == min(map(len, expected), default=INFINITE)
@@ -99,7 +103,7 @@ def test_lengths_without_a_bound_agree_with_enumeration(regex):
     node = full(regex)
     sizes = {len(word) for word in WORDS if re.fullmatch(regex, word)}
     assert {size for size in range(6) if ln.reaches(lg.lengths(node), size, size)} == sizes
-    negative = ex.both(node, ex.complement(full("a*b")))
+    negative = both(node, complement(full("a*b")))
     sizes = {len(word) for word in WORDS if re.fullmatch(regex, word) and not re.fullmatch("a*b", word)}
     assert {size for size in range(6) if lg.has_length(negative, size, size)} == sizes
     fsm = _fsm(regex) if regex else None
@@ -154,24 +158,24 @@ def test_equal_expressions_are_one_object():
     assert full("(a+)+") is full("a+")
     assert full("(.{1,100}){1,100}") is full(".{1,10000}")
     assert full("a?") is full("(|a)")
-    assert ex.both(full("a*"), ex.complement(full("a*"))) is ex.NEVER
+    assert both(full("a*"), complement(full("a*"))) is NEVER
 
 
 def test_counters_are_not_unrolled():
     node = full(".{0,1000000}")
-    onward = ex.step(node, ord("a"))
-    assert (onward.kind, onward.least, onward.most) == (ex.REPEAT, 0, 999_999)
+    onward = step(node, ord("a"))
+    assert (onward.kind, onward.least, onward.most) == (REPEAT, 0, 999_999)
     assert lg.lengths(full("(ab){5,1000000}")) == (ln.Piece(10, 2, 999_996),)
 
 
 def test_alternatives_that_differ_in_one_counter_are_joined_without_comparing_each_with_each(monkeypatch):
-    monkeypatch.setattr(ex, "_joined", None)
+    monkeypatch.setattr(counters, "_joined", None)
     starts = [*range(0, 3_000, 5), *range(2, 1_000, 5)]
-    joined = ex.alt(*(ex.concat(ex.literal("b"), ex.repeat(ex.literal("a"), n, n + 1)) for n in starts))
-    both, alone = range(0, 1_000, 5), range(1_000, 3_000, 5)
-    expected = [*((n + 1, n + 4) for n in both), *((n + 1, n + 2) for n in alone)]
+    joined = alt(*(concat(literal("b"), repeat(literal("a"), n, n + 1)) for n in starts))
+    pairs, alone = range(0, 1_000, 5), range(1_000, 3_000, 5)
+    expected = [*((n + 1, n + 4) for n in pairs), *((n + 1, n + 2) for n in alone)]
     assert sorted((part.low, part.high) for part in joined.parts) == expected
-    assert ex.alt(*(ex.repeat(ex.literal("a"), n, n + 1) for n in range(7))) is full("a{0,7}")
+    assert alt(*(repeat(literal("a"), n, n + 1) for n in range(7))) is full("a{0,7}")
 
 
 @settings(max_examples=60, deadline=None)
@@ -179,7 +183,7 @@ def test_alternatives_that_differ_in_one_counter_are_joined_without_comparing_ea
 def test_the_shortest_texts_of_all_states_at_once_are_those_of_each(left, right):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(lg, "_FEW_STATES", 0)
-        node = ex.both(full(left), ex.complement(full(right)))
+        node = both(full(left), complement(full(right)))
         for one in (node, *lg.successors(node)):
             words = [word for word in MORE if _after(one, word).nullable]
             assert lg.shortest(one) == min(map(len, words), default=lg.shortest(one))
@@ -190,23 +194,23 @@ def test_the_shortest_texts_of_all_states_at_once_are_those_of_each(left, right)
 @pytest.mark.parametrize(("pattern", "expected"), [("w1", True), ("^.{1,300}$", False)])
 def test_circles_are_found_where_lengths_are_too_irregular(pattern, expected):
     others = [search(f"w{number}") for number in range(12)]
-    assert lg.is_infinite(ex.both(search(pattern), *others)) == expected
+    assert lg.is_infinite(both(search(pattern), *others)) == expected
 
 
 def test_nodes_die_with_what_uses_them():
     gc.collect()
-    before = len(ex._nodes)
+    before = len(interned)
     for number in range(300):
-        node = ex.both(ex.literal(f"key{number}"), ex.complement(ex.repeat(ex.literal(f"x{number}"), 0, None)))
+        node = both(literal(f"key{number}"), complement(repeat(literal(f"x{number}"), 0, None)))
         lg.shortest(node)
         _after(node, "key")
     del node
     gc.collect()
-    assert len(ex._nodes) <= before + 50
+    assert len(interned) <= before + 50
 
 
 def test_a_search_past_its_bound_is_refused():
-    node = ex.both(*(ex.repeat(ex.repeat(ex.literal("a"), prime, prime), 1, None) for prime in (97, 101, 103)))
+    node = both(*(repeat(repeat(literal("a"), prime, prime), 1, None) for prime in (97, 101, 103)))
     with pytest.raises(UnsupportedSchemaError, match="takes more than 10000 states"):
         lg.shortest(node)
 

@@ -6,13 +6,14 @@ import pytest
 
 from decodekit.vocabulary import Vocabulary
 from decodekit_json import limits, patterns, walking
-from decodekit_json.expressions import ANYTHING
 from decodekit_json.fixed import fixed_strings
 from decodekit_json.inside import inside, inside_from
 from decodekit_json.loops import MOVES
 from decodekit_json.number_range import NumberRange
 from decodekit_json.numbers import number_terminal
-from decodekit_json.strings import plain_terminal, string_terminal
+from decodekit_json.plain_texts import plain_terminal
+from decodekit_json.regular_operations import ANYTHING
+from decodekit_json.strings import string_terminal
 from decodekit_json.terminal import INFINITE, Terminal
 from decodekit_json.trie import VocabularyTrie
 
@@ -485,7 +486,7 @@ def test_strings_that_most_characters_set_free_are_read_as_byte_by_byte(pattern)
     trie, terminal = trie_of(41, 800), string_terminal(patterns.search(pattern))
     state = run(terminal, terminal.start(), b'"')
     check(trie, terminal, state, exact_most=False, same_states=False)
-    assert (walking.Walk(trie, terminal, state, 0, exact=True).freed is None) == (pattern == "^(?!.?b)[^é]")
+    assert (walking.TerminalWalk(trie, terminal, state, 0, exact=True).freed is None) == (pattern == "^(?!.?b)[^é]")
 
 
 def test_terminals_that_read_on_alike_share_what_was_found():

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decodekit.errors import SchemaError
-from decodekit_json.numbers import NumberRange, exact, intersect, number_terminal
+from decodekit_json.number_range import NumberRange, exact, intersect
+from decodekit_json.numbers import number_terminal
 
 PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 NORMALISED = re.compile(r"-?[1-9](?:\.[0-9]+)?[eE][+-]?[0-9]{1,3}")

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json import expressions as ex
 from decodekit_json.fixed import FixedTerminal, bits, fixed_strings, fixed_texts
 from decodekit_json.patterns import full, search
-from decodekit_json.strings import PlainTerminal, StringTerminal, plain_terminal, string_terminal
+from decodekit_json.plain_texts import PlainTerminal, plain_terminal
+from decodekit_json.regular_operations import ANYTHING
+from decodekit_json.strings import StringTerminal, string_terminal
 from decodekit_json.terminal import INFINITE, Terminal
 
 CHARACTERS = 'ab"\\/\n\x01\x7fé\u20ac\ufffd\U0001f600\U0010ffff'
@@ -143,7 +144,7 @@ def test_plain_text_is_what_python_matches_in_utf8(regex, data):
     ],
 )
 def test_what_is_no_json_or_no_utf8_has_no_state(written):
-    assert _run(string_terminal(ex.ANYTHING), written) is None
+    assert _run(string_terminal(ANYTHING), written) is None
 
 
 COUNTED = [
@@ -187,7 +188,7 @@ def test_completions_after_any_bytes_are_the_values_that_begin_so(case, data):
 
 
 def test_lengths_are_counters():
-    terminal = string_terminal(ex.ANYTHING, 100_000, 1_000_000)
+    terminal = string_terminal(ANYTHING, 100_000, 1_000_000)
     state = _run(terminal, b'"' + b"x" * 10)
     assert terminal.plain(state) == (99_990, 999_990)
     assert terminal.distance(state) == 99_991
@@ -226,8 +227,8 @@ def _future(terminal, state, horizon, written=b""):
 
 def test_equal_terminals_are_one():
     assert string_terminal(search("a|b"), 1, 2) is string_terminal(search("[ab]"), 1, 2)
-    assert isinstance(string_terminal(ex.ANYTHING), StringTerminal)
-    assert isinstance(plain_terminal(ex.ANYTHING), PlainTerminal)
+    assert isinstance(string_terminal(ANYTHING), StringTerminal)
+    assert isinstance(plain_terminal(ANYTHING), PlainTerminal)
     assert fixed_strings(["a", "b"]) is fixed_strings(["b", "a"])
 
 

@@ -10,7 +10,8 @@ from decodekit_json import charsets as cs
 from decodekit_json import languages as lg
 from decodekit_json import writings as wr
 from decodekit_json.charsets import Ranges
-from decodekit_json.expressions import ALT, CHARS, CONCAT, NEVER, REPEAT, Node, follow, partition
+from decodekit_json.derivatives import follow, partition
+from decodekit_json.expressions import ALT, CHARS, CONCAT, NEVER, REPEAT, Node
 from decodekit_json.terminal import INFINITE
 
 _MOST_STATES = 10_000

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import ceilings, distinct, patterns
+from decodekit_json.boolean_operations import both, complement
 from decodekit_json.dialects import LATEST
-from decodekit_json.expressions import ANYTHING, alt, both, complement
 from decodekit_json.expressions import Node as Expression
 from decodekit_json.groups import KeySet, Literal, Literals, ObjectGroup, StringGroup
 from decodekit_json.languages import is_empty
 from decodekit_json.located import Schema
 from decodekit_json.machine import Reading
+from decodekit_json.regular_operations import ANYTHING, alt
 from decodekit_json.strings import string_terminal
 from decodekit_json.subsets import bits
 from decodekit_json.terminal import INFINITE, Terminal

@@ -13,7 +13,8 @@ from heapq import heappop, heappush
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import charsets as cs
 from decodekit_json import lengths as ln
-from decodekit_json.expressions import ALT, CHARS, CONCAT, NEVER, Node, follow, partition
+from decodekit_json.derivatives import follow, partition
+from decodekit_json.expressions import ALT, CHARS, CONCAT, NEVER, Node
 from decodekit_json.terminal import INFINITE
 
 _MOST_STATES = 10_000

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from decodekit.errors import UnsupportedSchemaError
+from decodekit_json.characters import State
 from decodekit_json.plain import plain_of
-from decodekit_json.strings import State, StringTerminal
+from decodekit_json.strings import StringTerminal
 from decodekit_json.trie import Array, VocabularyTrie
 from decodekit_json.walking import Reached, TerminalWalk
 from decodekit_json.within import Inside, Targets, Where

@@ -7,9 +7,9 @@ from dataclasses import fields, replace
 from hashlib import blake2b
 
 from decodekit.errors import IncompatibleTechniquesError
+from decodekit_json.boolean_operations import both
 from decodekit_json.compiler import Options
 from decodekit_json.embedded import AfterSource
-from decodekit_json.expressions import both
 from decodekit_json.sources import SchemaSource, Source, TextSource
 from decodekit_json.texts import matches
 from decodekit_json.whitespace import MOST_SPACES, Policy

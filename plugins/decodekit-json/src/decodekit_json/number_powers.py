@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, TypeAlias
 
 from decodekit_json.number_shape import decade, ten
-
-State: TypeAlias = tuple[Any, ...]
-
-SIGN, POWER = 5, 6
-"""The phases after the sign of an exponent, and after a digit of it."""
+from decodekit_json.number_states import EXPONENT, POWER, SIGN, State
 
 
 def signed(state: State, sign: int) -> State | None:
@@ -26,7 +21,21 @@ def signed(state: State, sign: int) -> State | None:
     return (SIGN, low, high, tuple(p for p in holes if p > low))
 
 
-def settled_power(low: int, high: int, holes: tuple[int, ...], value: int, size: int) -> State | None:
+def powered(state: State, digit: int) -> State | None:
+    """Give the state after a digit of the exponent."""
+    phase, value, size = state[0], 0, 0
+    if phase == EXPONENT:
+        positive = signed(state, 1)
+        if positive is None:
+            return None
+        state = positive
+    elif phase == POWER:
+        value, size = state[4], state[5]
+    low, high, holes = state[1], state[2], state[3]
+    return _settled(low, high, holes, value * 10 + digit, size + 1)
+
+
+def _settled(low: int, high: int, holes: tuple[int, ...], value: int, size: int) -> State | None:
     """Give the state after so many digits of an exponent, None past three or where no exponent is left."""
     if size > 3:
         return None
@@ -84,14 +93,11 @@ def power_of_ten(value: Fraction) -> bool:
 
 
 __all__ = [
-    "POWER",
-    "SIGN",
-    "State",
     "first_multiple",
     "padded",
     "power_between",
     "power_of_ten",
-    "settled_power",
+    "powered",
     "signed",
     "zeros",
 ]

@@ -23,6 +23,8 @@ SAFE_DIGITS = 15  # decimals of so many digits are different floats
 LEAST_EXPONENT, LEAST_NORMAL, MOST_EXPONENT = -324, -307, 308
 OVERFLOW = 2**1024 - 2**970
 """What is at least so large is read as infinity."""
+POSITIVE, NEGATIVE, LOOSE = range(3)
+"""Places of the sides that `sides_of` gives."""
 
 _TENS = [10**i for i in range(800)]
 
@@ -261,4 +263,4 @@ def _first(bound: Fraction, excluded: bool, unit: int) -> int:
     return math.floor(scaled) + 1 if excluded else math.ceil(scaled)
 
 
-__all__ = ["OVERFLOW", "Shape", "Side", "decade", "shape_of", "sides_of", "ten"]
+__all__ = ["LOOSE", "NEGATIVE", "OVERFLOW", "POSITIVE", "Shape", "Side", "decade", "shape_of", "sides_of", "ten"]

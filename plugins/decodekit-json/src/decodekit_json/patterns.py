@@ -13,23 +13,10 @@ from functools import lru_cache
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import charsets as cs
+from decodekit_json.boolean_operations import both, complement
 from decodekit_json.ecma import Reader
-from decodekit_json.expressions import (
-    ALT,
-    ANYTHING,
-    CHARS,
-    CONCAT,
-    EPSILON,
-    NEVER,
-    REPEAT,
-    Node,
-    alt,
-    both,
-    chars,
-    complement,
-    concat,
-    repeat,
-)
+from decodekit_json.expressions import ALT, CHARS, CONCAT, EPSILON, NEVER, REPEAT, Node, chars
+from decodekit_json.regular_operations import ANYTHING, alt, concat, repeat
 from decodekit_json.trees import Anchor, Either, Look, Loop, Row, Tree, refused, row
 
 _START, _WORD, _OTHER, _LINE = range(4)

@@ -15,7 +15,7 @@ from decodekit_json.compiled import Compiled
 from decodekit_json.expressions import Node as Expression
 from decodekit_json.fixed import fixed_texts
 from decodekit_json.machine import End, Reading, Thread, Threads
-from decodekit_json.strings import plain_terminal
+from decodekit_json.plain_texts import plain_terminal
 from decodekit_json.terminal import Terminal
 
 

@@ -12,7 +12,9 @@ from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import languages as lg
 from decodekit_json import writings as wr
 from decodekit_json.costs import nearest
-from decodekit_json.expressions import ALT, AND, NEVER, Node, first_bytes, follow, partition
+from decodekit_json.derivatives import follow, partition
+from decodekit_json.expressions import ALT, AND, NEVER, Node
+from decodekit_json.partitions import first_bytes
 from decodekit_json.terminal import INFINITE
 
 _DIRECT = sum(1 << byte for byte in range(0x20, 0x80)) & ~(1 << 0x22 | 1 << 0x5C)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from functools import lru_cache
 
 from decodekit_json import patterns
+from decodekit_json.boolean_operations import both, complement
 from decodekit_json.charsets import ANY
-from decodekit_json.expressions import ANYTHING, NEVER, alt, both, chars, complement, literal, repeat, step
+from decodekit_json.derivatives import step
+from decodekit_json.expressions import NEVER, chars
 from decodekit_json.expressions import Node as Expression
 from decodekit_json.fixed import fixed_strings
 from decodekit_json.formats import FORMATS
 from decodekit_json.groups import Pattern, StringGroup
+from decodekit_json.regular_operations import ANYTHING, alt, literal, repeat
 from decodekit_json.strings import string_terminal
 from decodekit_json.terminal import Terminal
 

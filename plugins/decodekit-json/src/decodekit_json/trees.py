@@ -11,7 +11,8 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json.expressions import EPSILON, Node, alt, concat, repeat
+from decodekit_json.expressions import EPSILON, Node
+from decodekit_json.regular_operations import alt, concat, repeat
 
 _SHOWN = 120
 

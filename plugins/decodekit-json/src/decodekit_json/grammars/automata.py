@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json.grammars.syntax import Body, Either, Leaf, Row, Times
-from decodekit_json.strings import PlainTerminal
+from decodekit_json.plain_texts import PlainTerminal
 
 Symbol: TypeAlias = "PlainTerminal | int"
 """A terminal, or the number of a rule."""

@@ -10,12 +10,12 @@ import heapq
 from functools import cache
 
 from decodekit.errors import SchemaError, UnsatisfiableSchemaError, UnsupportedSchemaError
-from decodekit_json.expressions import alt, repeat
 from decodekit_json.grammars.automata import MAX_STATES, Symbol, automaton
 from decodekit_json.grammars.operators import flattened
 from decodekit_json.grammars.syntax import Body, Either, Leaf, Name, Row, Source, Spot, Text, Times
 from decodekit_json.grammars.terminals import Terminals
-from decodekit_json.strings import PlainTerminal, plain_terminal
+from decodekit_json.plain_texts import PlainTerminal, plain_terminal
+from decodekit_json.regular_operations import alt, repeat
 from decodekit_json.terminal import INFINITE
 
 _TOP = Spot(1, 1)

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from decodekit_json.grammars.points import Grammar, Point, Pushes
 from decodekit_json.machine import End, Place, Reading, Thread, Threads
-from decodekit_json.strings import PlainTerminal
+from decodekit_json.plain_texts import PlainTerminal
 from decodekit_json.terminal import TerminalState
 
 _WIDE = 4

@@ -15,10 +15,10 @@ from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
-from decodekit_json.expressions import alt
 from decodekit_json.grammars.network import Network
 from decodekit_json.machine import Thread
-from decodekit_json.strings import PlainTerminal, plain_terminal
+from decodekit_json.plain_texts import PlainTerminal, plain_terminal
+from decodekit_json.regular_operations import alt
 from decodekit_json.terminal import INFINITE
 
 Goal: TypeAlias = "frozenset[int]"

@@ -14,11 +14,13 @@ from typing import Any
 
 from decodekit_json import charsets as cs
 from decodekit_json import languages as lg
-from decodekit_json.expressions import ANYTHING, Node, alt, both, chars, concat, literal, minus, repeat
+from decodekit_json.boolean_operations import both, minus
+from decodekit_json.expressions import Node, chars
 from decodekit_json.grammars.syntax import Body, Definition, Either, Name, Pattern, Range, Row, Spot, Text, Times
 from decodekit_json.patterns import full
+from decodekit_json.plain_texts import PlainTerminal, plain_terminal
 from decodekit_json.python_regex import read
-from decodekit_json.strings import PlainTerminal, plain_terminal
+from decodekit_json.regular_operations import ANYTHING, alt, concat, literal, repeat
 
 _parser: Any = importlib.import_module("re._parser")
 
