@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import product
 from typing import Any
 
@@ -12,13 +13,15 @@ import pytest
 
 import decodekit_json
 from decodekit.errors import UnsatisfiableSchemaError, UnsupportedSchemaError
+from decodekit.testing.oracle import Oracle, unpack
 from decodekit.vocabulary import Vocabulary
 from decodekit_json import lowering
 from decodekit_json.compiler import Options, lower
 from decodekit_json.nodes import TerminalPlan
 
-from .oracle import validator
+from .oracle import may_begin, read, validator
 from .test_against_jsonschema import accepts
+from .test_laws import words
 
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
 NAMES = "abcdefghijkl"
@@ -208,6 +211,81 @@ def compared(seeds: range, depth: int, documents: int, monkeypatch: pytest.Monke
 
 def test_choices_by_chance_are_exact(monkeypatch: pytest.MonkeyPatch):
     assert compared(range(80), 1, 30, monkeypatch) >= 78
+
+
+PIECES = words("{", "}", ",", ":", '"', "a", "b", "c", "x", "0", '{"a":', ',"b":', '"c":', "0}")
+MOST = 6
+"""Tokens of a document that is judged."""
+
+
+def masked(schema: Any, seed: int) -> int:
+    """Compare masks on walks with what the judge accepts, for each number of tokens left; give how many had tokens."""
+    judge = validator(schema)
+
+    def is_document(raw: bytes) -> bool:
+        try:
+            return bool(judge.is_valid(read(raw.decode())))
+        except ValueError:
+            return False
+
+    oracle = Oracle(PIECES, is_document, may_begin)
+    try:
+        start = lower(schema, Options(key_order="any", whitespace="compact")).start
+        constraint = decodekit_json.Compiled(start, PIECES, PIECES.size, "choices")
+    except UnsatisfiableSchemaError:
+        assert oracle.fewest(b"", MOST) is None, schema
+        return 0
+    chance, compared = random.Random(seed), 0
+    for _ in range(3):
+        state, text = constraint.start(), b""
+        for left in range(MOST, 0, -1):
+            allowed = [oracle.allowed(text, number) for number in range(left + 1)]
+            assert [unpack(constraint.mask(state, number)) for number in range(left + 1)] == allowed, (schema, text)
+            compared += sum(map(bool, allowed))
+            if not allowed[left]:
+                break
+            token = chance.choice(sorted(allowed[left]))
+            state, text = constraint.advance(state, token), text + (PIECES.tokens[token] or b"")
+            assert constraint.is_complete(state) == oracle.accepts(text), (schema, text)
+    return compared
+
+
+def all_masked(seeds: range, multiplied: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(lowering, "MAX_MULTIPLIED", multiplied)
+    compared = 0
+    for seed in seeds:
+        with suppress(UnsupportedSchemaError):
+            compared += masked(Chance(seed).schema(1), seed)
+    return compared
+
+
+@pytest.mark.parametrize("multiplied", [1, 32])
+def test_masks_of_choices_by_chance_are_exact(multiplied: int, monkeypatch: pytest.MonkeyPatch):
+    assert all_masked(range(7), multiplied, monkeypatch) >= 120
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("multiplied", [1, 32])
+def test_masks_of_choices_by_chance_are_exact_in_a_large_sample(multiplied: int, monkeypatch: pytest.MonkeyPatch):
+    assert all_masked(range(7, 60), multiplied, monkeypatch) >= 900
+
+
+def masks_after(text: bytes, schema: Any, *remaining: int) -> list[bytes]:
+    """Give the bytes that are allowed after a text, with so many tokens left."""
+    constraint = decodekit_json.compile(schema, Vocabulary.from_bytes(), whitespace="compact")
+    state = constraint.start()
+    for byte in text:
+        state = constraint.advance(state, constraint.trie.singles[byte])
+    vocabulary = constraint.vocabulary
+    return [vocabulary.bytes_of(sorted(unpack(constraint.mask(state, number)))) for number in remaining]
+
+
+def test_a_key_that_is_owed_may_begin_like_one_with_a_name():
+    dependent, negated = UNIONS["dependencies and a negation"][0], b'{"aa":""}'
+    assert validator(dependent).is_valid(json.loads(negated))
+    before, enough = masks_after(b'{"', dependent, len(negated) - 3, len(negated) - 2)
+    assert b"a" not in before
+    assert b"a" in enough
 
 
 @pytest.mark.parametrize("key_order", ["schema", "any"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -34,16 +36,21 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "maxProperties": 2,
     },
 }
+NAMES = [
+    f"{first}{second}" for first in ("alpha", "bravo", "delta", "golf") for second in ("one", "red", "two", "up", "x")
+]
+OPEN = [{"type": "object", "properties": {k: {"type": "integer"}}, "required": [k]} for k in NAMES]
+SCHEMAS["open objects"] = {"oneOf": OPEN}
 FIRST, LATER = 1_500, 800
 """Steps of threads, and ways looked for, in a mask of a new kind and in one that has other texts only."""
+MANY = 4_500
+"""The same where there are 20 objects to choose from."""
 
 
-def work_of(monkeypatch: pytest.MonkeyPatch, compiled: decodekit_json.Compiled, texts: tuple[str, ...]) -> int:
-    """Count the work of the mask after some tokens, with room for little more than what must come."""
-    tokens, state, done = compiled.vocabulary.tokens, compiled.start(), [0]
-    for text in texts:
-        state = compiled.advance(state, tokens.index(text.encode()))
-    step, need = Thread.step, Budget.need_and_way
+@contextmanager
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Count steps of threads and ways looked for."""
+    step, need, done = Thread.step, Budget.need_and_way, [0]
 
     def counted_step(self: Thread, byte: int) -> Any:
         done[0] += 1
@@ -53,10 +60,24 @@ def work_of(monkeypatch: pytest.MonkeyPatch, compiled: decodekit_json.Compiled, 
         done[0] += 1
         return need(self, thread)
 
-    least = compiled.min_tokens(state)
     with monkeypatch.context() as patched:
         patched.setattr(Thread, "step", counted_step)
         patched.setattr(Budget, "need_and_way", counted_need)
+        yield done
+
+
+def after(compiled: decodekit_json.Compiled, texts: tuple[str, ...]) -> Any:
+    state = compiled.start()
+    for text in texts:
+        state = compiled.advance(state, compiled.vocabulary.tokens.index(text.encode()))
+    return state
+
+
+def work_of(monkeypatch: pytest.MonkeyPatch, compiled: decodekit_json.Compiled, texts: tuple[str, ...]) -> int:
+    """Count the work of the mask after some tokens, with room for little more than what must come."""
+    state = after(compiled, texts)
+    least = compiled.min_tokens(state)
+    with counted(monkeypatch) as done:
         assert unpack(compiled.mask(state, least + 2))
     return done[0]
 
@@ -77,6 +98,19 @@ def test_a_mask_takes_little_work_and_the_next_text_less(
     compiled = decodekit_json.compile(SCHEMAS[name], vocabulary("gpt2"))
     assert work_of(monkeypatch, compiled, first) < FIRST
     assert work_of(monkeypatch, compiled, later) < LATER
+
+
+@absent
+@pytest.mark.parametrize("texts", [('{"',), ("{", '"', "a", '":', "1", ',"')])
+def test_a_mask_of_many_open_objects_takes_little_work_for_each(
+    monkeypatch: pytest.MonkeyPatch, texts: tuple[str, ...]
+) -> None:
+    schema = SCHEMAS["open objects"]
+    known, fresh = (decodekit_json.compile(schema, vocabulary("gpt2"), parse=parse) for parse in (read, float))
+    least = known.min_tokens(after(known, texts))
+    with counted(monkeypatch) as done:
+        assert unpack(fresh.mask(after(fresh, texts), least))
+    assert done[0] < MANY
 
 
 def walked(name: str, options: dict[str, Any], seeds: range) -> None:

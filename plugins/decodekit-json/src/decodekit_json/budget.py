@@ -19,7 +19,7 @@ from decodekit_json.caching import Limited, Weighed
 from decodekit_json.ceilings import extra, falls, stands_alone
 from decodekit_json.machine import AFTER, Reading, Thread, Threads, finished, grown
 from decodekit_json.masks import Walk
-from decodekit_json.members import ObjectPlace
+from decodekit_json.members import NamedKey, ObjectPlace
 from decodekit_json.nearby import Nearby
 from decodekit_json.states import THREAD_BYTES, State
 from decodekit_json.summaries import BELOW, Hole, split
@@ -38,7 +38,7 @@ _MAX_TRIED = 1_000
 _MAX_TAKEN = 300
 """Texts that are looked at for one that is not taken."""
 _MAX_NEARBY = 200
-_SEEN_BYTES = 60
+_SEEN_BYTES, _TEXT_BYTES = 60, 120
 _MAX_SEARCHED = 25_000
 """Steps in all searches of one mask: threads read on in each, times tokens that lead on, times tokens asked about.
 
@@ -90,6 +90,7 @@ class Budget:
         self.trie, self.indented = trie, indented
         self._ceilings: dict[Thread, int] = Weighed(KEPT_BYTES, _weight)
         self._tokens: dict[Thread, int] = Weighed(KEPT_BYTES, _weight)
+        self._cuts: dict[bytes, int] = Weighed(KEPT_BYTES, _weight_of_text)
         self._last_cut: tuple[bytes, list[int]] = (b"", [0])
         self._spelled: dict[Thread, Spelled | None] = Weighed(SPELLED_BYTES, _weight)
         self._unknown: dict[Thread, Spelling | None] = Weighed(KEPT_BYTES, _weight_of_spelling)
@@ -183,7 +184,10 @@ class Budget:
     def need_and_way(self, thread: Thread) -> tuple[int, bytes | None]:
         """Give that number with the way; None where none was spelled."""
         text = self._way_on(thread)
-        need = self._bytes(thread) if text is None else self._cut(text)
+        need = self._bytes(thread) if text is None else self._cuts.get(text)
+        if need is None:
+            assert text is not None
+            need = self._cuts[text] = self._cut(text)
         self._tokens[thread] = need
         return need, text
 
@@ -225,7 +229,7 @@ class Budget:
             return None
         while not isinstance(thread.place, Hole):
             place, below = thread.place, thread.below
-            if thread.text is None and distinct.tells_apart(place):
+            if thread.text is None and place.curious and distinct.tells_apart(place):
                 values.append((place, len(found)))
                 after = place.unknown(thread, distinct.ANOTHER)
                 if not after:
@@ -237,7 +241,7 @@ class Budget:
                 continue
             if below is None:
                 break
-            if thread.text is None and distinct.tells_apart(below.place):
+            if thread.text is None and below.place.curious and distinct.tells_apart(below.place):
                 part, thread = Thread(place, BELOW), below
             else:
                 part, thread = split(thread, whole=True)
@@ -256,7 +260,7 @@ class Budget:
         there = self._spelled.get(part, _UNKNOWN)  # another thread may forget all of them at any time
         if there is not _UNKNOWN:
             return there
-        plainer = _without_keys(part)
+        plainer = _nearest(part)
         if plainer is not part:
             return self._keep(part, self._spell_part(plainer))
         found = self._way(part) or self._search_way(part, whole=True)
@@ -271,15 +275,26 @@ class Budget:
         """Go on with bytes that lead closer to a part's end; search only where none does."""
         text, threads, thread = bytearray(), list[tuple[Thread, int]](), part
         while not isinstance(thread.place, Hole):
-            known = self._spelled.get(_without_keys(thread), _UNKNOWN)
+            known = self._spelled.get(_nearest(thread), _UNKNOWN)
             if known is None or len(text) > _MAX_BYTES:
                 return None
             threads.append((thread, len(text)))
             if known is not _UNKNOWN:
                 return Way(bytes(text) + known, threads, thread)
+            if _several(thread):
+                upper, thread = split(thread)
+                way = self._spell_part(upper)
+                if way is None:
+                    return None
+                text += way
+                continue
+            key = self._key(thread)
             behind = _behind(thread)
-            following = None if behind else self._closer(thread)
-            if behind:
+            following = None if key or behind else self._closer(thread)
+            if key:
+                text += key[0]
+                thread = min(key[1], key=lambda one: one.distance)
+            elif behind:
                 thread = min(behind, key=lambda one: one.distance)
             elif following is not None:
                 text.append(following[0])
@@ -287,12 +302,20 @@ class Budget:
             else:
                 found = self._search_way(thread)
                 if found is None:
-                    self._keep(_without_keys(thread), None)
+                    self._keep(_nearest(thread), None)
                     return None
                 threads += [(one, len(text) + at) for one, at in found.threads[1:]]
                 text += found.text
                 thread = found.end
         return Way(bytes(text), threads, thread)
+
+    def _key(self, thread: Thread) -> tuple[bytes, Threads] | None:
+        """Give what is left of a named key that has one writing, and what is behind it."""
+        place, below = thread.place, thread.below
+        if thread.text is not None or below is None or not isinstance(below.place, NamedKey) or not self.trie.spells:
+            return None
+        assert isinstance(place, Reading)
+        return below.place.only_way(below, place)
 
     def _keep(self, part: Thread, text: Spelled | None) -> Spelled | None:
         self._spelled[part] = text
@@ -391,7 +414,7 @@ class Budget:
                 break
             after = finished(start.below, start.text + text, Reading(place.terminal, state))
             if after:
-                return Way(text, list(_along(start, place, text)), after[0])
+                return Way(text, list(_along(start, place, text)), min(after, key=lambda one: one.distance))
         return None
 
     def _moves(self, thread: Thread) -> Iterator[tuple[bytes, Thread]]:
@@ -449,6 +472,10 @@ def _weight(thread: Thread, value: object) -> int:
     return THREAD_BYTES + len(thread.text or b"") + _SEEN_BYTES * seen
 
 
+def _weight_of_text(text: bytes, need: int) -> int:
+    return len(text) + _TEXT_BYTES
+
+
 def _weight_of_spelling(thread: Thread, spelling: Spelling | None) -> int:
     return _weight(thread, None) + (0 if spelling is None else len(spelling.text) + 100 * len(spelling.values))
 
@@ -491,15 +518,21 @@ def _along(start: Thread, place: Reading, text: bytes) -> Iterator[tuple[Thread,
     yield Thread(Reading(place.terminal, state), start.below, written), len(text)
 
 
-def _without_keys(thread: Thread) -> Thread:
-    """Leave out which keys an object has that the schema does not name, where a shortest way has no further ones."""
+def _nearest(thread: Thread) -> Thread:
+    """Leave out which keys an object has, as far as a shortest way has no further ones but those that are needed."""
     place = thread.place
-    if not isinstance(place, ObjectPlace) or place.stage != AFTER or not place.plan.simple or thread.text is not None:
+    if not isinstance(place, ObjectPlace) or place.stage != AFTER or thread.text is not None:
         return thread
-    if not place.progress.free:
+    progress = place.plan.nearest(place.progress)
+    if progress == place.progress:
         return thread
-    progress = place.progress._replace(free=frozenset())
     return Thread(ObjectPlace(place.plan, place.whitespace, place.depth, AFTER, progress, place.gap), thread.below)
+
+
+def _several(thread: Thread) -> bool:
+    """Say whether a thread stands on a part that goes on whatever is written above."""
+    below = thread.below
+    return thread.text is None and below is not None and below is not BELOW and not below.place.curious
 
 
 def _behind(thread: Thread) -> Threads:

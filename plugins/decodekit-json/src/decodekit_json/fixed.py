@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 from decodekit_json import writings as wr
@@ -74,6 +74,7 @@ class FixedTerminal(Terminal):
     Attributes:
         members: The texts by their numbers, the shortest in bytes first. Texts with lone surrogates are left out.
         numbers: The number of each text.
+        sizes: The bytes of their shortest writings.
         everything: The set of all members.
         longest: Bytes that are enough from any place: the longest member's shortest writing, and a pair of escapes that
             was begun where four bytes would do.
@@ -84,6 +85,7 @@ class FixedTerminal(Terminal):
         sized = sorted([(size, text) for text in set(texts) if (size := _size(text, quoted)) is not None])
         self.members: tuple[str, ...] = tuple([text for _, text in sized])
         self.numbers: dict[str, int] = dict(zip(self.members, range(len(sized)), strict=True))
+        self.sizes = [size for size, _ in sized]
         self._sorted = sorted(self.members)
         self._order = [self.numbers[text] for text in self._sorted]
         self.everything = (1 << len(self.members)) - 1
@@ -227,6 +229,26 @@ class FixedTerminal(Terminal):
         if not self._quoted:
             return text[branch.depth :].encode("latin-1")
         return b"".join(_shortest_writing(character) for character in text[branch.depth :]) + _QUOTE
+
+    def only_rest(self, state: State) -> bytes | None:
+        """Give what is left of the only member that can still come out, where it has one writing; None elsewhere."""
+        branch, mask = state
+        left = mask & branch.below
+        if branch.ways is not None or left & (left - 1) or not self._quoted:
+            return None
+        number = _lowest(left)
+        if not _PLAIN.fullmatch(self.members[number]):
+            return None
+        return self.members[number][branch.depth :].encode() + _QUOTE
+
+    def nearest(self, state: State, behind: Callable[[int], int]) -> int:
+        """Give the fewest bytes to a member's end and of what comes behind it, which is asked for each member."""
+        branch, mask = state
+        if branch.ways is not None:  # inside of a character
+            return min([len(self._shortest(branch, 1 << n)) + behind(n) for n in bits(mask & branch.below)])
+        first = _lowest(mask & branch.below)
+        begun = self.sizes[first] - len(self._ending(branch, first))  # the same for all
+        return min([self.sizes[n] + behind(n) for n in bits(mask & branch.below)]) - begun
 
     def count(self, state: State, limit: int) -> int:
         """Give how many members can still come out, at most `limit`."""

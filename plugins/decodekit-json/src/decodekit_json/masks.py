@@ -105,7 +105,10 @@ class Walk:
         taken = below.place.taken_texts()
         if taken is None or b"\\" in text or not isinstance(place.terminal, StringTerminal):
             return False
-        others = {b'"%b"' % leaf.encode("utf-8", "replace") for leaf in self.others if isinstance(leaf, str)}
+        leaves = recorded.keys_of(self.others)
+        if isinstance(below.place, distinct.Item):
+            leaves |= recorded.strings_of(self.others)
+        others = {b'"%b"' % leaf.encode("utf-8", "replace") for leaf in leaves}
         left, single = list[SuffixNode](), list[tuple[bytes, SuffixNode]]()
         for content, root in found.exits:
             if b"\\" in content or text + content in others:

@@ -206,11 +206,13 @@ class NamedKey(Place):
 
     def distance_below(self, inner: Place) -> int:
         assert isinstance(inner, Reading)
-        plan, terminal, found = self.plan, self.plan.names_terminal, INFINITE
-        for index, rest in zip(self.written(inner), terminal.completions(inner.state), strict=True):
-            for node, after in plan.going_on(self.progress, index):
-                found = min(found, len(rest) + 2 + node.distance + plan.remaining(after))
-        return found
+        plan, places = self.plan, self.plan.places
+        return plan.names_terminal.nearest(inner.state, lambda number: plan.behind(self.progress, places[number]))
+
+    def only_way(self, thread: Thread, inner: Reading) -> tuple[bytes, Threads] | None:
+        """Give what is left of the key above, and the threads behind it; None where it may become several."""
+        rest = self.plan.names_terminal.only_rest(inner.state)
+        return None if rest is None else (rest, _threads(self._ways(next(self.written(inner))), thread.below, None))
 
     def written(self, inner: Reading) -> Iterator[int]:
         """Give the keys that the one above may become."""
@@ -374,9 +376,9 @@ def _behind(plan: ObjectPlan, whitespace: Whitespace, depth: int, progress: Prog
     if not plan.steady:
         return _look_behind(plan, whitespace, depth, progress, c)
     known = (c, whitespace.policy, depth, plan.may_close(progress))
-    found = plan.behind.get(known)
+    found = plan.looks_behind.get(known)
     if found is None:
-        found = plan.behind[known] = _look_behind(plan, whitespace, depth, progress, c)
+        found = plan.looks_behind[known] = _look_behind(plan, whitespace, depth, progress, c)
     return found
 
 

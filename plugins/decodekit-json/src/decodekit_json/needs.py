@@ -19,6 +19,7 @@ from decodekit_json.caching import BoundedCache
 from decodekit_json.inside import inside
 from decodekit_json.machine import Reading, Thread, Threads
 from decodekit_json.masks import Walk
+from decodekit_json.members import FreeKey, NamedKey, ObjectPlace
 from decodekit_json.recorded import Leaves
 from decodekit_json.states import THREAD_BYTES, stepped
 from decodekit_json.suffixes import Ids
@@ -32,6 +33,23 @@ _WIDEST = 512
 """Tokens of one thread's own, past which nothing is gained by looking for those that it shares."""
 
 
+class Target:
+    """Where some tokens lead, and what the document needs then, as far as that is known.
+
+    Attributes:
+        threads: What goes on.
+        ids: The tokens.
+        distance: The fewest bytes to the end.
+        need: The tokens that are enough; -1 before it was asked for.
+    """
+
+    __slots__ = ("distance", "ids", "need", "threads")
+
+    def __init__(self, threads: Threads, ids: Ids) -> None:
+        self.threads, self.ids, self.need = threads, ids, -1
+        self.distance = min((thread.distance for thread in threads), default=INFINITE)
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Where the tokens after a thread lead, by what the document needs then.
@@ -40,16 +58,19 @@ class Table:
         needs: Tokens by how many further ones the document needs after them, ascending.
         undecided: Tokens for which it depends on the text that the thread is without.
         written: Strings and numbers that the document needs still; the thread's text must not become one of them.
+        open: Tokens whose need is found when it is asked for.
     """
 
     needs: list[tuple[int, Ids]]
     undecided: list[int]
-    written: Leaves
+    written: Leaves = frozenset()
+    open: tuple[Target, ...] = ()
 
     @property
     def nbytes(self) -> int:
         """About the memory of it."""
         ids = sum(_ID_BYTES * len(some) + _ENTRY_BYTES for _, some in self.needs)
+        ids += sum(THREAD_BYTES * len(target.threads) + _ID_BYTES * len(target.ids) for target in self.open)
         return 2 * THREAD_BYTES + ids + _ID_BYTES * len(self.undecided) + _ENTRY_BYTES * len(self.written)
 
 
@@ -69,23 +90,31 @@ class Needs:
     def mask(self, threads: Iterable[Thread], remaining: int) -> PackedMask:
         """Give the tokens after which the document can end within `remaining` tokens, themselves included."""
         chosen = np.zeros(-(-self.trie.width // 32) * 32, np.bool_)
+        rest, targets, single = remaining - 1, list[Target](), list[tuple[Thread, int]]()
         for thread in threads:
-            self._choose(thread, remaining - 1, chosen)
+            table, own = self._forgetful(thread)
+            self._choose(table.needs, own, rest, chosen)
+            targets += table.open
+            single += [(thread, token) for token in (*own, *table.undecided)]
+        for target in sorted(targets, key=_distance):  # the nearest of several threads mostly decides
+            if not chosen[np.asarray(target.ids)].all():
+                if target.need < 0:
+                    target.need = self._need(target.threads)
+                self._mark([(target.need, target.ids)], rest, chosen)
+        for thread, token in single:
+            if not chosen[token]:
+                chosen[token] = self._need(stepped((thread,), self.trie.tokens[token] or b"")) <= rest
         packed = np.packbits(chosen, bitorder="little").view(np.int32)
         packed.setflags(write=False)
         return packed
 
-    def _choose(self, thread: Thread, rest: int, chosen: np.ndarray) -> None:
-        table, own = self._forgetful(thread)
+    def _choose(self, needs: list[tuple[int, Ids]], own: list[int], rest: int, chosen: np.ndarray) -> None:
+        """Mark the tokens with small needs, but for some with needs of their own."""
         others = np.zeros_like(chosen) if own else chosen
-        self._mark(table.needs, rest, others)
+        self._mark(needs, rest, others)
         if own:
             others[own] = False
             chosen |= others
-        tokens = self.trie.tokens
-        for token in [*own, *table.undecided]:
-            if self._need(stepped((thread,), tokens[token] or b"")) <= rest:
-                chosen[token] = True
 
     def _forgetful(self, thread: Thread) -> tuple[Table, list[int]]:
         """Give the needs of a thread, as far as can be without what is recorded, and the tokens with needs apart."""
@@ -109,25 +138,26 @@ class Needs:
         return self._tables.get(thread, lambda: self._worked_out(thread))
 
     def _worked_out(self, thread: Thread) -> Table:
-        others = self._others
+        due, all_names = _names_below(thread)
+        others = self._others | due
         while True:
             walk = Walk(self.trie, (thread,), forgetful=True, others=others)
             targets = list(walk.targets())
             written = set[Any]()
-            if walk.forgot or distinct.unknown(thread):
-                needs = [self._need_writing(threads, written) for threads, _ in targets]
-            else:
-                needs = [self._need(threads) for threads, _ in targets]
+            if not (walk.forgot or distinct.unknown(thread)):
+                return Table([], walk.undecided, open=tuple([Target(*target) for target in targets]))
+            undecided, by_need = walk.undecided[:], dict[int, list[Ids]]()
+            for threads, ids in targets:
+                if any(map(distinct.differs_from_unknown, threads)):
+                    undecided += np.asarray(ids).tolist()  # few, that write a value and begin another one
+                else:
+                    by_need.setdefault(self._need_writing(threads, written), []).append(ids)
             if not walk.forgot or written <= others:
                 break
-            others = self._others = others | written  # a text that was left out may be one of them
-        by_need: dict[int, list[Ids]] = {}
-        for need, (_, ids) in zip(needs, targets, strict=True):
-            by_need.setdefault(need, []).append(ids)
+            others |= written  # a text that was left out may be one of them
+        self._others |= written - all_names
         by_need.pop(INFINITE, None)
-        return Table(
-            [(need, ids) for need in sorted(by_need) for ids in by_need[need]], walk.undecided, frozenset(written)
-        )
+        return Table([(need, ids) for need in sorted(by_need) for ids in by_need[need]], undecided, frozenset(written))
 
     def _need(self, threads: Threads) -> int:
         return min((self.budget.need(thread) for thread in threads), default=INFINITE)
@@ -137,8 +167,7 @@ class Needs:
         found = INFINITE
         for thread in threads:
             need, way = self.budget.need_and_way(thread)
-            begun = (thread.text or b"") if distinct.differs_from_unknown(thread) else b""
-            written |= recorded.leaves_in(begun + (way or b""))
+            written |= recorded.leaves_in(way or b"")
             found = min(found, need)
         return found
 
@@ -154,6 +183,23 @@ class Needs:
                 chosen[np.asarray(ids)] = True
         if few:
             chosen[few] = True
+
+
+def _distance(target: Target) -> int:
+    return target.distance
+
+
+def _names_below(thread: Thread) -> tuple[Leaves, Leaves]:
+    """Give the keys that the objects below a thread still need, and all that have a name."""
+    due, every = set[Any](), set[Any]()
+    at: Thread | None = thread
+    while at is not None:
+        place = at.place
+        if isinstance(place, ObjectPlace | NamedKey | FreeKey):
+            due.update(map(recorded.Key, place.plan.needed_names(place.progress)))
+            every.update(map(recorded.Key, place.plan.names))
+        at = at.below
+    return frozenset(due), frozenset(every)
 
 
 __all__ = ["Needs"]

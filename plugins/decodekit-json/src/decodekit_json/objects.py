@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _NO_KEYS: frozenset[str] = frozenset()
 _KEPT = 2_000
 """Progresses of which is kept what may follow."""
+_KEPT_BEHIND = 20_000
+"""Keys behind which the bytes to the object's end are kept, those of several progresses together."""
 
 
 class Progress(NamedTuple):
@@ -79,7 +81,7 @@ class ObjectPlan:
         self.owing = Obligations(self, some)
         self.simple = not (self.counted or some or self.dependent)
         self.outlooks: dict[tuple[Policy, int, int, int, bool], Outlook] = Limited(_KEPT)
-        self.behind: dict[tuple[keys.KeyClass, Policy, int, bool], Outlook] = Limited(_KEPT)
+        self.looks_behind: dict[tuple[keys.KeyClass, Policy, int, bool], Outlook] = Limited(_KEPT)
         self._rest: dict[tuple[int, int, int, int, frozenset[str]], int] = Limited(_KEPT)
         self._costs: dict[int, int] = {}
         self._sizes: dict[int, int] = {}
@@ -88,6 +90,9 @@ class ObjectPlan:
         self._children: dict[int, Node] = {}
         self._open: dict[tuple[int, int, int, int, frozenset[str]], int] = Limited(_KEPT)
         self._members: dict[Progress, int] = Limited(_KEPT)
+        self._behind: dict[tuple[int, int, int, int, frozenset[str]], dict[int, int]] = Limited(
+            max(_KEPT_BEHIND // max(len(self.names), 1), 1)
+        )
         self._open_classes: dict[tuple[int, int, int, int, frozenset[str]], tuple[keys.KeyClass, ...]] = Limited(_KEPT)
         self._throughout: tuple[Collection[str] | None, bool] = None, False
         self._starts: dict[int, TerminalState | None] = Limited(_KEPT)
@@ -296,6 +301,10 @@ class ObjectPlan:
                     needed |= others & ~there
         return needed
 
+    def needed_names(self, progress: Progress) -> list[str]:
+        """Give the names of those keys."""
+        return [self.names[i] for i in bits(self._needed(progress))]
+
     def _remaining(self, progress: Progress, distance_of: Distances, costs: dict[int, int]) -> int:
         needed = self._needed(progress)
         if needed & progress.seen:
@@ -356,7 +365,7 @@ class ObjectPlan:
         return self.permitted(index) and self.child(index).distance < INFINITE
 
     def _may_come(self, progress: Progress, index: int) -> bool:
-        return any(True for _ in self.going_on(progress, index))
+        return self.behind(progress, index) < INFINITE
 
     def _countable(self, progress: Progress, needed: int, open_keys: int) -> int:
         """Leave out the keys after which the needed ones and `minProperties` do not fit; for counts alone."""
@@ -379,6 +388,39 @@ class ObjectPlan:
             after = Progress(seen, written, self._counted(progress), owed & ~fulfilled, progress.free)
             if self.remaining(after) < INFINITE:
                 yield node.canonical, after
+
+    def behind(self, progress: Progress, index: int) -> int:
+        """Give the fewest bytes behind a named key, up to the object's end."""
+        free = progress.free if self.counted or self.owing.all else _NO_KEYS
+        key = (progress.seen, progress.written, progress.members, progress.owed, free)
+        known = self._behind.get(key)
+        if known is None:
+            known = self._behind[key] = {}
+        found = known.get(index)
+        if found is None:
+            ways = (2 + node.distance + self.remaining(after) for node, after in self.going_on(progress, index))
+            found = known[index] = min(ways, default=INFINITE)
+        return found
+
+    @cached_property
+    def places(self) -> list[int]:
+        """Give the named keys by their numbers in the terminal."""
+        return [self.place_of[name] for name in self.names_terminal.members]
+
+    def nearest(self, progress: Progress) -> Progress:
+        """Give a progress of which a shortest way to the object's end is the same: where it has the needed keys alone.
+
+        What is owed is met by keys that are missing then, or was met before.
+        """
+        needed = self.required & ~progress.seen
+        if self.counted or self.dependent:
+            return progress
+        if progress.owed:
+            if any(owed & progress.owed for i in bits(needed) for _, owed in self.owing.asked[i]):
+                return progress
+            if self.remaining(progress) != sum(self.cost(i, self.child(i).distance) for i in bits(needed)):
+                return progress
+        return Progress(self._every_key & ~needed)
 
     def going_on_free(self, progress: Progress, c: keys.KeyClass, key: str) -> Iterator[tuple[Node, Progress]]:
         """Give the ways to go on after another key."""
@@ -465,8 +507,7 @@ class ObjectPlan:
     def _cheapest_member(self, progress: Progress) -> int:
         found = INFINITE
         for i in bits(self.open_keys(progress)):
-            for node, after in self.going_on(progress, i):
-                found = min(found, self.cost(i, node.distance) - 1 + self.remaining(after))
+            found = min(found, self.cost(i, self.behind(progress, i) - 2) - 1)
         for c in self.open_classes(progress):
             for node, after in self.going_on_free(progress, c, "\0"):
                 found = min(found, c.distance + 1 + node.distance + self.remaining(after))

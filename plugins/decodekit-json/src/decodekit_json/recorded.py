@@ -40,7 +40,15 @@ _BEFORE, _DONE = (-2, (), 0), (-1, (), 0)
 """Before the string's quote, and behind the one that ends it."""
 
 Leaves = frozenset[Any]
-"""Strings and numbers, those of a value or of several."""
+"""Strings and numbers, those of a value or of several; of what is still to be written also keys, as `Key`."""
+
+
+class Key(NamedTuple):
+    """A string that is written as a key, and may be one that must not come again."""
+
+    text: str
+
+
 Writing = tuple[bytes, ...]
 """The bytes that may stand at each place."""
 Spot = tuple[int, Writing, int]
@@ -137,12 +145,25 @@ def _number(text: bytes) -> Any:
 
 @lru_cache(maxsize=1024)
 def _numbers(leaves: Leaves) -> Leaves:
-    return frozenset(leaf for leaf in leaves if not isinstance(leaf, str))
+    return frozenset(leaf for leaf in leaves if not isinstance(leaf, str | Key))
 
 
 @lru_cache(maxsize=1024)
-def _strings(leaves: Leaves) -> frozenset[str]:
+def strings_of(leaves: Leaves) -> frozenset[str]:
+    """Give the strings among leaves."""
     return frozenset(leaf for leaf in leaves if isinstance(leaf, str))
+
+
+@lru_cache(maxsize=1024)
+def keys_of(leaves: Leaves) -> frozenset[str]:
+    """Give the keys among what is still to be written."""
+    return frozenset(leaf.text for leaf in leaves if isinstance(leaf, Key))
+
+
+@lru_cache(maxsize=1024)
+def _values(leaves: Leaves) -> Leaves:
+    """Give all of it as parts of values."""
+    return leaves | keys_of(leaves)
 
 
 def occurs(value: bytes, text: bytes) -> bool:
@@ -153,11 +174,12 @@ def occurs(value: bytes, text: bytes) -> bool:
 
 @lru_cache(maxsize=4096)
 def leaves_in(text: bytes) -> Leaves:
-    """Give the strings and numbers in a text that may begin inside of one, or more."""
+    """Give the strings, keys and numbers in a text that may begin inside of one, or more."""
     found = set[Any]()
-    for piece in _BETWEEN_QUOTES.findall(text):
+    for piece in _BETWEEN_QUOTES.finditer(text):
         with suppress(ValueError):  # it is none
-            found.add(json.loads(b'"%b"' % piece))
+            string = json.loads(b'"%b"' % piece[0])
+            found.add(Key(string) if text.startswith(b'":', piece.end()) else string)
     for number in _NUMBERS.findall(text):
         with suppress(ValueError):
             found.add(json.loads(number, parse_float=Decimal))
@@ -180,7 +202,7 @@ def ends_of_taken(trie: VocabularyTrie, thread: Thread, node: int) -> tuple[byte
     if plain is None or plain[1] < INFINITE >> 1 or b"\\" in opened or opened[-1:] >= b"\x80":
         found = spelled(trie, thread, node)
         return None if found.tokens or found.ends else ()
-    every = key.taken_names if key else [_strings(taken) for taken in _threats(thread, frozenset())]
+    every = key.taken_names if key else [strings_of(taken) for taken in _threats(thread, frozenset())]
     if not opened:
         texts = quoted(trie).texts
         return None if any(not texts.isdisjoint(taken) for taken in every) else ()
@@ -222,7 +244,7 @@ def _together(found: list[Spelled]) -> Spelled:
 
 
 def _spelled_of(trie: VocabularyTrie, place: Reading, leaves: Leaves, opened: bytes, node: int) -> Spelled:
-    texts = _strings(leaves)
+    texts = strings_of(leaves)
     key = (place, texts, opened, node)
     found = trie.spelled.get(key)
     if found is None:
@@ -292,7 +314,7 @@ def _threats(thread: Thread, others: Leaves) -> Iterator[Leaves]:
     in_string = isinstance(thread.place, Reading) and isinstance(thread.place.terminal, StringTerminal)
     opened = _unfinished(thread, text) if in_string else None
     if distinct.is_key(below.place):
-        for names in (*below.place.taken_names, _strings(others)):
+        for names in (*below.place.taken_names, keys_of(others)):
             if names and (opened is None or _near(names, opened)):
                 yield names
         if not below.place.start:
@@ -301,12 +323,12 @@ def _threats(thread: Thread, others: Leaves) -> Iterator[Leaves]:
     while at is not None:
         place = at.place
         if isinstance(place, distinct.Item):
-            values = [*map(_leaves_of, place.watched_values), *([others] if others else ())]
+            values = [*map(_leaves_of, place.watched_values), *([_values(others)] if others else ())]
             if values:
                 written = _written(text[place.start :])
                 for leaves in values:
                     if written <= leaves:
-                        strings = _strings(leaves) if in_string else frozenset[str]()
+                        strings = strings_of(leaves) if in_string else frozenset[str]()
                         if opened is None or any(_reached(string, opened) for string in _near(strings, opened)):
                             yield leaves
         if place.curious and getattr(place, "start", 1) == 0:
@@ -417,13 +439,16 @@ def _spell(
 
 
 __all__ = [
+    "Key",
     "Leaves",
     "Spelled",
     "ends_of_taken",
+    "keys_of",
     "leaves_in",
     "matters",
     "occurs",
     "own_tokens",
     "spelled",
+    "strings_of",
     "watched",
 ]
