@@ -199,7 +199,7 @@ class ObjectGroup:
     low: int = 0
     high: int | None = None
     keys: Literals = NOTHING
-    dependent: frozenset[tuple[str, frozenset[str]]] = frozenset()
+    dependent: tuple[tuple[str, frozenset[str]], ...] = ()
     some: tuple[Some, ...] = ()
     _cache: dict[Hashable, Hashable] = field(default_factory=dict, compare=False, repr=False)
 
@@ -215,7 +215,7 @@ class ObjectGroup:
             low,
             high,
             self.keys | other.keys,
-            self.dependent | other.dependent,
+            tuple(dict.fromkeys(self.dependent + other.dependent)),
             tuple(dict.fromkeys(self.some + other.some)),
         )
 

@@ -353,7 +353,7 @@ class Lowering:
             return bool(group.meet(term) == group)  # type: ignore[arg-type]
         if term.low > group.low or lowest(term.high, group.high) != group.high:
             return False
-        if not (term.keys <= group.keys and term.dependent <= group.dependent):
+        if not (term.keys <= group.keys and set(term.dependent) <= set(group.dependent)):
             return False
         if not (set(term.required) <= set(group.required) and set(term.some) <= set(group.some)):
             return False

@@ -587,7 +587,7 @@ class ObjectPlan:
 
 def _tied(group: ObjectGroup) -> Iterator[tuple[str, str]]:
     """Give the keys that need another one, with that."""
-    for key, needed in sorted(group.dependent, key=repr):
+    for key, needed in group.dependent:
         yield from ((key, other) for other in sorted(needed - {key}))
 
 

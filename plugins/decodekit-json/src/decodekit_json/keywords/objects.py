@@ -103,7 +103,7 @@ def _needs(lowering: Lowering, schema: Schema, name: str, key: str, value: Any, 
     if isinstance(value, list):
         needed = strings(schema, name, value)
         if sign:
-            return [[ObjectGroup(dependent=frozenset([(key, frozenset(needed))]))]]
+            return [[ObjectGroup(dependent=((key, frozenset(needed)),))]]
         return [[ObjectGroup(required=(key,)), absent(other)] for other in needed]
     literal = lowering.documents.child(schema, value, name, key)
     present = ObjectGroup(required=(key,))
