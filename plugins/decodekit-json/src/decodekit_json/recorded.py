@@ -178,7 +178,8 @@ def leaves_in(text: bytes) -> Leaves:
     found = set[Any]()
     for piece in _BETWEEN_QUOTES.finditer(text):
         with suppress(ValueError):  # it is none
-            string = json.loads(b'"%b"' % piece[0])
+            raw = piece[0]
+            string = json.loads(b'"%b"' % raw) if b"\\" in raw else raw.decode("utf-8", "surrogatepass")
             found.add(Key(string) if text.startswith(b'":', piece.end()) else string)
     for number in _NUMBERS.findall(text):
         with suppress(ValueError):
