@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import ceilings, distinct
+from decodekit_json.caching import Limited
 from decodekit_json.distinct import FAR
 from decodekit_json.terminal import INFINITE
 
@@ -41,6 +42,7 @@ class Apart:
         self._impossible: bool | None = None
         self._known: dict[Counts, bool] = {}
         self._open: dict[tuple[Node, Counts], bool] = {}
+        self._more: dict[tuple[Node, int], bool] = Limited(_KEPT)
         self._listed: dict[Node, frozenset[Any] | None] = {}
 
     def domain(self, node: Node) -> frozenset[Any] | None:
@@ -184,6 +186,15 @@ class Apart:
             if len(self._open) > _KEPT:
                 self._open.clear()
             known = self._open[key] = distinct.has_value(node, bans, lambda value: self.accepts(after, value))
+        return known
+
+    def has_more(self, node: Node, bans: int) -> bool:
+        """Say whether an item has more than so many values."""
+        if distinct.endless(node):
+            return True
+        known = self._more.get((node, bans))
+        if known is None:
+            known = self._more[node, bans] = distinct.has_more(node, bans)
         return known
 
     def accepts(self, after: Counts, value: Any) -> bool:

@@ -211,6 +211,11 @@ class ArrayPlan:
         """Say whether a further item may come."""
         return any(True for _ in self.next_items(counts))
 
+    def surely_continues(self, counts: Counts) -> bool:
+        """Say whether a further item may come that is none of the taken ones, whichever they are; False if unknown."""
+        bans = self.apart.bans(counts)
+        return any(self.apart.has_more(node, bans) for node, _ in self.next_items(counts))
+
     def item_distance(self, counts: Counts) -> int:
         """Give the fewest bytes of one more item and of what must come after it, without its comma."""
         return min(
@@ -331,7 +336,11 @@ class ArrayPlace(Between):
         if byte == _CLOSE and self.stage != COMMA:
             return finished(thread.below, text) if self._closes and plan.remaining(self.counts) == 0 else ()
         if byte == _SEPARATOR:
-            if self.stage != AFTER or self.gap or not plan.may_continue(self.counts):
+            if self.stage != AFTER or self.gap:
+                return ()
+            if distinct.UNKNOWN in self.counts.seen and not plan.surely_continues(self.counts):
+                raise distinct.Undecided
+            if not plan.may_continue(self.counts):
                 return ()
             return (Thread(self._at(COMMA, 0), thread.below, text),)
         gap = self.whitespace.step(self.gap, byte, self._level, True)

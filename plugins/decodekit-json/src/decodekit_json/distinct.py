@@ -106,9 +106,17 @@ class Item(Place):
         return counts.seen
 
     def accepts(self, value: Any) -> bool:
-        """Say whether a value may come."""
+        """Say whether a value may come.
+
+        Raises:
+            Undecided: Where one is taken of which it is not known which it is.
+        """
         plan = self.after.plan
-        return not plan.group.unique or plan.apart.accepts(self.after.counts, value)
+        if not plan.group.unique:
+            return True
+        if UNKNOWN in self.after.counts.seen:
+            raise Undecided
+        return plan.apart.accepts(self.after.counts, value)
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         if thread.text is None:  # it was found not to matter
@@ -137,8 +145,8 @@ class Item(Place):
         plan = self.after.plan
         if self.start or (plan.group.unique and not plan.apart.endless):
             return None
-        seen = self.after.counts.seen if plan.group.unique else ()
-        return frozenset(b'"%b"' % value.encode() for value in seen if isinstance(value, str))
+        seen = self.after.counts.seen if plan.group.unique else frozenset[Any]()
+        return None if UNKNOWN in seen else texts_of(value for value in seen if isinstance(value, str))
 
     def is_taken(self, text: bytes) -> bool:
         return not self.accepts(read(text))
@@ -148,6 +156,11 @@ class Item(Place):
         paid = self.after.plan.group.repeated and value in counts.seen
         seen = frozenset[Any]() if paid else counts.seen | {value}
         return (Thread(self.after.with_counts(counts.with_seen(seen, paid)), thread.below, text),)
+
+
+def texts_of(values: Iterable[str]) -> frozenset[bytes]:
+    """Give taken strings as JSON texts without escapes."""
+    return frozenset(b'"%b"' % value.encode() for value in values if value is not ANOTHER)
 
 
 def settled(thread: Thread) -> Thread:
@@ -207,23 +220,23 @@ def possible(thread: Thread) -> bool:
     place, below, text = thread.place, thread.below, thread.text
     if text is None or below is None:
         return True
-    bans, bottom, under = 0, None, below.place
+    bans, under = 0, below.place
     if is_key(under):
         assert isinstance(place, Reading)
-        taken = under.taken
-        if not _another(place, text[under.start :], under.taken_keys, lambda key: not taken(key)):
+        if not _another(place, text[under.start :], under.taken_keys, under.accepts):
             return False
         bans = under.taken_keys
     while below is not None:
         under = below.place
         if isinstance(under, Item):
             more = under.bans
-            if more:
-                bans, bottom = bans + more, below
+            bans += more
+            if more and not _reaches(thread, below, bans):  # of those around it, what goes on behind it may be plenty
+                return False
         if tells_apart(under) and not under.start:
             break
         below = below.below
-    return bottom is None or _reaches(thread, bottom, bans)
+    return True
 
 
 def _reaches(thread: Thread, bottom: Thread, bans: int) -> bool:
@@ -428,6 +441,12 @@ def has_value(node: Node, bans: int, accepts: Callable[[Any], bool]) -> bool:
     return any(value is PLENTY or accepts(value) for value in _outcomes(_started(node), 0, bans, INFINITE))
 
 
+def has_more(node: Node, number: int) -> bool:
+    """Say whether a node has more than a number of values."""
+    found = enumerate(_outcomes(_started(node), 0, number, INFINITE), 1)
+    return any(value is PLENTY or many > number for many, value in found)
+
+
 def endless(node: Node) -> bool:
     """Say whether a node has so many values that no text takes them all; False where that is not known."""
     found = node.__dict__.get("endless")
@@ -502,6 +521,7 @@ __all__ = [
     "differs_from_unknown",
     "endless",
     "frozen",
+    "has_more",
     "has_value",
     "many",
     "possible",

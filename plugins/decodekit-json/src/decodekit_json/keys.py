@@ -163,6 +163,12 @@ def has_another(plan: ObjectPlan, c: KeyClass, progress: Progress) -> bool:
     return others_of(plan, c, progress, 1) >= 1
 
 
+def surely_another(plan: ObjectPlan, progress: Progress) -> bool:
+    """Say whether each class has so many keys that some are left, whichever are written."""
+    most = len(plan.names) + len(progress.free) + plan.group.low + 1
+    return all(c.endless or c.terminal.count(c.terminal.start(), most) >= most for c in plan.classes)
+
+
 def others_of(plan: ObjectPlan, c: KeyClass, progress: Progress, limit: int) -> int:
     """Give how many keys of a class are neither named nor written, at most `limit`."""
     start, taken = c.terminal.start(), len(plan.names) + len(progress.free)

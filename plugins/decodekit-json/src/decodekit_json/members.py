@@ -62,7 +62,11 @@ class ObjectPlace(Between):
                 return ()
             return finished(thread.below, text)
         if byte == _SEPARATOR:
-            if self.stage != AFTER or self.gap or not plan.may_continue(self.progress):
+            if self.stage != AFTER or self.gap:
+                return ()
+            if distinct.UNKNOWN in self.progress.free and not keys.surely_another(plan, self.progress):
+                raise distinct.Undecided
+            if not plan.may_continue(self.progress):
                 return ()
             return (
                 Thread(ObjectPlace(plan, self.whitespace, self.depth, COMMA, self.progress, 0), thread.below, text),
@@ -310,6 +314,16 @@ class FreeKey(Place):
         """Say whether a key is one that may not come here."""
         return key in self.plan.place_of or key in self.progress.free
 
+    def accepts(self, key: str) -> bool:
+        """Say whether a key may come.
+
+        Raises:
+            Undecided: Where one is taken of which it is not known which it is.
+        """
+        if distinct.UNKNOWN in self.progress.free:
+            raise distinct.Undecided
+        return not self.taken(key)
+
     @property
     def taken_keys(self) -> int:
         """Give how many keys may not come here."""
@@ -360,7 +374,9 @@ class FreeKey(Place):
     def taken_texts(self) -> frozenset[bytes] | None:
         if self.start:
             return None
-        return self.plan.name_texts | {b'"%b"' % key.encode() for key in self.progress.free}
+        if distinct.UNKNOWN in self.progress.free:
+            return None
+        return self.plan.name_texts | distinct.texts_of(self.progress.free)
 
 
 def _ways(place: NamedKey | FreeKey, going_on: Iterable[tuple[Node, Progress]]) -> Ways:
