@@ -270,7 +270,11 @@ for line in sys.stdin:
         resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
         held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         try:
-            found = walk(*json.loads(line))
+            usual = sys.getrecursionlimit()
+            sys.setrecursionlimit(10 * usual)
+            given = json.loads(line)
+            sys.setrecursionlimit(usual)
+            found = walk(*given)
         except BaseException as error:
             found = repr(error), 0, 0, 0
         print(json.dumps([*found, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held) / 1024]), flush=True)

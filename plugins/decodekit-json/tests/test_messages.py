@@ -351,3 +351,13 @@ def test_a_document_that_needs_a_reference_that_is_nowhere_cannot_be_checked():
     check("{}")
     with pytest.raises(ValueError, match=r"'http://x/y' is not among the documents \(\$ref at #/properties/p was left"):
         check('{"p":1}')
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [(r"\Aa", "ECMA-262 has ^ for the start"), ("(?P<x>a)", r"a named group"), ("a++", "escape it")],
+)
+def test_a_pattern_that_is_not_read_says_what_to_write(pattern, hint):
+    with pytest.raises(SchemaError, match="pattern at #") as caught:
+        lower({"pattern": pattern}, Options())
+    assert hint in str(caught.value.hint)

@@ -118,6 +118,7 @@ def test_a_type_checks_its_formats_itself():
             {"$schema": "https://json-schema.org/draft/2020-12/schema", "dependencies": {}},
             "dependencies at # .*drafts 4 to 7",
         ),
+        ({"properties": {"a": {"required": True}}}, "required at #/properties/a .*a boolean, as in draft 3"),
     ],
 )
 def test_a_keyword_of_another_draft_is_told(schema, told):

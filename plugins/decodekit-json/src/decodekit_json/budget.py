@@ -38,11 +38,13 @@ _MAX_TRIED = 1_000
 _MAX_TAKEN = 300
 """Texts that are looked at for one that is not taken."""
 _MAX_NEARBY = 200
+_MAX_SOUGHT = 2_000
 _SEEN_BYTES, _TEXT_BYTES = 60, 120
-_MAX_SEARCHED = 25_000
+_MAX_SEARCHED = 50_000
 """Steps in all searches of one mask: threads read on in each, times tokens that lead on, times tokens asked about.
 
-The same for every state of a vocabulary, so that what one search finds the next one finds too.
+The same for every state of a vocabulary; a deeper search goes on with what a shallower one left of them, so that what
+is found within some tokens is found within more.
 """
 _UNKNOWN = b"\xff"
 _BLANKS = b" \n\r\t"
@@ -78,6 +80,21 @@ class Spelling(NamedTuple):
     values: list[tuple[distinct.Telling, int]]
 
 
+class Sought:
+    """How far a search for the fewest tokens has come.
+
+    Attributes:
+        depth: The tokens that are tried next; where the search ended, those that it found.
+        visited: The threads that were read.
+        ends: Whether it ended.
+    """
+
+    __slots__ = ("depth", "ends", "visited")
+
+    def __init__(self, depth: int) -> None:
+        self.depth, self.visited, self.ends = depth, 0, False
+
+
 class Budget:
     """Fewest tokens to the end, for the states of one constraint.
 
@@ -96,6 +113,7 @@ class Budget:
         self._unknown: dict[Thread, Spelling | None] = Weighed(KEPT_BYTES, _weight_of_spelling)
         self._tried: dict[tuple[Reading, bool], list[int]] = Limited(_MAX_KEPT)
         self._nearby: dict[Reading, Nearby] = Limited(_MAX_NEARBY)
+        self._sought: dict[State, Sought] = Limited(_MAX_SOUGHT)
         self._order = sorted(_ORDER, key=trie.longest_run, reverse=True)
         self.searches = len(trie.order) <= _SMALL
         self._most_visited = _MAX_SEARCHED // max(len(trie.order), 1) ** 2
@@ -149,28 +167,44 @@ class Budget:
         return min((text for text in found if text is not None), key=len, default=None)
 
     def _search(self, state: State, limit: int) -> int | None:
-        """Give the fewest tokens to the end where they are at most `limit`; None where not, or past the bound."""
+        """Give the fewest tokens to the end where they are at most `limit`; None where not, or past the bound.
+
+        Iterative deepening: what is found within some tokens is found within more.
+        """
         if state.complete:
             return 0
-        if self._at_least(state) > limit or any(map(distinct.owes_equal, state.threads)):
-            return None  # of two equal items there are too many to search
-        seen, layer, steps, visited = {state}, [state], 0, 0
-        while layer and steps < limit:
+        found = self._sought.get(state)
+        if found is None:
+            hopeless = any(map(distinct.owes_equal, state.threads))  # of two equal items there are too many to search
+            found = self._sought[state] = Sought(INFINITE if hopeless else self._at_least(state))
+        while not found.ends and found.depth <= limit and found.visited <= self._most_visited:
+            self._deepen(state, found)
+        return found.depth if found.ends and found.depth <= limit else None
+
+    def _deepen(self, start: State, sought: Sought) -> None:
+        """Search for an end within one token more than before."""
+        seen, layer, steps, passed = {start}, [start], 0, False
+        while layer and steps < sought.depth:
             steps += 1
             following: list[State] = []
             for one in layer:
-                visited += len(one.threads)
-                if visited > self._most_visited:
-                    return None
+                sought.visited += len(one.threads)
+                if sought.visited > self._most_visited:
+                    return
                 for threads, _ in Walk(self.trie, one.threads).targets():
                     after = State(threads)
                     if after.complete:
-                        return steps
-                    if after not in seen and steps + self._at_least(after) <= limit:
-                        seen.add(after)
-                        following.append(after)
+                        sought.ends = True
+                        return
+                    if after in seen:
+                        continue
+                    if steps + self._at_least(after) > sought.depth:
+                        passed = True
+                        continue
+                    seen.add(after)
+                    following.append(after)
             layer = following
-        return None
+        sought.depth = sought.depth + 1 if passed or layer else INFINITE
 
     def _at_least(self, state: State) -> int:
         shortest = min((thread.distance for thread in state.threads), default=INFINITE)

@@ -209,20 +209,30 @@ def lowered(schema: Any, options: Options, documents: Mapping[str, Any], name: s
 
 def _lowered(text: str, options: Options, documents: Mapping[str, Any] | None, name: str) -> CompiledSchema:
     def make() -> CompiledSchema:
-        found = lower(json.loads(text)[0], options, documents)
+        found = lower(_read(text, name), options, documents)
         tell(name, found.remarks)
         return found
 
     return KEPT.get((text, options), make)
 
 
+def _too_deep(name: str) -> UnsupportedSchemaError:
+    hint = "fewer than about 100 schemas inside one another can be read"
+    return UnsupportedSchemaError(f"{name}: the schema nests too deeply", hint=hint)
+
+
+def _read(text: str, name: str) -> Any:
+    try:
+        return json.loads(text)[0]
+    except RecursionError:
+        raise _too_deep(name) from None
+
+
 def _text(schema: Any, documents: Mapping[str, Any] | None, name: str) -> str:
     try:
         return json.dumps([schema, documents or {}], allow_nan=False)
     except RecursionError:
-        raise UnsupportedSchemaError(
-            f"{name}: the schema nests too deeply", hint="fewer than about 100 schemas inside one another can be read"
-        ) from None
+        raise _too_deep(name) from None
     except (TypeError, ValueError) as error:
         raise SchemaError(f"{name}: the schema is not JSON: {error}") from error
 

@@ -42,6 +42,8 @@ MAX_OWED = 64
 """Most obligations of one object."""
 MAX_STEPS = 20_000
 """Most attempts to hold something beside something else, for one place."""
+MAX_ALL_STEPS = 500_000
+"""Most of them with those for the places that are looked at on the way."""
 _CHOICES = ("oneOf", "anyOf", "if", "not", "enum", "allOf", "$ref")
 _TAGS = ("tags",)
 _LOOK = 3
@@ -74,7 +76,8 @@ class Lowering:
         self._hopeful: dict[tuple[Literals, int], bool] = {}
         self._disjoint: dict[tuple[str, Literals], bool] = {}
         self._asked: dict[int, tuple[Alternatives, list[list[Some] | None]]] = {}
-        self._steps = 0
+        self._steps = self._all_steps = 0
+        self._busy = False
 
     def types(self, literals: Literals) -> tuple[str, ...]:
         """Give the types that the literals' own `type`, `enum` and `const` leave; a cheap first look."""
@@ -116,13 +119,16 @@ class Lowering:
         if len(ordered) > 1:
             ordered.sort(key=lambda literal: (literal[0].pointer, literal[1]))
         before, self._steps = self._steps, 0
+        outermost, self._busy = not self._busy, True
+        if outermost:
+            self._all_steps = 0
         try:
             settled = self._settle(kind, ordered, _EMPTY[kind], set())
             return () if settled is None else tuple(dict.fromkeys(self._expand(kind, settled)))
         except UnsupportedSchemaError as error:
             return error
         finally:
-            self._steps = before
+            self._steps, self._busy = before, not outermost
 
     def hopeful(self, literals: Literals, look: int = _LOOK) -> bool:
         """Say whether no contradiction is found within `look` levels; True where a value exists."""
@@ -298,14 +304,14 @@ class Lowering:
 
     def _settle(self, kind: str, queue: list[Any], group: Group, done: set[Any]) -> _Settled | None:
         """Take terms that must hold, and what they ask; None where they contradict one another."""
-        if self._steps > MAX_STEPS:
+        if self._steps > MAX_STEPS or self._all_steps > MAX_ALL_STEPS:
             raise _too_many(done or queue)
         found: list[Alternatives] = []
         done, at = set(done), 0
         while at < len(queue):
             term = queue[at]
             at += 1
-            self._steps += 1
+            self._steps, self._all_steps = self._steps + 1, self._all_steps + 1
             if isinstance(term, list):
                 found.append(term)
                 continue
@@ -314,6 +320,7 @@ class Lowering:
                 if met is None:
                     return None
                 group = met
+                self._all_steps += len(met.excluded) >> 4 if isinstance(met, NumberRange) else 0
                 continue
             if term in done:
                 continue

@@ -519,6 +519,8 @@ class ObjectPlan:
 
     def falling_for_member(self, progress: Progress) -> int:
         """Give a number of bytes that is enough for one more member and what must come after it, without its comma."""
+        if self.simple and self._needed(progress):
+            return self.falling_after(progress) - 1  # the first of those that are needed
         found = INFINITE
         for i in bits(self.open_keys(progress)):
             for node, after in self.going_on(progress, i):

@@ -60,6 +60,8 @@ def _of(schema: Schema, formats: bool) -> Iterator[Remark]:
     for name, value in schema.contents.items():
         if name == "format" and formats and isinstance(value, str) and value not in FORMATS and not beside_reference:
             yield Remark(f"format {value!r:.80}", schema.pointer, "unknown")
+        if name == "required" and value is True and not beside_reference:
+            yield Remark(name, schema.pointer, "a boolean, as in draft 3: the object lists the names")
         drafts = keywords.span(name)
         if drafts is None and (right := meant(name, schema.draft)):
             yield Remark(name, schema.pointer, f"unknown: did you mean {right!r}?")

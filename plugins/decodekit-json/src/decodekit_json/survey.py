@@ -337,7 +337,7 @@ def _check_regex(schema: Schema, name: str, text: str) -> None:
     except UnsupportedSchemaError:  # refused where it is reached
         return
     except SchemaError as error:
-        raise SchemaError(f"{name} at {schema.pointer}: {error}") from None
+        raise SchemaError(f"{name} at {schema.pointer}: {error}", hint=error.hint) from None
 
 
 def _check_number(schema: Schema, name: str) -> None:
@@ -347,7 +347,7 @@ def _check_number(schema: Schema, name: str) -> None:
     try:
         number = keywords.exact(value)
     except SchemaError as error:
-        raise SchemaError(f"{name} at {schema.pointer}: {error}") from None
+        raise SchemaError(f"{name} at {schema.pointer}: {error}", hint=error.hint) from None
     if name == "multipleOf" and number <= 0:
         raise SchemaError(f"multipleOf at {schema.pointer}: {value} is not above 0")
 
