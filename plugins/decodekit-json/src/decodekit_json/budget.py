@@ -177,6 +177,7 @@ class Budget:
         if found is None:
             hopeless = any(map(distinct.owes_equal, state.threads))  # of two equal items there are too many to search
             found = self._sought[state] = Sought(INFINITE if hopeless else self._at_least(state))
+        limit = min(limit, INFINITE - 1)  # the depth of what has no end
         while not found.ends and found.depth <= limit and found.visited <= self._most_visited:
             self._deepen(state, found)
         return found.depth if found.ends and found.depth <= limit else None
