@@ -14,6 +14,7 @@ from decodekit.errors import SchemaError
 from decodekit.vocabulary import Vocabulary
 from decodekit_json import compile
 from decodekit_json.states import State, stepped
+from decodekit_json.terminal import INFINITE
 
 from .pieces import vocabulary_of
 
@@ -153,3 +154,9 @@ def test_what_is_found_within_some_tokens_is_found_within_more():
     assert all(larger >= smaller for larger, smaller in itertools.pairwise(masks))
     assert masks[0] == {0, 10}
     assert constraint.min_tokens(constraint.advance(constraint.start(), 0)) == 4
+
+
+def test_where_nothing_leads_on_no_number_of_tokens_is_enough():
+    vocabulary = Vocabulary([b'"', b"a", b"b", None], (3,))
+    constraint = compile({"const": "a"}, vocabulary)
+    assert constraint.min_tokens(constraint.advance(constraint.start(), 1)) >= INFINITE
