@@ -80,19 +80,18 @@ class Spelling(NamedTuple):
     values: list[tuple[distinct.Telling, int]]
 
 
-class Sought:
-    """How far a search for the fewest tokens has come.
+class Sought(NamedTuple):
+    """How far a search for the fewest tokens has come; a value, as several threads may deepen it.
 
     Attributes:
-        depth: The tokens that are tried next; where the search ended, those that it found.
+        depth: The tokens that are tried next; where an end was found, those that it takes.
         visited: The threads that were read.
-        ends: Whether it ended.
+        ends: Whether an end was found.
     """
 
-    __slots__ = ("depth", "ends", "visited")
-
-    def __init__(self, depth: int) -> None:
-        self.depth, self.visited, self.ends = depth, 0, False
+    depth: int
+    visited: int = 0
+    ends: bool = False
 
 
 class Budget:
@@ -176,36 +175,37 @@ class Budget:
         found = self._sought.get(state)
         if found is None:
             hopeless = any(map(distinct.owes_equal, state.threads))  # of two equal items there are too many to search
-            found = self._sought[state] = Sought(INFINITE if hopeless else self._at_least(state))
+            found = Sought(INFINITE if hopeless else self._at_least(state))
         limit = min(limit, INFINITE - 1)  # the depth of what has no end
         while not found.ends and found.depth <= limit and found.visited <= self._most_visited:
-            self._deepen(state, found)
+            found = self._deepen(state, found)
+        self._sought[state] = found
         return found.depth if found.ends and found.depth <= limit else None
 
-    def _deepen(self, start: State, sought: Sought) -> None:
+    def _deepen(self, start: State, sought: Sought) -> Sought:
         """Search for an end within one token more than before."""
+        depth, visited = sought.depth, sought.visited
         seen, layer, steps, passed = {start}, [start], 0, False
-        while layer and steps < sought.depth:
+        while layer and steps < depth:
             steps += 1
             following: list[State] = []
             for one in layer:
-                sought.visited += len(one.threads)
-                if sought.visited > self._most_visited:
-                    return
+                visited += len(one.threads)
+                if visited > self._most_visited:
+                    return Sought(depth, visited)
                 for threads, _ in Walk(self.trie, one.threads).targets():
                     after = State(threads)
                     if after.complete:
-                        sought.ends = True
-                        return
+                        return Sought(depth, visited, ends=True)
                     if after in seen:
                         continue
-                    if steps + self._at_least(after) > sought.depth:
+                    if steps + self._at_least(after) > depth:
                         passed = True
                         continue
                     seen.add(after)
                     following.append(after)
             layer = following
-        sought.depth = sought.depth + 1 if passed or layer else INFINITE
+        return Sought(depth + 1 if passed or layer else INFINITE, visited)
 
     def _at_least(self, state: State) -> int:
         shortest = min((thread.distance for thread in state.threads), default=INFINITE)

@@ -9,7 +9,8 @@ what would need more is refused by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from decodekit.errors import UnsupportedSchemaError
@@ -107,28 +108,32 @@ class Lowering:
         Raises:
             UnsupportedSchemaError: Where a keyword cannot be kept exactly.
         """
-        before, self._steps = self._steps, 0
-        try:
+        with self._counted():
             settled = self._settle(kind, list(literals), _EMPTY[kind], set())
             return None if settled is None else settled[0]
-        finally:
-            self._steps = before
 
-    def _work_out(self, kind: str, literals: Literals) -> tuple[Group, ...] | UnsupportedSchemaError:
-        ordered = list(literals)
-        if len(ordered) > 1:
-            ordered.sort(key=lambda literal: (literal[0].pointer, literal[1]))
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count the steps of one place anew, and all of them where no other place is being worked out."""
         before, self._steps = self._steps, 0
         outermost, self._busy = not self._busy, True
         if outermost:
             self._all_steps = 0
         try:
-            settled = self._settle(kind, ordered, _EMPTY[kind], set())
-            return () if settled is None else tuple(dict.fromkeys(self._expand(kind, settled)))
-        except UnsupportedSchemaError as error:
-            return error
+            yield
         finally:
             self._steps, self._busy = before, not outermost
+
+    def _work_out(self, kind: str, literals: Literals) -> tuple[Group, ...] | UnsupportedSchemaError:
+        ordered = list(literals)
+        if len(ordered) > 1:
+            ordered.sort(key=lambda literal: (literal[0].pointer, literal[1]))
+        with self._counted():
+            try:
+                settled = self._settle(kind, ordered, _EMPTY[kind], set())
+                return () if settled is None else tuple(dict.fromkeys(self._expand(kind, settled)))
+            except UnsupportedSchemaError as error:
+                return error
 
     def hopeful(self, literals: Literals, look: int = _LOOK) -> bool:
         """Say whether no contradiction is found within `look` levels; True where a value exists."""
