@@ -9,7 +9,7 @@ import pytest
 import decodekit_json
 from decodekit.testing.oracle import unpack
 from decodekit.vocabulary import Vocabulary
-from decodekit_json import budget
+from decodekit_json import budget, spelling
 from decodekit_json.ceilings import Spread, spread
 from decodekit_json.distinct import FAR
 from decodekit_json.machine import Reading
@@ -42,7 +42,8 @@ LONG: list[dict[str, Any]] = [
 def test_a_rest_that_is_not_spelled_ends_within_its_bytes(
     monkeypatch: pytest.MonkeyPatch, schema: Any, whitespace: str
 ) -> None:
-    monkeypatch.setattr(budget, "_MAX_BYTES", 8)
+    for module in (budget, spelling):
+        monkeypatch.setattr(module, "MAX_BYTES", 8)
     compiled = decodekit_json.compile(schema, BYTES, whitespace=whitespace)  # type: ignore[arg-type]
     least, judge = compiled.min_tokens(compiled.start()), validator(schema)
     assert least < 200
@@ -55,7 +56,8 @@ def test_a_rest_that_is_not_spelled_ends_within_its_bytes(
 def test_no_number_of_bytes_is_said_where_objects_or_arrays_must_differ(
     monkeypatch: pytest.MonkeyPatch, items: Any
 ) -> None:
-    monkeypatch.setattr(budget, "_MAX_BYTES", 8)
+    for module in (budget, spelling):
+        monkeypatch.setattr(module, "MAX_BYTES", 8)
     compiled = decodekit_json.compile({"type": "array", "items": items, "uniqueItems": True, "minItems": 4}, BYTES)
     assert compiled.min_tokens(compiled.start()) >= INFINITE
     assert unpack(compiled.mask(compiled.start()))

@@ -11,7 +11,7 @@ import pytest
 
 from decodekit.testing import toy_context
 from decodekit.vocabulary import Vocabulary
-from decodekit_json import Compiled, JSONSchema, budget, compile, needs, states, summaries
+from decodekit_json import Compiled, JSONSchema, compile, states, summaries
 from decodekit_json.caching import Weighed
 from decodekit_json.inside import Inside
 from decodekit_json.suffixes import SuffixNode
@@ -93,11 +93,11 @@ def _tight_masks(constraint: Compiled) -> list[bytes]:
 
 def test_masks_near_the_end_are_the_same_whatever_is_forgotten(monkeypatch: pytest.MonkeyPatch):
     right = _tight_masks(compile(UNIQUE, VOCABULARY, parse=lambda text: text))
-    for module, name in ((budget, "KEPT_BYTES"), (budget, "SPELLED_BYTES"), (needs, "TABLES_BYTES")):
-        monkeypatch.setattr(module, name, 20_000)
+    for bound in ("budget.KEPT_BYTES", "spelling.KEPT_BYTES", "spelling.SPELLED_BYTES", "needs.TABLES_BYTES"):
+        monkeypatch.setattr(f"decodekit_json.{bound}", 20_000)
     constraint = compile(UNIQUE, VOCABULARY, parse=lambda text: text)
     assert _tight_masks(constraint) == right
-    known = constraint.budget._tokens, constraint.budget._spelled  # pyright: ignore[reportPrivateUsage]
+    known = constraint.budget._tokens, constraint.budget._speller._spelled  # pyright: ignore[reportPrivateUsage]
     for kept in known:
         assert isinstance(kept, Weighed)
         assert 0 < len(kept) * states.THREAD_BYTES <= kept.held_bytes <= 20_000
