@@ -52,7 +52,7 @@ MUTANTS = [
     Mutant("objects", "needed |= others & ~there", "pass", laws.TestKeysThatNeedOthers),
     Mutant("objects", "found = self._possible & ~progress.seen", "found = self._possible", laws.TestNoKeyTwice),
     Mutant("objects", "min(progress.members + 1, (", "min(progress.members + 2, (", laws.TestAtMostSoManyNamedKeys),
-    Mutant("objects", "return self.remaining(progress) == 0", "return True", laws.TestAtLeastSoManyNamedKeys),
+    Mutant("objects", "return self.costs.remaining(progress) == 0", "return True", laws.TestAtLeastSoManyNamedKeys),
     Mutant("characters", "need, room = need - 1 if need else 0,", "need, room = need,", laws.TestLengths),
     Mutant("characters", "else 0, room - 1 if room < INFINITE else room", "else 0, room", laws.TestLengths),
     Mutant(

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json import ceilings, distinct
+from decodekit_json import ceilings, node_values
 from decodekit_json.caching import Limited
 from decodekit_json.distinct import FAR
 from decodekit_json.terminal import INFINITE
@@ -52,7 +52,9 @@ class Apart:
             UnsupportedSchemaError: Where that is too much to find out.
         """
         if node not in self._listed:
-            found = None if not self._several and node.distance < INFINITE else distinct.values_of(node, self._plenty)
+            found = (
+                None if not self._several and node.distance < INFINITE else node_values.values_of(node, self._plenty)
+            )
             if found is not None and len(found) > _MAX_LISTED:
                 raise UnsupportedSchemaError(
                     f"minItems {self.most} of items with {len(found)} values is too much to keep apart",
@@ -97,7 +99,7 @@ class Apart:
     @cached_property
     def endless(self) -> bool:
         """Say whether every item has more values than any text takes."""
-        return not self.few and all(distinct.endless(node) for node in self.plan.inside())
+        return not self.few and all(node_values.endless(node) for node in self.plan.inside())
 
     @cached_property
     def _around(self) -> int:
@@ -178,23 +180,23 @@ class Apart:
     def opens(self, node: Node, after: Counts) -> bool:
         """Say whether an item can have a value with which the array can go on; `after` does not have the item."""
         bans = self.bans(after)
-        if not bans or distinct.endless(node):
+        if not bans or node_values.endless(node):
             return True
         key = (node, after)
         known = self._open.get(key)
         if known is None:
             if len(self._open) > _KEPT:
                 self._open.clear()
-            known = self._open[key] = distinct.has_value(node, bans, lambda value: self.accepts(after, value))
+            known = self._open[key] = node_values.has_value(node, bans, lambda value: self.accepts(after, value))
         return known
 
     def has_more(self, node: Node, bans: int) -> bool:
         """Say whether an item has more than so many values."""
-        if distinct.endless(node):
+        if node_values.endless(node):
             return True
         known = self._more.get((node, bans))
         if known is None:
-            known = self._more[node, bans] = distinct.has_more(node, bans)
+            known = self._more[node, bans] = node_values.has_more(node, bans)
         return known
 
     def accepts(self, after: Counts, value: Any) -> bool:

@@ -8,12 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json import ceilings, distinct
+from decodekit_json import ceilings, distinct, node_values
 from decodekit_json.apart import Apart
+from decodekit_json.before import begin
 from decodekit_json.caching import Limited
 from decodekit_json.groups import ArrayGroup, Literal, Literals
-from decodekit_json.machine import AFTER, COMMA, OPEN, Between, Outlook, Thread, Threads, begin, finished, grown
+from decodekit_json.machine import AFTER, COMMA, OPEN, Between, Outlook, Thread, Threads, finished, grown
 from decodekit_json.nodes import node_distance
+from decodekit_json.possible_values import possible
 from decodekit_json.terminal import INFINITE
 from decodekit_json.whitespace import Whitespace
 
@@ -242,7 +244,7 @@ class ArrayPlan:
         if self.group.contains:
             return False
         alike = all(self.item(i).canonical is node.canonical for i in range(min(self.group.low, self.fixed + 1)))
-        return not self.group.unique or (alike and distinct.some_values(node) >= self.group.low)
+        return not self.group.unique or (alike and node_values.some_values(node) >= self.group.low)
 
     def some_values(self) -> int:
         """Give a number of such arrays that there are at least."""
@@ -287,7 +289,7 @@ class ArrayPlan:
         """Say whether what is there can go on in more ways than any text has; False where that is not known."""
         if self.open_ended():
             return True
-        return any(distinct.endless(node) for node, _ in self.next_items(counts))
+        return any(node_values.endless(node) for node, _ in self.next_items(counts))
 
     @cached_property
     def uniform(self) -> Node | None:
@@ -362,7 +364,7 @@ class ArrayPlace(Between):
                 text = thread.text or b""
                 place = distinct.Item(self._after(after), len(text))
                 begun = begin(node, byte, self.depth, Thread(place, thread.below), text, self.whitespace)
-                found += [one for one in begun if distinct.possible(one)]
+                found += [one for one in begun if possible(one)]
             else:
                 below = Thread(self._after(after), thread.below)
                 found += begin(node, byte, self.depth, below, thread.text, self.whitespace)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import recorded
+from decodekit_json.before import Value
 from decodekit_json.distinct import FAR, MOST, Item, tells_apart
 from decodekit_json.fixed import FixedTerminal
 from decodekit_json.groups import ArrayGroup
-from decodekit_json.machine import AFTER, Place, Reading, Thread, Value
+from decodekit_json.machine import AFTER, Place, Reading, Thread
 from decodekit_json.nodes import TerminalPlan
 from decodekit_json.numbers import NumberTerminal
 from decodekit_json.strings import StringTerminal
@@ -148,13 +149,13 @@ def _members(plan: ObjectPlan, progress: Progress) -> Iterator[Callable[[int], i
     """Give, for each kind of member that may come next, what gives bytes within which it has many values."""
     for i in bits(plan.open_keys(progress)):
         for node, after in plan.going_on(progress, i):
-            rest = plan.enough_after(after)
-            yield lambda depth, i=i, node=node, rest=rest: min(FAR, plan.cost(i, _apart(node, depth)) + rest)
+            rest = plan.ceilings.after(after)
+            yield lambda depth, i=i, node=node, rest=rest: min(FAR, plan.costs.member(i, _apart(node, depth)) + rest)
     for c in plan.open_classes(progress):
         key = Reading(c.terminal, c.terminal.start())
         if spread(key).many:
             for node, after in plan.going_on_free(progress, c, "\0"):
-                size = key.distance() + spread(key).extra + 2 + enough(node) + plan.enough_after(after)
+                size = key.distance() + spread(key).extra + 2 + enough(node) + plan.ceilings.after(after)
                 yield lambda depth, size=size: size
 
 

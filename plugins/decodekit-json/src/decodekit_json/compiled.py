@@ -11,8 +11,9 @@ from decodekit.errors import UnsatisfiableSchemaError
 from decodekit.techniques import CompiledConstraint
 from decodekit.types import PackedMask
 from decodekit.vocabulary import Vocabulary
+from decodekit_json.before import Value
 from decodekit_json.budget import Budget
-from decodekit_json.machine import Thread, Threads, Value
+from decodekit_json.machine import Thread, Threads
 from decodekit_json.masks import Walk
 from decodekit_json.needs import Needs
 from decodekit_json.states import POOL, State, States, stepped

@@ -12,11 +12,12 @@ from typing import Any, Literal
 from decodekit.errors import RequestError, SchemaError, UnsupportedSchemaError
 from decodekit.schemas import SchemaLike, load_schema
 from decodekit.vocabulary import Vocabulary
+from decodekit_json.before import Value
 from decodekit_json.compiled import Compiled
 from decodekit_json.dialects import DRAFTS
 from decodekit_json.located import Documents
 from decodekit_json.lowering import Lowering
-from decodekit_json.machine import End, Thread, Value
+from decodekit_json.machine import End, Thread
 from decodekit_json.nodes import Node, Nodes
 from decodekit_json.remarks import Remark, remarks, tell
 from decodekit_json.survey import Survey

@@ -20,6 +20,7 @@ from decodekit_json.dialects import LATEST
 from decodekit_json.groups import ArrayGroup, Contains
 from decodekit_json.located import Schema
 from decodekit_json.machine import OPEN, Thread
+from decodekit_json.node_values import shortest
 from decodekit_json.nodes import node_distance
 from decodekit_json.terminal import INFINITE
 
@@ -71,7 +72,7 @@ class EqualPlan(ArrayPlan):
             UnsupportedSchemaError: Where no such value is found.
         """
         place = self.fixed
-        text = distinct.shortest(self.item(place))
+        text = shortest(self.item(place))
         if text is None:
             raise _refused("no short item is found", "simplify items")
         value = json.loads(text)

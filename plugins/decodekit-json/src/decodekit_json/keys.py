@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json import ceilings, distinct, patterns
+from decodekit_json import ceilings, node_values, patterns
 from decodekit_json.boolean_operations import both, complement
 from decodekit_json.dialects import LATEST
 from decodekit_json.expressions import Node as Expression
@@ -186,7 +186,7 @@ def cheapest(plan: ObjectPlan, progress: Progress, needed: int, distance_of: Dis
     low, high = plan.group.low, plan.group.high
     if high is not None and progress.members + needed.bit_count() > high:
         return INFINITE
-    prices, unseen = plan.prices(distance_of), ~progress.seen
+    prices, unseen = plan.costs.prices(distance_of), ~progress.seen
     paid = [(cost, (mask & needed).bit_count()) for cost, mask in prices] if needed else []
     if sum(number for _, number in paid) < needed.bit_count():
         return INFINITE
@@ -214,7 +214,9 @@ def endless(plan: ObjectPlan, progress: Progress) -> bool:
     """Say whether an object can still become more different values than any text has; False where that is not known."""
     if any(c.endless for c in plan.open_classes(progress)):
         return True
-    return any(distinct.endless(node) for i in bits(plan.open_keys(progress)) for node, _ in plan.going_on(progress, i))
+    return any(
+        node_values.endless(node) for i in bits(plan.open_keys(progress)) for node, _ in plan.going_on(progress, i)
+    )
 
 
 __all__ = ["KeyClass", "cheapest", "classes_of", "endless", "has", "has_another", "others", "others_of", "satisfies"]

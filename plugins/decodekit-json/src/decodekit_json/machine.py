@@ -16,8 +16,6 @@ from decodekit_json.whitespace import Whitespace
 
 if TYPE_CHECKING:
     from abc import ABC
-
-    from decodekit_json.nodes import Node, Plan
 else:
     ABC = object  # `isinstance` takes five times as long with classes that ABCMeta made, and it is asked all the time
 
@@ -342,96 +340,6 @@ class Between(Place):
         return self.whitespace.indent is None or (not self.gap if self.stage == OPEN else not self._unfinished)
 
 
-class Before(Place):
-    """Before a value; `Node.before` gives it."""
-
-    __slots__ = ("_enough", "_reach", "depth", "gap", "node", "whitespace")
-
-    def __init__(self, node: Node, depth: int, gap: int, whitespace: Whitespace) -> None:
-        super().__init__(node, depth, gap)
-        self.node, self.depth, self.gap, self.whitespace = node, depth, gap, whitespace
-        self._enough = self._reach = -1
-
-    @property
-    def enough(self) -> int:
-        """Give a number of bytes that is enough for the value."""
-        if self._enough < 0:
-            from decodekit_json.ceilings import enough
-
-            self._enough = enough(self.node)
-        return self._enough
-
-    def reach(self) -> int:
-        if self._reach < 0:
-            self._reach = max(self.node.reach(), self.enough) + 1
-        return self._reach
-
-    def endless(self) -> bool:
-        from decodekit_json.distinct import endless
-
-        return endless(self.node)
-
-
-class Value(Before):
-    """Before a value, after a colon."""
-
-    __slots__ = ()
-
-    def step(self, thread: Thread, byte: int) -> Threads:
-        gap = self.whitespace.step(self.gap, byte, 0, False) if self.depth else -1
-        if gap >= 0:
-            place = self.node.before(Value, self.whitespace, self.depth, gap)
-            return (Thread(place, thread.below, grown(thread.text, byte)),)
-        if self.due() >= 0:
-            return ()
-        return begin(self.node, byte, self.depth, thread.below, thread.text, self.whitespace)
-
-    def bytes(self) -> Iterable[int]:
-        gap = self.whitespace.bytes(self.gap, 0, False) if self.depth else ()
-        return (*gap, *(byte for byte, _ in self.node.openings))
-
-    def readings(self, thread: Thread) -> Threads:
-        if self.due() >= 0:
-            return ()
-        return [Thread(reading, thread.below, thread.text) for reading in self.node.readings]
-
-    def marks(self) -> Iterable[int]:
-        gap = self.whitespace.bytes(self.gap, 0, False) if self.depth else ()
-        return (*gap, *self.node.brackets)
-
-    def distance(self) -> int:
-        return self.node.distance
-
-    def ceiling(self) -> int:
-        return self.enough + self.whitespace.slack
-
-    def due(self) -> int:
-        return self.whitespace.due(self.gap, 0, False) if self.depth else -1
-
-    @property
-    def required(self) -> bytes:
-        return self.whitespace.required
-
-    def outlook(self, quoted: Collection[str]) -> Outlook | None:
-        look = self.node.outlook(self.whitespace, self.depth)
-        if look is None:
-            return None
-        return look.within("value", self.gap, bool(self.depth), self.whitespace.policy)
-
-
-def begin(
-    node: Node, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace
-) -> Threads:
-    """Give the threads that begin a value with one byte."""
-    found: list[Thread] = []
-    for first, plans in node.openings:
-        if first == byte:
-            for plan in plans:
-                found += plan.begin(byte, depth, below, grown(text, byte), whitespace)
-            break
-    return found
-
-
 def begin_terminal(terminal: Terminal, byte: int, below: Thread | None, text: bytes | None) -> Threads:
     """Give the threads that begin a terminal; `text` has the byte already."""
     state = terminal.step(terminal.start(), byte)
@@ -455,7 +363,7 @@ def _kept(threads: Threads) -> Threads:
     """Leave out threads that something below them rules out; only recorded texts can be ruled out."""
     if not threads or all(thread.text is None for thread in threads):
         return threads
-    from decodekit_json.distinct import possible
+    from decodekit_json.possible_values import possible
 
     return tuple(thread for thread in threads if possible(thread))
 
@@ -465,19 +373,15 @@ __all__ = [
     "BELOW",
     "COMMA",
     "OPEN",
-    "Before",
     "Between",
     "End",
     "Hole",
     "Outlook",
     "Place",
-    "Plan",
     "Reading",
     "Stop",
     "Thread",
     "Threads",
-    "Value",
-    "begin",
     "begin_terminal",
     "finished",
     "grown",

@@ -10,18 +10,17 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from decodekit_json import ceilings, distinct, keys
+from decodekit_json.before import Before, Value
 from decodekit_json.machine import (
     AFTER,
     COMMA,
     OPEN,
-    Before,
     Between,
     Outlook,
     Place,
     Reading,
     Thread,
     Threads,
-    Value,
     begin_terminal,
     finished,
     grown,
@@ -92,8 +91,8 @@ class ObjectPlace(Between):
         found: list[Thread] = []
         mask = plan.open_keys(progress)
         if mask:
-            terminal = plan.names_terminal
-            start = plan.start_of(mask)
+            terminal = plan.named.terminal
+            start = plan.named.start(mask)
             state = None if start is None else terminal.step(start, _QUOTE)
             if state is not None:
                 below = Thread(NamedKey(plan, self.whitespace, self.depth, progress), thread.below)
@@ -108,10 +107,10 @@ class ObjectPlace(Between):
         if self.stage == AFTER or self._unfinished:
             return ()
         plan, progress, found = self.plan, self.progress, list[Thread]()
-        start = plan.start_of(plan.open_keys(progress))
+        start = plan.named.start(plan.open_keys(progress))
         if start is not None:
             below = Thread(NamedKey(plan, self.whitespace, self.depth, progress), thread.below)
-            found.append(Thread(Reading(plan.names_terminal, start), below, thread.text))
+            found.append(Thread(Reading(plan.named.terminal, start), below, thread.text))
         for c in plan.open_classes(progress):
             recorded = thread.text or b""
             place = FreeKey(plan, self.whitespace, self.depth, progress, c, len(recorded))
@@ -136,23 +135,24 @@ class ObjectPlace(Between):
         return self.whitespace.due(self.gap, self._level, True) if decided else -1
 
     def distance(self) -> int:
-        rest = self.plan.remaining(self.progress)
+        rest = self.plan.costs.remaining(self.progress)
         if self.stage == AFTER:
             return rest + 1
         if self.stage == COMMA or (self.gap and self.whitespace.indent is not None):
-            return self.plan.member(self.progress) + 1
+            return self.plan.costs.one_more(self.progress) + 1
         return max(rest - 1, 0) + 1
 
     def ceiling(self) -> int:
         plan, progress = self.plan, self.progress
         if self.stage == COMMA or (self.stage == OPEN and self.gap):
-            return plan.widest + plan.enough_after(progress) + plan.around(progress) + 1 + self.whitespace.slack
-        return self.distance() + plan.excess(progress) + self.whitespace.slack
+            enough = plan.ceilings
+            return enough.widest + enough.after(progress) + enough.around(progress) + 1 + self.whitespace.slack
+        return self.distance() + plan.ceilings.excess(progress) + self.whitespace.slack
 
     def falling(self) -> int:
         if self.stage == COMMA:
-            return self.plan.falling_for_member(self.progress) + 1
-        rest = self.plan.falling_after(self.progress)
+            return self.plan.ceilings.falling_for_member(self.progress) + 1
+        rest = self.plan.ceilings.falling_after(self.progress)
         return rest + 1 if self.stage == AFTER else max(rest, 1)
 
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
@@ -181,7 +181,7 @@ class ObjectPlace(Between):
         return Outlook(key, all(look.everywhere for _, look in looks), True)
 
     def reach(self) -> int:
-        return self.plan.reach_from(self.progress)
+        return self.plan.ceilings.reach(self.progress)
 
     def endless(self) -> bool:
         return (self.stage != AFTER or not self.gap) and keys.endless(self.plan, self.progress)
@@ -210,28 +210,30 @@ class NamedKey(Place):
 
     def distance_below(self, inner: Place) -> int:
         assert isinstance(inner, Reading)
-        plan, places = self.plan, self.plan.places
-        return plan.names_terminal.nearest(inner.state, lambda number: plan.behind(self.progress, places[number]))
+        plan, named = self.plan, self.plan.named
+        places = named.places
+        return named.terminal.nearest(inner.state, lambda number: plan.costs.behind(self.progress, places[number]))
 
     def only_way(self, thread: Thread, inner: Reading) -> tuple[bytes, Threads] | None:
         """Give what is left of the key above, and the threads behind it; None where it may become several."""
-        rest = self.plan.names_terminal.only_rest(inner.state)
+        rest = self.plan.named.terminal.only_rest(inner.state)
         return None if rest is None else (rest, _threads(self._ways(next(self.written(inner))), thread.below, None))
 
     def written(self, inner: Reading) -> Iterator[int]:
         """Give the keys that the one above may become."""
-        plan, members = self.plan, self.plan.names_terminal.members
-        return (plan.place_of[members[number]] for number in bits(inner.state[1]))
+        places = self.plan.named.places
+        return (places[number] for number in bits(inner.state[1]))
 
     def ceiling(self) -> int:
-        return self.plan.widest + self.plan.enough_after(self.progress) + 2 + self.whitespace.slack
+        enough = self.plan.ceilings
+        return enough.widest + enough.after(self.progress) + 2 + self.whitespace.slack
 
     def falling_below(self, inner: Place) -> int:
         assert isinstance(inner, Reading)
-        plan, terminal, found = self.plan, self.plan.names_terminal, INFINITE
-        for number, rest in zip(bits(inner.state[1]), terminal.completions(inner.state), strict=True):
-            for node, after in plan.going_on(self.progress, plan.place_of[terminal.members[number]]):
-                found = min(found, len(rest) + 2 + ceilings.enough(node) + plan.falling_after(after))
+        plan, found = self.plan, INFINITE
+        for index, rest in zip(self.written(inner), plan.named.terminal.completions(inner.state), strict=True):
+            for node, after in plan.going_on(self.progress, index):
+                found = min(found, len(rest) + 2 + ceilings.enough(node) + plan.ceilings.falling_after(after))
         return found
 
     def settled(self) -> NamedKey:
@@ -244,7 +246,7 @@ class NamedKey(Place):
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
         assert isinstance(inner, Reading)
-        return _threads(self._ways(self.plan.index_of(inner.state)), thread.below, thread.text)
+        return _threads(self._ways(self.plan.named.read(inner.state)), thread.below, thread.text)
 
     def _ways(self, index: int) -> Ways:
         found = self.ways.get(index)
@@ -284,15 +286,15 @@ class FreeKey(Place):
 
     def distance(self) -> int:
         going_on = self.plan.going_on_free(self.progress, self.key_class, distinct.UNKNOWN)
-        return min((2 + node.distance + self.plan.remaining(after) for node, after in going_on), default=INFINITE)
+        return min((2 + node.distance + self.plan.costs.remaining(after) for node, after in going_on), default=INFINITE)
 
     def ceiling(self) -> int:
-        plan, progress = self.plan, self.progress
-        return plan.widest + plan.enough_after(progress) + plan.around(progress) + 2 + self.whitespace.slack
+        enough, progress = self.plan.ceilings, self.progress
+        return enough.widest + enough.after(progress) + enough.around(progress) + 2 + self.whitespace.slack
 
     def falling(self) -> int:
         going_on = self.plan.going_on_free(self.progress, self.key_class, distinct.ANOTHER)
-        ways = (ceilings.enough(node) + self.plan.falling_after(after) for node, after in going_on)
+        ways = (ceilings.enough(node) + self.plan.ceilings.falling_after(after) for node, after in going_on)
         return min(ways, default=INFINITE) + 2
 
     def outlook(self, quoted: Collection[str]) -> Outlook | None:
@@ -301,14 +303,14 @@ class FreeKey(Place):
         return _behind(self.plan, self.whitespace, self.depth, self.progress, self.key_class)
 
     def reach(self) -> int:
-        return self.plan.reach_from(self.progress)
+        return self.plan.ceilings.reach(self.progress)
 
     def covers(self, other: Place) -> bool:
         """Say whether all keys that may come of another place are such as this one has, but for being taken."""
         plan = self.plan
         if not isinstance(other, NamedKey) or other.plan is not plan or other.progress != self.progress:
             return False
-        return len(plan.names_in(self.key_class)) == len(plan.names)
+        return len(plan.named.in_class(self.key_class)) == len(plan.names)
 
     def taken(self, key: str) -> bool:
         """Say whether a key is one that may not come here."""
@@ -333,7 +335,7 @@ class FreeKey(Place):
     def taken_names(self) -> list[frozenset[str]]:
         """Give the keys that may not come here."""
         if self._names is None:
-            self._names = [names for names in (self.plan.names_in(self.key_class), self.progress.free) if names]
+            self._names = [names for names in (self.plan.named.in_class(self.key_class), self.progress.free) if names]
         return self._names
 
     def resume(self, thread: Thread, inner: Place | None) -> Threads:
@@ -376,7 +378,7 @@ class FreeKey(Place):
             return None
         if distinct.UNKNOWN in self.progress.free:
             return None
-        return self.plan.name_texts | distinct.texts_of(self.progress.free)
+        return self.plan.named.texts | distinct.texts_of(self.progress.free)
 
 
 def _ways(place: NamedKey | FreeKey, going_on: Iterable[tuple[Node, Progress]]) -> Ways:

@@ -23,8 +23,9 @@ from decodekit_json.terminal import INFINITE, Terminal
 from decodekit_json.texts import terminal_of
 
 if TYPE_CHECKING:
+    from decodekit_json.before import Before
     from decodekit_json.lowering import Group, Lowering
-    from decodekit_json.machine import Before, Thread, Threads
+    from decodekit_json.machine import Thread, Threads
     from decodekit_json.whitespace import Policy, Whitespace
 
 Distances: TypeAlias = "Callable[[Node], int]"

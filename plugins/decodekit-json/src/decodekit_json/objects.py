@@ -6,21 +6,21 @@ What has been written is a small value, `Progress`; what no longer matters is le
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from decodekit_json import ceilings, distinct, keys, keywords
+from decodekit_json import distinct, keys, keywords
 from decodekit_json.caching import Limited
-from decodekit_json.fixed import FixedTerminal, fixed_strings
 from decodekit_json.groups import NOTHING, ObjectGroup, Some
 from decodekit_json.machine import OPEN, Outlook, Thread, Threads
 from decodekit_json.members import ObjectPlace
-from decodekit_json.nodes import node_distance
+from decodekit_json.named_keys import NamedKeys
+from decodekit_json.object_ceilings import ObjectCeilings
+from decodekit_json.object_costs import ObjectCosts
 from decodekit_json.obligations import Obligations
 from decodekit_json.subsets import bits
-from decodekit_json.terminal import INFINITE, TerminalState
+from decodekit_json.terminal import INFINITE
 from decodekit_json.whitespace import Policy, Whitespace
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 _NO_KEYS: frozenset[str] = frozenset()
 _KEPT = 2_000
 """Progresses of which is kept what may follow."""
-_KEPT_BEHIND = 20_000
-"""Keys behind which the bytes to the object's end are kept, those of several progresses together."""
 
 
 class Progress(NamedTuple):
@@ -65,11 +63,11 @@ class ObjectPlan:
 
     def __init__(self, nodes: Nodes, group: ObjectGroup) -> None:
         self.nodes, self.group = nodes, group
-        self.names = group.names
-        self.place_of = {name: i for i, name in enumerate(self.names)}
-        self.required = self._mask(group.required)
+        self.named = NamedKeys(group.names)
+        self.names, self.place_of = group.names, self.named.place_of
+        self.required = self.named.mask(group.required)
         self.before = [0] * len(self.names) if nodes.any_order else self._before()
-        self.dependent = [(self.place_of[key], self._mask(needed)) for key, needed in group.dependent]
+        self.dependent = [(self.place_of[key], self.named.mask(needed)) for key, needed in group.dependent]
         self.tied = sum({1 << i for i, _ in self.dependent})
         for _, others in self.dependent:
             self.tied |= others
@@ -79,23 +77,14 @@ class ObjectPlan:
             some += tuple(Some(named=((other, NOTHING),), absent=frozenset([key])) for key, other in _tied(group))
             self.dependent, self.tied = [], 0
         self.owing = Obligations(self, some)
+        self.costs, self.ceilings = ObjectCosts(self), ObjectCeilings(self)
         self.simple = not (self.counted or some or self.dependent)
         self.outlooks: dict[tuple[Policy, int, int, int, bool], Outlook] = Limited(_KEPT)
         self.looks_behind: dict[tuple[keys.KeyClass, Policy, int, bool], Outlook] = Limited(_KEPT)
-        self._rest: dict[tuple[int, int, int, int, frozenset[str]], int] = Limited(_KEPT)
-        self._costs: dict[int, int] = {}
-        self._sizes: dict[int, int] = {}
-        self._prices: dict[Distances, list[tuple[int, int]]] = {}
-        self._names_in: dict[keys.KeyClass, frozenset[str]] = {}
         self._children: dict[int, Node] = {}
         self._open: dict[tuple[int, int, int, int, frozenset[str]], int] = Limited(_KEPT)
-        self._members: dict[Progress, int] = Limited(_KEPT)
-        self._behind: dict[tuple[int, int, int, int, frozenset[str]], dict[int, int]] = Limited(
-            max(_KEPT_BEHIND // max(len(self.names), 1), 1)
-        )
         self._open_classes: dict[tuple[int, int, int, int, frozenset[str]], tuple[keys.KeyClass, ...]] = Limited(_KEPT)
         self._throughout: tuple[Collection[str] | None, bool] = None, False
-        self._starts: dict[int, TerminalState | None] = Limited(_KEPT)
 
     def _before(self) -> list[int]:
         """Give, for each named key, those that come before it.
@@ -114,12 +103,6 @@ class ObjectPlan:
                     passed |= 1 << place
         return found
 
-    def _mask(self, names: Iterable[str]) -> int:
-        found = 0
-        for name in names:
-            found |= 1 << self.place_of[name]
-        return found
-
     @cached_property
     def start(self) -> Progress:
         """Give the progress of an empty object."""
@@ -133,46 +116,14 @@ class ObjectPlan:
         return found
 
     @cached_property
-    def names_terminal(self) -> FixedTerminal:
-        """Give the terminal of the schema's keys."""
-        return fixed_strings(self.names)
-
-    def names_in(self, c: keys.KeyClass) -> frozenset[str]:
-        """Give the schema's keys that are texts of a kind of other keys."""
-        found = self._names_in.get(c)
-        if found is None:
-            found = self._names_in[c] = frozenset(name for name in self.names if c.has(name))
-        return found
-
-    @cached_property
-    def name_texts(self) -> frozenset[bytes]:
-        """Give the schema's keys as JSON texts without escapes."""
-        return frozenset(b'"%b"' % name.encode("utf-8", "replace") for name in self.names)
-
-    def start_of(self, mask: int) -> TerminalState | None:
-        """Give the state before one of some named keys."""
-        found = self._starts.get(mask)
-        if found is None:
-            numbers = self.names_terminal.numbers
-            members = sum(1 << numbers[self.names[i]] for i in bits(mask) if self.names[i] in numbers)
-            found = self._starts[mask] = self.names_terminal.start_with(members)
-        return found
-
-    def index_of(self, state: TerminalState) -> int:
-        """Give the named key that a state of the terminal has read."""
-        number = self.names_terminal.which(state)
-        assert number is not None
-        return self.place_of[self.names_terminal.members[number]]
-
-    @cached_property
     def classes(self) -> tuple[keys.KeyClass, ...]:
         """Give the kinds of keys that have no name here."""
         return tuple(keys.classes_of(self.nodes, self.group))
 
     def mandatory(self) -> Iterable[Node]:
         """Give the nodes on which the fewest bytes of such an object depend."""
-        needed = self._needed(self.start)
-        everything = self._everything
+        needed = self.needed(self.start)
+        everything = self.any_may_count
         for i in range(len(self.names)) if everything else bits(needed):
             yield from self._choices(i)
         if everything:
@@ -183,26 +134,9 @@ class ObjectPlan:
         return [node for node, _ in self.owing.choices(key, self.owing.all)]
 
     @cached_property
-    def _everything(self) -> bool:
+    def any_may_count(self) -> bool:
         """Say whether the fewest bytes depend on more than the needed members."""
-        return self.group.low > self._needed(self.start).bit_count() or bool(self.owing.all)
-
-    def prices(self, distance_of: Distances) -> list[tuple[int, int]]:
-        """Give what members cost, the cheapest first, and as bits the named keys that cost so much.
-
-        Only those of keys on which the fewest bytes of such an object depend.
-        """
-        if distance_of in self._prices:
-            return self._prices[distance_of]
-        found: dict[int, int] = {}
-        for i in range(len(self.names)) if self._everything else bits(self._needed(self.start)):
-            cost = self.cost(i, distance_of(self.child(i)))
-            if cost < INFINITE:
-                found[cost] = found.get(cost, 0) | 1 << i
-        prices = sorted(found.items())
-        if distance_of in (node_distance, ceilings.enough):  # others change
-            self._prices[distance_of] = prices
-        return prices
+        return self.group.low > self.needed(self.start).bit_count() or bool(self.owing.all)
 
     def inside(self) -> Iterator[Node]:
         """Give the nodes of all values that such an object may have; what cannot be counted is refused."""
@@ -215,23 +149,8 @@ class ObjectPlan:
 
     def least(self, distance_of: Distances) -> int:
         """Give the fewest bytes of such an object."""
-        rest = self._remaining(self.start, distance_of, {})
+        rest = self.costs.remaining_by(self.start, distance_of)
         return INFINITE if rest >= INFINITE else 2 + max(rest - 1, 0)
-
-    def remaining(self, progress: Progress) -> int:
-        """Give the fewest bytes of the members that must still come, each with a comma; `INFINITE` where they cannot.
-
-        Fewer, where other keys must come and the shortest are taken.
-        """
-        if self.simple:
-            key = (self.required & ~progress.seen, 0, 0, 0, _NO_KEYS)
-        else:
-            free = progress.free if self.counted or self.owing.all else _NO_KEYS
-            key = (progress.seen, progress.written, progress.members, progress.owed, free)
-        found = self._rest.get(key)
-        if found is None:
-            found = self._rest[key] = self._remaining(progress, node_distance, self._costs)
-        return found
 
     def enough(self, enough_of: Distances) -> int:
         """Give a number of bytes that is enough for such an object, keys and what is inside that must differ included.
@@ -239,46 +158,7 @@ class ObjectPlan:
         What that is of its members is asked of `enough_of`.
         """
         least = self.least(enough_of)
-        return least if least >= INFINITE else least + self._spare(self.start)
-
-    def enough_after(self, progress: Progress) -> int:
-        """Give a number of bytes that is enough for the members that must still come, whatever keys are taken."""
-        return self.remaining(progress) + self.excess(progress)
-
-    def excess(self, progress: Progress) -> int:
-        """Give how many more than the fewest those are."""
-        members = self._needed(progress).bit_count()
-        if self.simple:
-            return members * self._excess
-        return (members + self._further(progress)) * self._excess + self._spare(progress)
-
-    def _further(self, progress: Progress) -> int:
-        """Give how many members that have no name may have to come."""
-        missing = max(self.group.low - progress.members - self._needed(progress).bit_count(), 0)
-        return missing + progress.owed.bit_count()
-
-    def _spare(self, progress: Progress) -> int:
-        """Give how many bytes more than the fewest are enough for their keys, because others are taken."""
-        further = self._further(progress)
-        return further and further * self.around(progress, further)
-
-    @cached_property
-    def _excess(self) -> int:
-        every = (self.child(i) for i in range(len(self.names)))
-        return ceilings.excess(every if self.dependent else self.mandatory())
-
-    def around(self, progress: Progress, missing: int = 1) -> int:
-        """Give how many bytes more are enough for each of some further keys, because others are taken."""
-        few = self._all_free or len(self.names) + len(progress.free) + missing <= ceilings.MOST
-        return self._around if few else distinct.FAR
-
-    @cached_property
-    def _all_free(self) -> bool:
-        return all(c.free for c in self.classes)
-
-    @cached_property
-    def _around(self) -> int:
-        return max((c.around for c in self.classes), default=0)
+        return least if least >= INFINITE else least + self.ceilings.spare(self.start)
 
     def some_values(self) -> int:
         """Give a number of such objects that there are at least: with each key that they may have or not."""
@@ -287,7 +167,7 @@ class ObjectPlan:
         open_keys = [i for i in bits(self.open_keys(self.start) & ~self.required) if self.child(i).readings]
         return 1 + sum(1 for i in open_keys if any(True for _ in self.going_on(self.start, i)))
 
-    def _needed(self, progress: Progress) -> int:
+    def needed(self, progress: Progress) -> int:
         """Give the named keys that must still come: the required ones, and what the written ones depend on."""
         needed = self.required & ~progress.seen
         if not self.dependent:
@@ -303,33 +183,7 @@ class ObjectPlan:
 
     def needed_names(self, progress: Progress) -> list[str]:
         """Give the names of those keys."""
-        return [self.names[i] for i in bits(self._needed(progress))]
-
-    def _remaining(self, progress: Progress, distance_of: Distances, costs: dict[int, int]) -> int:
-        needed = self._needed(progress)
-        if needed & progress.seen:
-            return INFINITE  # the schema's order has left it behind
-        if progress.owed:
-            return self.owing.cheapest(progress, needed, distance_of)
-        if self.group.low:
-            return keys.cheapest(self, progress, needed, distance_of)
-        total, most = 0, self.group.high
-        if most is not None and progress.members + needed.bit_count() > most:
-            return INFINITE
-        for i in bits(needed):
-            if i not in costs:
-                costs[i] = self.cost(i, distance_of(self.child(i)))
-            total += costs[i]
-        return min(total, INFINITE)
-
-    def cost(self, index: int, value: int) -> int:
-        """Give the bytes of a member with a value of so many bytes, with its comma."""
-        if value >= INFINITE or not self.permitted(index):
-            return INFINITE
-        size = self._sizes.get(index)
-        if size is None:
-            size = self._sizes[index] = len(json.dumps(self.names[index], ensure_ascii=False).encode()) + 2
-        return size + value
+        return [self.names[i] for i in bits(self.needed(progress))]
 
     def permitted(self, index: int) -> bool:
         """Say whether `propertyNames` allows a named key."""
@@ -341,7 +195,7 @@ class ObjectPlan:
         key = (progress.seen, progress.written, progress.members, progress.owed, free)
         found = self._open.get(key)
         if found is None:
-            needed = self._needed(progress)
+            needed = self.needed(progress)
             found = self._possible & ~progress.seen
             if needed:
                 found = sum(1 << i for i in bits(found) if not needed & self.before[i])
@@ -365,7 +219,7 @@ class ObjectPlan:
         return self.permitted(index) and self.child(index).distance < INFINITE
 
     def _may_come(self, progress: Progress, index: int) -> bool:
-        return self.behind(progress, index) < INFINITE
+        return self.costs.behind(progress, index) < INFINITE
 
     def _countable(self, progress: Progress, needed: int, open_keys: int) -> int:
         """Leave out the keys after which the needed ones and `minProperties` do not fit; for counts alone."""
@@ -386,39 +240,21 @@ class ObjectPlan:
         owed = progress.owed & ~self.owing.without(self.before[index] & ~progress.seen)
         for node, fulfilled in self.owing.ways(index, owed):
             after = Progress(seen, written, self._counted(progress), owed & ~fulfilled, progress.free)
-            if self.remaining(after) < INFINITE:
+            if self.costs.remaining(after) < INFINITE:
                 yield node.canonical, after
-
-    def behind(self, progress: Progress, index: int) -> int:
-        """Give the fewest bytes behind a named key, up to the object's end."""
-        free = progress.free if self.counted or self.owing.all else _NO_KEYS
-        key = (progress.seen, progress.written, progress.members, progress.owed, free)
-        known = self._behind.get(key)
-        if known is None:
-            known = self._behind[key] = {}
-        found = known.get(index)
-        if found is None:
-            ways = (2 + node.distance + self.remaining(after) for node, after in self.going_on(progress, index))
-            found = known[index] = min(ways, default=INFINITE)
-        return found
-
-    @cached_property
-    def places(self) -> list[int]:
-        """Give the named keys by their numbers in the terminal."""
-        return [self.place_of[name] for name in self.names_terminal.members]
 
     def nearest(self, progress: Progress) -> Progress:
         """Give a progress of which a shortest way to the object's end is the same: where it has the needed keys alone.
 
         What is owed is met by keys that are missing then, or was met before.
         """
-        needed = self.required & ~progress.seen
+        needed, costs = self.required & ~progress.seen, self.costs
         if self.counted or self.dependent:
             return progress
         if progress.owed:
             if any(owed & progress.owed for i in bits(needed) for _, owed in self.owing.asked[i]):
                 return progress
-            if self.remaining(progress) != sum(self.cost(i, self.child(i).distance) for i in bits(needed)):
+            if costs.remaining(progress) != sum(costs.member(i, self.child(i).distance) for i in bits(needed)):
                 return progress
         return Progress(self._every_key & ~needed)
 
@@ -427,7 +263,7 @@ class ObjectPlan:
         free = progress.free | {key}
         for node, fulfilled in self.owing.ways(c, progress.owed):
             after = Progress(progress.seen, progress.written, self._counted(progress), progress.owed & ~fulfilled, free)
-            if self.remaining(after) < INFINITE:
+            if self.costs.remaining(after) < INFINITE:
                 yield node.canonical, after
 
     def value_of(self, c: keys.KeyClass) -> Node:
@@ -441,7 +277,7 @@ class ObjectPlan:
 
     def may_close(self, progress: Progress) -> bool:
         """Say whether the object may end."""
-        return self.remaining(progress) == 0
+        return self.costs.remaining(progress) == 0
 
     def may_continue(self, progress: Progress) -> bool:
         """Say whether a further member may come; looks at no more values than it has to."""
@@ -449,7 +285,7 @@ class ObjectPlan:
             return True
         if not self.simple:
             return bool(self.open_keys(progress))
-        return bool(self._needed(progress)) or any(map(self._alive, bits(self._every_key & ~progress.seen)))
+        return bool(self.needed(progress)) or any(map(self._alive, bits(self._every_key & ~progress.seen)))
 
     def open_classes(self, progress: Progress) -> tuple[keys.KeyClass, ...]:
         """Give the kinds of other keys that may come next."""
@@ -479,7 +315,7 @@ class ObjectPlan:
         if known is not quoted or not self.steady:
             classes = self.open_classes(progress)
             always = bool(classes) and all(c.free for c in classes)
-            always = always and sum(len(self.names_in(c)) for c in classes) == len(self.names)
+            always = always and sum(len(self.named.in_class(c)) for c in classes) == len(self.names)
             always = always and not any(key in quoted for key in self.names)
             self._throughout = quoted, always
         return always and not any(key in quoted for key in progress.free)
@@ -492,53 +328,6 @@ class ObjectPlan:
     def steady(self) -> bool:
         """Say whether the keys without a name that may come, and their values, do not depend on what is written."""
         return self.simple and self._endless_classes
-
-    def member(self, progress: Progress) -> int:
-        """Give the fewest bytes of one more member and of what must come after it, without its comma."""
-        if not self.owing.all and not self.dependent:
-            rest = self.remaining(progress)
-            if rest:
-                return rest - 1  # the first of a cheapest way
-        found = self._members.get(progress)
-        if found is None:
-            found = self._members[progress] = self._cheapest_member(progress)
-        return found
-
-    def _cheapest_member(self, progress: Progress) -> int:
-        found = INFINITE
-        for i in bits(self.open_keys(progress)):
-            found = min(found, self.cost(i, self.behind(progress, i) - 2) - 1)
-        for c in self.open_classes(progress):
-            for node, after in self.going_on_free(progress, c, "\0"):
-                found = min(found, c.distance + 1 + node.distance + self.remaining(after))
-        return found
-
-    def falling_after(self, progress: Progress) -> int:
-        """Give a number of bytes that is enough for the members that must still come, and falls with each of them."""
-        return self._remaining(progress, ceilings.enough, {}) + self._spare(progress)
-
-    def falling_for_member(self, progress: Progress) -> int:
-        """Give a number of bytes that is enough for one more member and what must come after it, without its comma."""
-        if self.simple and self._needed(progress):
-            return self.falling_after(progress) - 1  # the first of those that are needed
-        found = INFINITE
-        for i in bits(self.open_keys(progress)):
-            for node, after in self.going_on(progress, i):
-                found = min(found, self.cost(i, ceilings.enough(node)) - 1 + self.falling_after(after))
-        for c in self.open_classes(progress):
-            for node, after in self.going_on_free(progress, c, distinct.ANOTHER):
-                value = ceilings.enough(node) + self.falling_after(after)
-                found = min(found, c.distance + 1 + value + self.around(progress))
-        return found
-
-    @cached_property
-    def widest(self) -> int:
-        """Give the most bytes that one more member, and what it depends on, takes at least."""
-        costs = [self.cost(i, ceilings.enough(self.child(i))) for i in range(len(self.names))]
-        costs += [c.distance + 2 + ceilings.enough(self.value_of(c)) for c in self.classes]
-        finite = [cost for cost in costs if cost < INFINITE]
-        tied = sum(costs[i] for i in bits(self.tied) if costs[i] < INFINITE)
-        return max(finite, default=0) * (1 + self.group.low + len(self.owing.some)) + tied
 
     def open_ended(self) -> bool:
         """Say whether a further member with another key may always come."""
@@ -568,19 +357,7 @@ class ObjectPlan:
 
     def reach(self, above: tuple[Node, ...]) -> int:
         """Give a number of bytes that is enough from wherever one token leads in such an object, values not counted."""
-        return self.reach_from(self.start)
-
-    def reach_from(self, progress: Progress) -> int:
-        """Do so for an object that has some members."""
-        return (self._reach if self.simple else self._widely + self.enough_after(progress)) + self.around(progress)
-
-    @cached_property
-    def _widely(self) -> int:
-        return 3 * self.widest + 2
-
-    @cached_property
-    def _reach(self) -> int:
-        return self._widely + self.enough_after(self.start)  # falls with each member
+        return self.ceilings.reach(self.start)
 
     def begin(self, byte: int, depth: int, below: Thread | None, text: bytes | None, whitespace: Whitespace) -> Threads:
         """Give the threads after the opening bracket."""

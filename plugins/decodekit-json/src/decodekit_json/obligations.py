@@ -170,7 +170,7 @@ class Obligations:
                 total += self._cheapest(part, progress, needed & part.names, distance_of)
                 needed &= ~part.names
         for i in bits(needed):
-            total += plan.cost(i, distance_of(plan.child(i)))
+            total += plan.costs.member(i, distance_of(plan.child(i)))
         return min(total, INFINITE)
 
     def _cheapest(self, part: Part, progress: Progress, needed: int, distance_of: Distances) -> int:
@@ -235,7 +235,7 @@ class _Search:
         choices = []
         if plan.permitted(index):
             for node, fulfilled in self.obligations.choices(index, owed):
-                choices.append((plan.cost(index, self.distance_of(node)), fulfilled))
+                choices.append((plan.costs.member(index, self.distance_of(node)), fulfilled))
         if not needed:
             lacking = self.obligations.lacking[index]
             for (count, left), cost in self.best.items():
