@@ -130,6 +130,22 @@ BEGUN: dict[str, tuple[Any, str]] = {
     ),
     "none of 10,000 texts": ({"not": {"enum": [f"v {i}" for i in range(10_000)]}, "type": "string"}, '"v 99x"'),
     "none of 10,000 numbers": ({"not": {"enum": list(range(10_000))}, "type": "integer"}, "99999"),
+    "10,000 numbers left out one by one": (
+        each(10_000, lambda i: {"not": {"const": i}}) | {"type": "integer", "minimum": 0},
+        "99999",
+    ),
+    "10,000 numbers left out of 20,000": (
+        each(10_000, lambda i: {"not": {"const": i}}) | {"type": "integer", "minimum": 0, "maximum": 20_000},
+        "15000",
+    ),
+    "300 conditions beside 10,000 numbers left out": (
+        {
+            "type": "integer",
+            "not": {"enum": list(range(20_000, 30_000))},
+            "allOf": [{"if": {"const": i}, "then": {"multipleOf": i + 2}} for i in range(300)],
+        },
+        "99999",
+    ),
     "one of 100,000 texts": ({"enum": [f"value {i}" for i in range(100_000)]}, '"value 9'),
     "a constant of a million letters": ({"const": "x" * 10**6}, '"xxx'),
     "2^60 ways to the same": (fan("allOf"), "12"),

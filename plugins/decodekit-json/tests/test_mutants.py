@@ -56,7 +56,10 @@ MUTANTS = [
     Mutant("characters", "need, room = need - 1 if need else 0,", "need, room = need,", laws.TestLengths),
     Mutant("characters", "else 0, room - 1 if room < INFINITE else room", "else 0, room", laws.TestLengths),
     Mutant(
-        "budget", "return self._search(state, remaining) is not None", "return False", laws.TestLongerTextsOfFewerTokens
+        "budget",
+        "return self._search.fewest(state, remaining) is not None",
+        "return False",
+        laws.TestLongerTextsOfFewerTokens,
     ),
     Mutant("states", "for thread in current for after", "for thread in current[:1] for after", laws.TestNot),
     Mutant("states", "isinstance(thread.place, End) for", "isinstance(thread.place, str) for", laws.TestBounds),

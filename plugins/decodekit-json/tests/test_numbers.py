@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -350,6 +351,31 @@ def test_the_first_digits_of_long_bounded_numbers_come_to_few_states():
 
 def test_equal_ranges_have_one_terminal():
     assert number_terminal(NumberRange(low=0.5)) is number_terminal(NumberRange(low=Fraction(1, 2)))
+
+
+@pytest.mark.parametrize("order", [range(10), range(9, -1, -1), [0, 5, 1, 9, 2, 8, 4, 3, 7, 6]])
+@pytest.mark.parametrize("whole", [{"integer": True, "low": 0, "high": 9}, {"values": frozenset(range(10))}])
+def test_numbers_left_out_one_by_one_are_left_out_together(whole, order):
+    *before, last = order
+    left = NumberRange(**whole)
+    for number in before:
+        left = left.meet(NumberRange(excluded=frozenset([number])))
+    assert left == NumberRange(**whole, excluded=frozenset(before))
+    assert left.least == last
+    assert left.meet(left) == left
+    assert left.meet(NumberRange(excluded=frozenset([last]))) is None
+
+
+@given(st.lists(ranges.filter(lambda numbers: not numbers.plain_integers), min_size=2, max_size=5))
+def test_ranges_met_one_by_one_are_empty_where_they_are_so_at_once(several):
+    met = several[0]
+    for other in several[1:]:
+        before, met = met, met.meet(other)
+        if met is None:
+            assert replace(before, start=None).meet(replace(other, start=None)) is None
+            return
+        assert replace(met, exact=False, start=None) == met
+        assert not replace(met, start=None).empty
 
 
 def test_what_is_no_number_is_refused():

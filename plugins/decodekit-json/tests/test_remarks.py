@@ -23,6 +23,11 @@ def remarks(schema, documents=None, **options):
     return [str(remark) for remark in lower(schema, Options(**options), documents).remarks]
 
 
+def assert_told(told, schema, **options):
+    with pytest.warns(SchemaWarning, match=f"json_schema: {told}"):
+        JSONSchema(schema, **options).build(toy_context())
+
+
 @pytest.mark.parametrize(
     ("name", "draft"),
     [
@@ -70,8 +75,7 @@ def test_an_unknown_dialect_is_told():
     assert remarks({"$schema": FOREIGN}) == [
         f"$schema '{FOREIGN}' at # says nothing (not among the documents; read as draft 2020-12)"
     ]
-    with pytest.warns(SchemaWarning, match=rf"json_schema: \$schema '{FOREIGN}' .* read as draft 2020-12"):
-        JSONSchema({"$schema": FOREIGN, "title": "told"}).build(toy_context())
+    assert_told(rf"\$schema '{FOREIGN}' .* read as draft 2020-12", {"$schema": FOREIGN, "title": "told"})
 
 
 def test_a_metaschema_without_vocabularies_is_read_as_its_own_dialect_is():
@@ -86,8 +90,7 @@ def test_an_unknown_format_is_told_where_formats_are_asserted():
     schema = {"items": {"format": "grid"}, "contains": {"format": "date"}}
     assert remarks(schema, formats=True) == ["format 'grid' at #/items says nothing (unknown)"]
     assert remarks(schema) == []
-    with pytest.warns(SchemaWarning, match="json_schema: format 'shout' at #/items says nothing"):
-        JSONSchema({"items": {"format": "shout"}}, formats="assert").build(toy_context())
+    assert_told("format 'shout' at #/items says nothing", {"items": {"format": "shout"}}, formats="assert")
     with pytest.warns(SchemaWarning, match="tool_calls: format 'yell' at #/items says nothing"):
         ToolCalls([{"name": "a", "parameters": {"items": {"format": "yell"}}}], formats="assert").build(toy_context())
 
@@ -122,8 +125,7 @@ def test_a_type_checks_its_formats_itself():
     ],
 )
 def test_a_keyword_of_another_draft_is_told(schema, told):
-    with pytest.warns(SchemaWarning, match=f"json_schema: {told}"):
-        JSONSchema(schema).build(toy_context())
+    assert_told(told, schema)
 
 
 def test_annotations_and_older_spellings_are_not_worth_a_word():
@@ -160,8 +162,7 @@ def test_a_misspelt_keyword_is_told_with_what_was_meant(wrong, right):
     told = f"{wrong} at #/items says nothing (unknown: did you mean '{right}'?)"
     assert remarks({"items": {wrong: {}}}) == [told]
     assert remarks({"$schema": DRAFT_7, "items": {wrong: {}}}) == [told]
-    with pytest.warns(SchemaWarning, match=f"json_schema: {re.escape(told)}"):
-        JSONSchema({"items": {wrong: {}, "title": "of a request"}}).build(toy_context())
+    assert_told(re.escape(told), {"items": {wrong: {}, "title": "of a request"}})
     JSONSchema({"items": {wrong: {}, "title": "of a request"}}).build(toy_context())  # told once for each schema
 
 
@@ -214,8 +215,7 @@ def test_a_word_of_another_vocabulary_is_told_with_what_to_write(name, instead):
 
 def test_many_remarks_are_cut_short():
     schema = {"properties": {str(i): {"format": f"grid-{i}"} for i in range(5)}}
-    with pytest.warns(SchemaWarning, match="'grid-2' .*; 2 more: decodekit explain-schema lists them"):
-        JSONSchema(schema, formats="assert").build(toy_context())
+    assert_told(".*'grid-2' .*; 2 more: decodekit explain-schema lists them", schema, formats="assert")
 
 
 def test_explain_schema_tells_them(capsys):

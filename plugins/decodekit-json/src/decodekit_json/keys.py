@@ -219,4 +219,15 @@ def endless(plan: ObjectPlan, progress: Progress) -> bool:
     )
 
 
-__all__ = ["KeyClass", "cheapest", "classes_of", "endless", "has", "has_another", "others", "others_of", "satisfies"]
+__all__ = [
+    "KeyClass",
+    "cheapest",
+    "classes_of",
+    "endless",
+    "has",
+    "has_another",
+    "others",
+    "others_of",
+    "satisfies",
+    "surely_another",
+]

@@ -325,7 +325,6 @@ class Lowering:
                 if met is None:
                     return None
                 group = met
-                self._all_steps += len(met.excluded) >> 4 if isinstance(met, NumberRange) else 0
                 continue
             if term in done:
                 continue

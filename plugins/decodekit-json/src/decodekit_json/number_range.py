@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import islice
 from typing import TypeAlias
+
+from rpds import HashTrieSet
 
 from decodekit.errors import SchemaError, UnsupportedSchemaError
 
@@ -90,9 +94,11 @@ class NumberRange:
         integer: True for integers only, False for all but integers, None for both.
         multiples: Every value is a multiple of each.
         not_multiples: No value is a multiple of any.
-        excluded: Values that are left out.
+        excluded: Values that are left out: a persistent set, to which one more is added without a copy.
         values: The only values, None for all.
         plain_integers: An integer is a number written without point and exponent (draft 4), whatever its value.
+        exact: Whether all numbers are fractions already, and the multiples in order.
+        start: Where it is known that no value is less, and the range is `finite`; no part of the value.
     """
 
     low: Fraction | None = None
@@ -102,11 +108,15 @@ class NumberRange:
     integer: bool | None = None
     multiples: tuple[Fraction, ...] = ()
     not_multiples: tuple[Fraction, ...] = ()
-    excluded: frozenset[Fraction] = frozenset()
+    excluded: frozenset[Fraction] = HashTrieSet()
     values: frozenset[Fraction] | None = None
     plain_integers: bool = False
+    exact: bool = field(default=False, compare=False, repr=False)
+    start: Fraction | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.exact:
+            return
         put = object.__setattr__
         for name in ("low", "high"):
             value = getattr(self, name)
@@ -119,14 +129,16 @@ class NumberRange:
             if numbers and numbers[0] <= 0:
                 raise SchemaError(f"multipleOf {numbers[0]} is not above 0")
             put(self, name, numbers)
-        if self.excluded:
-            put(self, "excluded", _exactly(self.excluded))
+        put(self, "excluded", HashTrieSet(_exactly(self.excluded)))
         if self.values is not None:
             put(self, "values", _exactly(self.values))
         put(self, "plain_integers", self.plain_integers and self.integer is not None)
 
     def meet(self, other: NumberRange) -> NumberRange | None:
-        """Keep what both have; None where no value is left."""
+        """Keep what both have; None where no value is left.
+
+        *Cost:* grows with the smaller of the two, not with how many values are left out already.
+        """
         if self.integer is not None and other.integer is not None and self.integer != other.integer:
             return None
         low, low_excluded = _tighter((self.low, self.low_excluded), (other.low, other.low_excluded), 1)
@@ -134,19 +146,22 @@ class NumberRange:
         values = self.values if other.values is None else other.values
         if self.values is not None and other.values is not None:
             values = self.values & other.values
+        least = [one.least for one in (self, other) if one.finite]
         found = NumberRange(
             low,
             low_excluded,
             high,
             high_excluded,
             other.integer if self.integer is None else self.integer,
-            self.multiples + other.multiples,
-            self.not_multiples + other.not_multiples,
-            self.excluded | other.excluded,
+            _in_order(self.multiples, other.multiples),
+            _in_order(self.not_multiples, other.not_multiples),
+            _united(self.excluded, other.excluded),
             values,
             self.plain_integers or other.plain_integers,
+            exact=True,
+            start=max((one for one in least if one is not None), default=None),
         )
-        return None if found.empty else found
+        return None if None in least or found.empty else found
 
     def __contains__(self, value: Fraction) -> bool:
         """Say whether the value is in the set; with `plain_integers`, whether some writing of it is."""
@@ -180,31 +195,59 @@ class NumberRange:
         whole = self.integer is False and not self.plain_integers
         return (*self.not_multiples, *([Fraction(1)] if whole else []))
 
-    @cached_property
-    def empty(self) -> bool:
-        """Say whether there is no such number. Exact."""
+    @property
+    def finite(self) -> bool:
+        """Say whether there are finitely many values, as far as bounds and a list tell."""
         if self.values is not None:
-            return not self.kept
-        step = self.lattice
-        if step is not None and any((step / hole).denominator == 1 for hole in self.holes):
             return True
         if self.low is None or self.high is None:
             return False
-        if self.low > self.high:
-            return True
-        if self.low == self.high:
-            return self.low not in self
-        if step is None:
-            return False
-        return self._no_multiple(step, self.low, self.high)
+        return self.low >= self.high or self.lattice is not None
 
-    def _no_multiple(self, step: Fraction, low: Fraction, high: Fraction) -> bool:
-        first, last = math.ceil(low / step), math.floor(high / step)
-        while first <= last:
-            if first * step in self:
-                return False
-            first += 1
-        return True
+    @cached_property
+    def least(self) -> Fraction | None:
+        """Give the least value of a `finite` range, None for none."""
+        if self.start is not None and self.start in self:
+            return self.start
+        return next((value for value in self._candidates() if value in self), None)
+
+    def _candidates(self) -> Iterable[Fraction]:
+        """Give numbers, in order, among which all values are."""
+        if self.values is not None:
+            ordered = _ordered(self.values)
+            return islice(ordered, 0 if self.start is None else bisect_left(ordered, self.start), None)
+        assert self.low is not None
+        assert self.high is not None
+        step = self.lattice
+        if step is None or self.low >= self.high:
+            return (self.low,)
+        first = self.low if self.start is None else max(self.low, self.start)
+        return (number * step for number in range(math.ceil(first / step), math.floor(self.high / step) + 1))
+
+    @property
+    def empty(self) -> bool:
+        """Say whether there is no such number. Exact."""
+        step = self.lattice if self.values is None else None
+        if step is not None and any((step / hole).denominator == 1 for hole in self.holes):
+            return True
+        return self.finite and self.least is None
+
+
+@lru_cache(maxsize=16)
+def _ordered(values: frozenset[Fraction]) -> Sequence[Fraction]:
+    return sorted(values, key=lambda value: (math.floor(value), value))
+
+
+def _in_order(one: tuple[Fraction, ...], two: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
+    return tuple(sorted({*one, *two})) if one and two else one or two
+
+
+def _united(one: frozenset[Fraction], two: frozenset[Fraction]) -> frozenset[Fraction]:
+    """Give the values of both; the larger itself where it has the smaller."""
+    if not one or not two:
+        return one or two
+    found, large = one | two, one if len(one) > len(two) else two
+    return large if len(found) == len(large) else found
 
 
 def _tighter(
