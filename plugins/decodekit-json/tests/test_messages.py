@@ -13,6 +13,7 @@ from decodekit import (
     ModelError,
     RequestError,
     SchemaError,
+    SchemaWarning,
     UnsatisfiableSchemaError,
     UnsupportedSchemaError,
     Vocabulary,
@@ -361,3 +362,131 @@ def test_a_pattern_that_is_not_read_says_what_to_write(pattern, hint):
     with pytest.raises(SchemaError, match="pattern at #") as caught:
         lower({"pattern": pattern}, Options())
     assert hint in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "hint"),
+    [
+        ("strng", "'strng' is not one of null, boolean, number, integer, string, array, object", "'string'?"),
+        ("String", "'String' is not one of null, .*, object", "'string'?"),
+        ("int", "'int' is not one of", "'integer'?"),
+        ("flaot", "'flaot' is not one of", "did you mean 'number'?"),
+        ("obj", "'obj' is not one of", "'object'?"),
+        ("None", "'None' is not one of", "'null'?"),
+        ("any", "'any' is not one of", "leave type out"),
+        ("date-time", "'date-time' is not one of", '"format": "date-time"'),
+        ("wibble", "'wibble' is not one of", None),
+        (["null", "strng"], "'strng' in the list is not one of", "did you mean 'string'?"),
+        (["strng"], "'strng' in the list is not one of", "did you mean 'string'?"),
+        ([["string"]], r"\['string'\] in the list is not one of", None),
+        (3, "3 is not one of", None),
+        ([], "the list is empty", "leave type out"),
+    ],
+)
+def test_a_type_that_there_is_not_is_told_with_what_was_meant(given, said, hint):
+    with pytest.raises(SchemaError, match=rf"^type at #/items: {said}") as caught:
+        lower({"items": {"type": given}}, Options())
+    assert caught.value.hint is None if hint is None else hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "minLength": 2**61},
+        {"type": "array", "minItems": 1e30},
+        {"type": "array", "minItems": 2**30, "items": {"type": "string", "minLength": 2**30}},
+        {"type": "object", "minProperties": 2**61},
+        {"type": "string", "pattern": "^a{99999999999999999999}$"},
+        {
+            "type": "object",
+            "properties": {key: {"$ref": "#/$defs/a"} for key in "abcd"},
+            "required": [*"abcd"],
+            "$defs": {"a": {"type": "string", "minLength": 2**59}},
+        },
+    ],
+)
+def test_a_document_that_is_too_long_to_be_written_is_not_called_a_contradiction(schema):
+    with pytest.raises(UnsatisfiableSchemaError, match="that satisfies the schema is short enough") as refused:
+        lower(schema, Options())
+    assert "cannot hold together" not in str(refused.value)
+    assert "2^60" not in str(refused.value)
+    assert refused.value.hint == "ask for less"
+
+
+def test_a_contradiction_with_a_large_bound_is_one():
+    with pytest.raises(UnsatisfiableSchemaError, match=r"^no document satisfies the schema: minItems") as refused:
+        lower({"type": "array", "minItems": 10**6, "maxItems": 5}, Options())
+    assert "cannot hold together" in str(refused.value)
+
+
+def test_texts_that_are_too_long_to_be_written_are_not_called_a_contradiction():
+    with pytest.raises(UnsatisfiableSchemaError, match="regex: no text of it is short enough") as refused:
+        Regex("(a{1000000000}){2000000000}").build(toy_context())
+    assert refused.value.hint == "ask for fewer repetitions"
+
+
+@pytest.mark.parametrize("least", [7, 10**12, 2**59])
+def test_too_few_tokens_are_told_with_how_many_are_needed(least):
+    decoder = Decoder(tiny_llama(257, eos_token_id=256), Vocabulary.from_bytes())
+    with pytest.raises(UnsatisfiableSchemaError, match=rf"has {least + 2} tokens, .* may generate 5") as refused:
+        decoder.generate("x", JSONSchema({"type": "string", "minLength": least}), max_new_tokens=5)
+    assert f"max_new_tokens={least + 2}" in refused.value.hint
+
+
+def _needs(**members):
+    return {"type": "object", "properties": members, "required": [*members]}
+
+
+def _chosen(letter):
+    several = [{"anyOf": [{"required": [f"{letter}{i}{j}", f"{letter}{i}"]} for j in range(5)]} for i in range(3)]
+    return {"type": "object", "allOf": several}
+
+
+_LOCAL = {"a": {"$ref": "#/$defs/x"}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "message", "pointer"),
+    [
+        (
+            [_needs(a={"type": "integer"}), _needs(a={"type": "string"})],
+            "type at the first schema's #/properties/a and type at the second schema's #/properties/a cannot",
+            "#/properties/a",
+        ),
+        ([{"type": "null"}, {"type": "string"}], "type at the first schema's # and type at the second schema's #", "#"),
+        (
+            [_needs(a={"maximum": 3}), {**_needs(**_LOCAL), "$defs": {"x": {"type": "integer", "minimum": 5}}}],
+            "maximum at the first schema's #/properties/a and minimum and type at the second schema's #/$defs/x cannot",
+            "#/properties/a",
+        ),
+        (
+            [{"type": "integer", "minimum": 4}, {"maximum": 8}, {"maximum": 2}],
+            "minimum and type at the first schema's # and maximum at the third schema's # cannot",
+            "#",
+        ),
+    ],
+)
+def test_schemas_that_contradict_one_another_are_named_by_their_own_places(asked, message, pointer):
+    decoder = Decoder(tiny_llama(257, eos_token_id=256), Vocabulary.from_bytes())
+    for after in (None, "b"):
+        with pytest.raises(UnsatisfiableSchemaError, match=re.escape(message)) as refused:
+            decoder.generate("x", *(JSONSchema(schema, after=after) for schema in asked), max_new_tokens=60)
+        assert "allOf" not in str(refused.value)
+        assert refused.value.pointer == pointer
+
+
+def test_schemas_that_multiply_out_together_are_not_said_to_have_a_keyword_of_none():
+    decoder = Decoder(tiny_llama(257, eos_token_id=256), Vocabulary.from_bytes())
+    with pytest.raises(UnsupportedSchemaError, match="the schemas together: the alternatives multiply out") as refused:
+        decoder.generate("x", JSONSchema(_chosen("a")), JSONSchema(_chosen("b")), max_new_tokens=60)
+    assert refused.value.keyword == ""
+    assert "allOf" not in str(refused.value)
+
+
+def test_schemas_that_are_met_are_told_of_once():
+    decoder = Decoder(tiny_llama(257, eos_token_id=256), Vocabulary.from_bytes())
+    asked = [JSONSchema({"type": "integer", "minmum": 4}), JSONSchema({"maximum": 8})]
+    with pytest.warns(SchemaWarning) as told:
+        decoder.generate("x", *asked, max_new_tokens=5)
+    assert len(told) == 1
+    assert "minmum at # says nothing" in str(told[0].message)

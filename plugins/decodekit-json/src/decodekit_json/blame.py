@@ -6,6 +6,9 @@ last place keywords are left out one by one, as long as the rest still contradic
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
@@ -19,6 +22,8 @@ from decodekit_json.terminal import INFINITE
 Part: TypeAlias = tuple[Schema, str]
 """A keyword of a schema."""
 
+_BOUND = re.compile(r'(?:"min(?:Length|Items|Properties|Contains)": |[^\\]\{)(\d+(?:\.\d+)?(?:e\+?\d+)?)')
+"""Least numbers that keywords, and repeats in patterns, ask for."""
 _MOST_PARTS = 40
 _MOST_ITEMS = 16
 
@@ -46,6 +51,13 @@ def _of(parts: list[Part], node: Node) -> UnsatisfiableSchemaError:
         places.setdefault(schema.pointer, []).append(keyword)
     named = [f"{_listed(words)} at {pointer}" for pointer, words in places.items()]
     pointer, words = next(iter(places.items()))
+    if _too_long(parts, node.nodes.lowering.documents.root):
+        return UnsatisfiableSchemaError(
+            f"no document that satisfies the schema is short enough to be written: see {_listed(named)}",
+            keyword=words[0],
+            pointer=pointer,
+            hint="ask for less",
+        )
     if len(parts) == 1:
         return _error(f"nothing satisfies {named[0]}", words[0], pointer, "loosen it")
     return _error(f"{_listed(named)} cannot hold together", words[0], pointer, "loosen one of them")
@@ -53,11 +65,19 @@ def _of(parts: list[Part], node: Node) -> UnsatisfiableSchemaError:
 
 def _error(why: str, keyword: str, pointer: str, hint: str) -> UnsatisfiableSchemaError:
     return UnsatisfiableSchemaError(
-        f"no document satisfies the schema, or none of less than 2^60 bytes: {why}",
+        f"no document satisfies the schema: {why}",
         keyword=keyword,
         pointer=pointer,
         hint=hint,
     )
+
+
+def _too_long(parts: list[Part], root: Schema) -> bool:
+    """Say whether some keywords ask for more than is counted, one bound taken as often as the others say."""
+    text = json.dumps([{name: schema.contents[name]} for schema, name in parts], default=str)
+    if '"$ref"' in text:
+        text += json.dumps(root.contents)
+    return math.prod(max(float(number), 1) for number in _BOUND.findall(text)) >= INFINITE >> 8
 
 
 def _listed(words: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import deque
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ REFUSED = 1
 _HUB_TIMEOUT_S = 5
 _MOST_LINES = 40
 """Most lines that are shown under one title."""
+_TOP = -1
 _STYLES = {"refused": "bold red", "not followed": "bold yellow"}
 
 
@@ -124,12 +126,13 @@ def _reaches_hub() -> bool:
 
 def _lines(found: Explanation, unit: str) -> dict[str, list[str]]:
     """Give what there is to say, by title."""
+    loosened = ", without what is checked at the end: that may need more" if found.checked else ""
     return {
         "refused": _errors(found.refused),
         "checked at the end": _errors(found.checked),
         "not followed": [str(remark) for remark in found.remarks],
         "example": [found.example] if found.example is not None else [],
-        "enough": [f"{found.enough} {unit}"] if found.enough is not None else [],
+        "enough": [f"{found.enough} {unit}{loosened}"] if found.enough is not None else [],
         "allowed": found.allowed,
         "costs": [f"{keyword} at {pointer}: {why}" for keyword, pointer, why in found.costs],
         "ignored": [f"{keyword} at {pointer}" for keyword, pointer in found.ignored],
@@ -149,11 +152,36 @@ def _show(console: Console, lines: dict[str, list[str]]) -> None:
 
 
 def _bounded(lines: list[str]) -> list[str]:
-    """Keep the lines that are indented least, and of those the first, in their order."""
-    by_depth = sorted(range(len(lines)), key=lambda i: len(lines[i]) - len(lines[i].lstrip(" ")))
-    kept = [lines[i] for i in sorted(by_depth[:_MOST_LINES])]
-    left = len(lines) - len(kept)
-    return [*kept, f"… {left} more lines: --json has them all"] if left else kept
+    """Keep the lines that are indented least, those below one together, and mark where others are left out."""
+    below, room = _below(lines), _MOST_LINES
+    shown: dict[int, str] = {}
+    waiting = deque([_TOP])
+    while waiting:
+        above = waiting.popleft()
+        block = below.get(above, [])
+        long = above == _TOP or len(block) > _MOST_LINES // 2
+        kept = block if len(block) <= room else block[:room] if long else []
+        shown.update((number, lines[number]) for number in kept)
+        waiting += kept
+        room -= len(kept)
+        if len(kept) < len(block) and above != _TOP:
+            shown[above] += " …" if not kept else f" (the first {len(kept)} of {len(block)} lines)"
+    left = len(lines) - len(shown)
+    more = [f"… {left} more lines: --json has them all"] if left else []
+    return [shown[number] for number in sorted(shown)] + more
+
+
+def _below(lines: list[str]) -> dict[int, list[int]]:
+    """Give the numbers of the lines directly below each, by indentation; those of the outermost are below `_TOP`."""
+    found: dict[int, list[int]] = {}
+    above: list[tuple[int, int]] = [(_TOP, _TOP)]
+    for number, line in enumerate(lines):
+        depth = len(line) - len(line.lstrip(" "))
+        while above[-1][0] >= depth:
+            above.pop()
+        found.setdefault(above[-1][1], []).append(number)
+        above.append((depth, number))
+    return found
 
 
 __all__ = ["explain_schema"]

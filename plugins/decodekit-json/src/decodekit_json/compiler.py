@@ -15,6 +15,7 @@ from decodekit.vocabulary import Vocabulary
 from decodekit_json.before import Value
 from decodekit_json.compiled import Compiled
 from decodekit_json.dialects import DRAFTS
+from decodekit_json.handed import JOINT
 from decodekit_json.located import Documents
 from decodekit_json.lowering import Lowering
 from decodekit_json.machine import End, Thread
@@ -211,7 +212,8 @@ def lowered(schema: Any, options: Options, documents: Mapping[str, Any], name: s
 def _lowered(text: str, options: Options, documents: Mapping[str, Any] | None, name: str) -> CompiledSchema:
     def make() -> CompiledSchema:
         found = lower(_read(text, name), options, documents)
-        tell(name, found.remarks)
+        if JOINT not in text:  # of its parts each was told before
+            tell(name, found.remarks)
         return found
 
     return KEPT.get((text, options), make)

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from decodekit.errors import SchemaError, UnsupportedSchemaError
 from decodekit.vocabulary import Vocabulary
 from decodekit_json import keywords
-from decodekit_json.arrays import ArrayPlan
 from decodekit_json.compiled import Compiled
 from decodekit_json.compiler import Options, lower
 from decodekit_json.formats import FORMATS
-from decodekit_json.groups import ArrayGroup, ObjectGroup, PlainGroup, StringGroup
-from decodekit_json.located import Documents, Schema
-from decodekit_json.nodes import Node, TerminalPlan
-from decodekit_json.number_range import NumberRange
-from decodekit_json.objects import ObjectPlan
+from decodekit_json.groups import ObjectGroup
+from decodekit_json.located import Documents, Schema, pointer_of
+from decodekit_json.nodes import Node
 from decodekit_json.remarks import Remark
 from decodekit_json.survey import reachable
 from decodekit_json.terminal import INFINITE
 from decodekit_json.unevaluated import keyword_of
+from decodekit_json.words import words
 
-_DEEP, _MANY, _PLACES = 6, 8, 5_000
+Cost: TypeAlias = tuple[str, str, str]
+"""A keyword that costs, its place and why."""
+
+_PLACES = 5_000
 _STRUCTURE = frozenset(
     ("$schema", "$id", "id", "$defs", "definitions", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary")
 )
 _TOGETHER = frozenset(("then", "else", "additionalItems", "minContains", "maxContains"))
+_HOLDING = _TOGETHER | {"$defs", "definitions"}
+_VALUES = frozenset(("enum", "const", "dependentRequired"))
+"""Keywords of the table whose objects are no schemas."""
 _COSTS = {
     "pattern": "a regular expression is followed inside the string",
     "patternProperties": "keys are told apart by all patterns",
@@ -54,7 +58,8 @@ class Explanation:
         allowed: Lines in words, indented by depth.
         example: A document as short as can be, None where none was found, or something is refused or checked at the
             end.
-        enough: Tokens that are enough for a document, None where nothing can be compiled.
+        enough: Tokens that are enough for a document, without what is checked at the end; None where nothing can be
+            compiled.
         refused: Keywords that cannot be kept exactly.
         ignored: Annotations and keywords without effect, with their places.
         costs: Keywords that cost, with their places and why.
@@ -67,7 +72,7 @@ class Explanation:
     enough: int | None = None
     refused: list[UnsupportedSchemaError] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
-    costs: list[tuple[str, str, str]] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     checked: list[UnsupportedSchemaError] = field(default_factory=list)
 
@@ -95,12 +100,13 @@ def explain(
         lowered = lower(schema, replace(options, unsupported="check"), documents)
     except UnsupportedSchemaError as error:
         found.refused.append(error)
+        found.costs = _kept(found.costs, found.refused, schemas)
         return found
     found.remarks = lowered.remarks
     told = {(remark.keyword, remark.pointer) for remark in found.remarks}
     found.ignored = [place for place in found.ignored if place not in told]
     _visit(lowered.root, found.refused)
-    found.allowed = list(_words(lowered.root, 0, ()))
+    found.allowed = [line for one in words(lowered.root).listed for line in one.lines()]
     for one in schemas:
         if isinstance(one.contents, dict) and (names := _CHOICES & one.contents.keys()):
             found.costs += [
@@ -112,6 +118,7 @@ def explain(
         if (error.keyword, error.pointer) not in seen:
             seen.add((error.keyword, error.pointer))
             left_out.append(error)
+    found.costs = _kept(found.costs, [*found.refused, *found.checked], schemas)
     if not found.refused:
         vocabulary = vocabulary or Vocabulary.from_bytes()
         compiled = Compiled(lowered.start, vocabulary, vocabulary.size, "explain-schema")
@@ -123,20 +130,27 @@ def explain(
 
 
 def _schemas(documents: Documents) -> Iterator[Schema]:
-    """Give the schemas inside the root document, whether they are reached or not."""
+    """Give the schemas inside the root document, each with its own place, whether they are reached or not."""
     queue = [documents.root]
     while queue:
         schema = queue.pop()
         if isinstance(schema.contents, bool):
             continue
         yield schema
-        for name, value in reversed(schema.contents.items()):
-            if name in ("enum", "const", "default", "examples"):
-                continue
-            parts = {"": value} if isinstance(value, dict) and not _is_map(name) else value
-            items = parts.items() if isinstance(parts, dict) else enumerate(parts) if isinstance(parts, list) else ()
-            inside = [(key, part) for key, part in items if isinstance(part, dict)]
-            queue += [documents.child(schema, part, name, *([key] if key != "" else [])) for key, part in inside[::-1]]
+        queue += reversed(list(_inside(documents, schema)))
+
+
+def _inside(documents: Documents, schema: Schema) -> Iterator[Schema]:
+    """Give the schemas directly inside another one; of equal ones `documents` knows the first place only."""
+    for name, value in schema.contents.items():
+        if name not in _HOLDING and (keywords.span(name) is None or name in _VALUES):
+            continue
+        parts = {"": value} if isinstance(value, dict) and not _is_map(name) else value
+        items = parts.items() if isinstance(parts, dict) else enumerate(parts) if isinstance(parts, list) else ()
+        for key, part in items:
+            if isinstance(part, dict):
+                path = [name] if key == "" and not _is_map(name) else [name, key]
+                yield replace(documents.child(schema, part, *path), pointer=pointer_of(schema, *path))
 
 
 def _is_map(name: str) -> bool:
@@ -172,6 +186,13 @@ def _alternatives(root: Node, schema: Schema) -> str:
     return ", and ".join(found)
 
 
+def _kept(costs: list[Cost], left_out: Iterable[UnsupportedSchemaError], schemas: Iterable[Schema]) -> list[Cost]:
+    """Leave out what keywords cost that are not kept; of schemas that are equal only the first is refused."""
+    contents = {one.pointer: one.contents for one in schemas}
+    free = [(error.keyword, contents.get(error.pointer)) for error in left_out]
+    return [cost for cost in costs if (cost[0], contents[cost[1]]) not in free]
+
+
 def _visit(root: Node, refused: list[UnsupportedSchemaError]) -> None:
     """Lower all places, so that all refusals come to light."""
     seen, queue = {root}, [root]
@@ -185,114 +206,6 @@ def _visit(root: Node, refused: list[UnsupportedSchemaError]) -> None:
             continue
         queue += [child for child in dict.fromkeys(below) if child not in seen]
         seen.update(below)
-
-
-def _words(node: Node, depth: int, above: tuple[Node, ...]) -> Iterator[str]:
-    """Say what a value may be, a line for each kind, indented."""
-    indent = "  " * depth
-    if all(sign and one.contents in (True, {}) for one, sign in node.literals):
-        yield f"{indent}any value"
-        return
-    if node in above or depth > _DEEP:
-        yield f"{indent}the same again" if node in above else f"{indent}…"
-        return
-    try:
-        kinds = node.nodes.lowering.types(node.literals)
-        groups = [group for kind in kinds for group in node.nodes.lowering.groups(kind, node.literals)]
-        plans = [
-            (group, plan)
-            for group in groups
-            if not isinstance(group, PlainGroup)
-            for plan in node.nodes.plans_of(group)
-        ]
-    except UnsupportedSchemaError:
-        yield f"{indent}(refused)"
-        return
-    for group in groups:
-        if isinstance(group, PlainGroup):
-            yield indent + " or ".join(sorted(text.decode() for text in group.texts))
-    for number, (group, plan) in enumerate(plans):
-        if number == _MANY:
-            yield f"{indent}or one of {len(plans) - _MANY} more alternatives"
-            return
-        yield indent + _line(group)
-        if not isinstance(plan, TerminalPlan):
-            yield from _inside(plan, depth + 1, (*above, node))
-
-
-def _inside(plan: ArrayPlan | ObjectPlan, depth: int, above: tuple[Node, ...]) -> Iterator[str]:
-    indent = "  " * depth
-
-    def of(title: str, node: Node) -> Iterator[str]:
-        lines = list(_words(node, depth + 1, above)) if node.distance < INFINITE else ["never"]
-        yield f"{indent}{title}: {lines[0].strip()}" if len(lines) == 1 else f"{indent}{title}:"
-        yield from lines if len(lines) > 1 else ()
-
-    if isinstance(plan, ArrayPlan):
-        for place in range(plan.fixed if plan.group.high is None else min(plan.fixed, plan.group.high)):
-            yield from of(f"item {place + 1}", plan.item(place))
-            if plan.item(place).distance >= INFINITE:
-                return
-        if plan.group.high is None or plan.group.high > plan.fixed:
-            yield from of("each further item" if plan.fixed else "each item", plan.item(plan.fixed))
-        return
-    for place, name in enumerate(plan.names):
-        needed = f" ({'required' if plan.required >> place & 1 else 'optional'})"
-        child = plan.child(place)
-        if not plan.permitted(place) or child.distance >= INFINITE:
-            yield f"{indent}{name!r}: never"
-        else:
-            yield from of(f"{name!r}{needed}", child)
-    for c in plan.classes:
-        if plan.value_of(c).distance < INFINITE:
-            yield from of("keys by pattern" if plan.group.patterns else "other keys", plan.value_of(c))
-
-
-def _line(group: Any) -> str:
-    match group:
-        case StringGroup():
-            return _string(group)
-        case NumberRange():
-            return _number(group)
-        case ArrayGroup():
-            rest = ", all different" if group.unique else ""
-            return f"an array{_span(group.low, group.high, 'items')}{rest}"
-        case ObjectGroup():
-            return f"an object{_span(group.low, group.high, 'members')}"
-    raise TypeError(type(group).__name__)
-
-
-def _span(low: int, high: int | None, what: str) -> str:
-    if high is None:
-        return f" of at least {low} {what}" if low else ""
-    return f" of {low} {what}" if low == high else f" of {low} to {high} {what}"
-
-
-def _string(group: StringGroup) -> str:
-    if group.values is not None:
-        shown = [repr(value) for value in sorted(group.values)[:_MANY]]
-        more = f" or {len(group.values) - _MANY} more" if len(group.values) > _MANY else ""
-        return f"one of the strings {', '.join(shown)}{more}" if len(group.values) > 1 else f"the string {shown[0]}"
-    tests = [f"{'' if p.sign else 'not '}{p.kind} {p.text!r}" for p in sorted(group.patterns, key=lambda p: p.text)]
-    tests += [f"none of {len(group.excluded)} strings"] if group.excluded else []
-    return f"a string{_span(group.low, group.high, 'characters')}" + "".join(f", {test}" for test in tests)
-
-
-def _number(group: NumberRange) -> str:
-    if group.values is not None:
-        shown = ", ".join(str(float(v)) if v.denominator > 1 else str(v) for v in sorted(group.values)[:_MANY])
-        return f"one of the numbers {shown}"
-    parts = ["an integer" if group.integer else "a number"]
-    if group.low is not None:
-        parts.append(f"{'above' if group.low_excluded else 'at least'} {_decimal(group.low)}")
-    if group.high is not None:
-        parts.append(f"{'below' if group.high_excluded else 'at most'} {_decimal(group.high)}")
-    parts += [f"a multiple of {_decimal(step)}" for step in group.multiples]
-    return ", ".join(parts)
-
-
-def _decimal(value: Any) -> str:
-    return str(value) if value.denominator == 1 else str(float(value))
 
 
 __all__ = ["Explanation", "explain"]

@@ -15,6 +15,8 @@ from decodekit.errors import SchemaError
 
 ROOT = "urn:decodekit:schema"
 """The URI of a schema that does not say its own."""
+JOINT = "urn:decodekit:joint:"
+"""What the URIs of several schemas that must all hold begin with."""
 _OBJECT = 'a schema is an object such as {"type": "array"}, true or false'
 
 
@@ -99,4 +101,4 @@ def where_it_leads(reference: str, registry: Registry[Any], base: str) -> str:
     return f"references are never fetched: hand the document in, documents={{{uri!r:.300}: schema}}{found}"
 
 
-__all__ = ["ROOT", "check_documents", "check_id", "registry_of", "where_it_leads"]
+__all__ = ["JOINT", "ROOT", "check_documents", "check_id", "registry_of", "where_it_leads"]

@@ -89,10 +89,10 @@ class Documents:
             if "$schema" in contents:
                 dialect = self._dialects.of(contents) or dialect
             if "$id" in contents or "id" in contents:
-                check_id(contents, parent.pointer + "".join(f"/{_escape(p)}" for p in path))
+                check_id(contents, pointer_of(parent, *path))
                 resource = DRAFTS[dialect.draft or "2020-12"].create_resource(contents)
                 resolver = resolver.in_subresource(resource)
-        return self._keep(contents, dialect, parent.pointer + "".join(f"/{_escape(p)}" for p in path), resolver)
+        return self._keep(contents, dialect, pointer_of(parent, *path), resolver)
 
     def target(self, source: Schema, keyword: str) -> Schema:
         """Follow `$ref`, `$dynamicRef` or `$recursiveRef`.
@@ -194,8 +194,9 @@ def _mentions(root: Any, documents: Mapping[str, Any], words: tuple[str, ...]) -
     return False
 
 
-def _escape(part: str | int) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
+def pointer_of(parent: Schema, *path: str | int) -> str:
+    """Give the pointer of what is inside a schema."""
+    return parent.pointer + "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
-__all__ = ["Documents", "Schema"]
+__all__ = ["Documents", "Schema", "pointer_of"]

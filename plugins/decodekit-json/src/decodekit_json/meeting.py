@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from hashlib import blake2b
+from typing import Any
 
-from decodekit.errors import IncompatibleTechniquesError
+from decodekit.errors import IncompatibleTechniquesError, UnsatisfiableSchemaError, UnsupportedSchemaError
 from decodekit_json.boolean_operations import both
 from decodekit_json.compiler import Options
 from decodekit_json.embedded import AfterSource
+from decodekit_json.handed import JOINT
 from decodekit_json.sources import SchemaSource, Source, TextSource
 from decodekit_json.texts import matches
 from decodekit_json.whitespace import MOST_SPACES, Policy
 
-_JOINT = "urn:decodekit:joint:"
+_ORDER = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+_PLACE = re.compile(r"(?:(?<= at )|(?<= of )|(?<=: ))#[^\s,:]*")
+"""A JSON pointer in a message, up to the first character that also ends it elsewhere."""
 
 
 def met(one: Source, other: Source) -> Source:
@@ -82,7 +89,7 @@ def _schemas(one: SchemaSource, other: SchemaSource) -> SchemaSource:
             raise IncompatibleTechniquesError(
                 f"their documents have two schemas under {uri!r:.200}", hint="give one of them another URI"
             )
-    parts = {f"{_JOINT}{_place(source)}": source.schema for source in (one, other)}
+    parts = {f"{JOINT}{_place(source)}": source.schema for source in (one, other)}
     whole = {"allOf": [{"$ref": uri} for uri in parts]}
     return SchemaSource(whole, ours, {**one.documents, **other.documents, **parts})
 
@@ -116,6 +123,55 @@ def _read_differently(option: str, one: str, other: str) -> IncompatibleTechniqu
     )
 
 
+@contextmanager
+def blamed_on_parts(source: Source) -> Iterator[None]:
+    """Let schema errors name places of the schemas that were given, not of the one that holds them together."""
+    try:
+        yield
+    except (UnsupportedSchemaError, UnsatisfiableSchemaError) as error:
+        inner = _behind(source)
+        parts = list(_parts(inner, inner.schema, "#")) if isinstance(inner, SchemaSource) else []
+        if len(parts) > 1:
+            said = str(error)
+            if (error.keyword, error.pointer) == ("allOf", "#"):  # the keyword of the one that holds them together
+                error.keyword, said = "", said.replace("allOf at #", "the schemas together", 1)
+            error.args = (_PLACE.sub(lambda found: " ".join(_located(found[0], parts)), said), *error.args[1:])
+            error.pointer = _located(error.pointer, parts)[-1]
+        raise
+
+
+def _parts(source: SchemaSource, schema: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Give the schemas that were given, with where they are in the one that holds them together."""
+    held = schema.get("allOf") if isinstance(schema, dict) else None
+    uris = [one["$ref"] for one in held or () if isinstance(one, dict) and str(one.get("$ref")).startswith(JOINT)]
+    for place, uri in enumerate(uris):
+        yield from _parts(source, source.documents[uri], f"{prefix}/allOf/{place}/$ref")
+    if not uris:
+        yield prefix, schema
+
+
+def _located(pointer: str, parts: Sequence[tuple[str, Any]]) -> tuple[str, ...]:
+    """Give whose a place is, as far as that is known, and the pointer there."""
+    for (prefix, _), number in zip(parts, _ORDER, strict=False):
+        if pointer == prefix or pointer.startswith(f"{prefix}/"):
+            return f"the {number} schema's", f"#{pointer.removeprefix(prefix)}"
+    having = [number for (_, schema), number in zip(parts, _ORDER, strict=False) if _leads(pointer, schema)]
+    return (f"the {having[0]} schema's", pointer) if len(having) == 1 else ("one schema's", pointer)
+
+
+def _leads(pointer: str, schema: Any) -> bool:
+    """Say whether there is something at a place of a schema."""
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(schema, list) and key.isdigit() and int(key) < len(schema):
+            schema = schema[int(key)]
+        elif isinstance(schema, dict) and key in schema:
+            schema = schema[key]
+        else:
+            return False
+    return True
+
+
 def _written(value: object) -> str:
     """Give an option as a user writes it."""
     return repr({True: "assert", False: "annotate", "": None}.get(value, value))  # type: ignore[call-overload]
@@ -125,4 +181,4 @@ def _place(source: SchemaSource) -> str:
     return blake2b(json.dumps(source.schema, sort_keys=True).encode(), digest_size=12).hexdigest()
 
 
-__all__ = ["met"]
+__all__ = ["blamed_on_parts", "met"]

@@ -15,6 +15,8 @@ from decodekit_json import keywords
 
 _NEAR = 0.8
 """What difflib calls two words of which five letters are the same and two neighbours have changed places."""
+_NEAR_TYPE = 0.7
+"""The same for types, of which there are few."""
 _LONGER = 2
 """Letters by which they differ in length at most: `requiredWhen` is no `required`."""
 _SHORT = 5
@@ -33,6 +35,17 @@ _ELSEWHERE = {
     "choices": "enum",
 }
 """What words of OpenAPI, JTD and libraries for validation are here."""
+_TYPES = {
+    "string": ("str", "text", "char", "varchar"),
+    "integer": ("int", "int32", "int64", "long", "whole"),
+    "number": ("float", "double", "decimal", "real"),
+    "boolean": ("bool",),
+    "array": ("arr", "list", "tuple", "set", "sequence"),
+    "object": ("obj", "dict", "dictionary", "map", "mapping", "record", "struct"),
+    "null": ("none", "nil", "undefined"),
+}
+"""What types are called elsewhere."""
+_FORMATS = ("date", "time", "date-time", "email", "uri", "uuid")
 _PARTS = frozenset(("$defs", "definitions", "then", "else", "additionalItems", "minContains", "maxContains"))
 """Keywords that others are read with."""
 
@@ -81,4 +94,20 @@ def elsewhere(name: str) -> str:
     return _ELSEWHERE.get(name, "")
 
 
-__all__ = ["elsewhere", "meant"]
+def meant_type(name: str) -> str:
+    """Say what was perhaps meant by the name of a type that there is not; "" where nothing is near.
+
+    Args:
+        name: The name.
+    """
+    word = name.strip().casefold()
+    if word == "any":
+        return "leave type out where all types will do"
+    if word in _FORMATS:
+        return f'write "type": "string", "format": "{word}"'
+    called = {word: right for right, others in _TYPES.items() for word in (right, *others)}
+    near = difflib.get_close_matches(word, called, n=1, cutoff=_NEAR_TYPE)
+    return f"did you mean {called[near[0]]!r}?" if near else ""
+
+
+__all__ = ["elsewhere", "meant", "meant_type"]

@@ -11,7 +11,7 @@ from decodekit.errors import UnsatisfiableSchemaError, UnsupportedSchemaError
 from decodekit.techniques import CompiledConstraint, PartialParser
 from decodekit.vocabulary import Vocabulary
 from decodekit_json.compiled import Compiled
-from decodekit_json.meeting import met
+from decodekit_json.meeting import blamed_on_parts, met
 from decodekit_json.sources import Source, blamed_on
 from decodekit_json.states import State
 from decodekit_json.terminal import INFINITE
@@ -86,7 +86,7 @@ def requested(source: Source, vocabulary: Vocabulary, width: int, name: str) -> 
         UnsupportedSchemaError: For a keyword anywhere in it that cannot be kept exactly, or a length that is not found.
         UnsatisfiableSchemaError: Where no text satisfies it, or none in tokens of the vocabulary.
     """
-    with blamed_on(name):
+    with blamed_on(name), blamed_on_parts(source):
         compiled = source.compile(vocabulary, width, name)
     start = compiled.start()
     if compiled.budget.enough(start) >= INFINITE and compiled.min_tokens(start) >= INFINITE:

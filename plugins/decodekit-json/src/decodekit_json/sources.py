@@ -16,7 +16,7 @@ from decodekit_json.expressions import Node as Expression
 from decodekit_json.fixed import fixed_texts
 from decodekit_json.machine import End, Reading, Thread, Threads
 from decodekit_json.plain_texts import plain_terminal
-from decodekit_json.terminal import Terminal
+from decodekit_json.terminal import INFINITE, Terminal
 
 
 class Source(ABC):
@@ -79,6 +79,10 @@ class TextSource(Source):
 
     def threads(self, name: str) -> Threads:
         """Give the threads before the first byte."""
+        if self.expression is not None and self.expression.low >= INFINITE:
+            raise UnsatisfiableSchemaError(
+                f"{name}: no text of it is short enough to be written", hint="ask for fewer repetitions"
+            )
         return _beginning(self._terminal(), name)
 
     def compile(self, vocabulary: Vocabulary, width: int, name: str) -> Compiled:

@@ -13,6 +13,8 @@ from decodekit_json.located import Schema
 if TYPE_CHECKING:
     from decodekit_json.lowering import Lowering
 
+_NAMES = ("null", "boolean", "number", "integer", "string", "array", "object")
+
 
 def type_of(value: Any) -> str:
     """Give the JSON type of a Python value."""
@@ -91,14 +93,22 @@ def mapping(schema: Schema, name: str) -> dict[str, Any]:
 
 def types_of(schema: Schema) -> list[str]:
     """Give the names in `type`."""
-    names = schema.contents["type"]
-    names = [names] if isinstance(names, str) else names
-    known = ("null", "boolean", "number", "integer", "string", "array", "object")
-    if not isinstance(names, list) or not names or any(name not in known for name in names):
-        raise SchemaError(
-            f"type at {schema.pointer}: {names!r:.80} is not one of {', '.join(known)}, or a list of them"
-        )
+    given = schema.contents["type"]
+    names = given if isinstance(given, list) else [given]
+    for name in names:
+        if name not in _NAMES:
+            raise _no_type(schema, name, isinstance(given, list))
+    if not names:
+        raise SchemaError(f"type at {schema.pointer}: the list is empty", hint="leave type out where all types will do")
     return names
+
+
+def _no_type(schema: Schema, name: Any, listed: bool) -> SchemaError:
+    from decodekit_json.misspelt import meant_type
+
+    where = " in the list" if listed else ""
+    message = f"type at {schema.pointer}: {name!r:.80}{where} is not one of {', '.join(_NAMES)}"
+    return SchemaError(message, hint=(meant_type(name) if isinstance(name, str) else "") or None)
 
 
 def names_type(names: list[str], kind: str) -> bool:
