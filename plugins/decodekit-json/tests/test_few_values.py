@@ -7,10 +7,10 @@ import itertools
 import random
 from typing import Any
 
-import numpy as np
 import pytest
 
-from decodekit.errors import SchemaError
+from decodekit.errors import SchemaError, UnsatisfiableSchemaError, UnsupportedSchemaError
+from decodekit.testing.oracle import unpack
 from decodekit.vocabulary import Vocabulary
 from decodekit_json import compile
 from decodekit_json.states import State, stepped
@@ -64,10 +64,6 @@ class Chance(random.Random):
         return {**UNIQUE, "items": self.node(2), **({"minItems": self.randint(1, 3)} if self.random() < 0.3 else {})}
 
 
-def allowed(mask: np.ndarray) -> set[int]:
-    return set(np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little")).tolist())
-
-
 def readable(state: State) -> set[int]:
     """Give the tokens whose bytes can be read one by one."""
     return {token for token, raw in enumerate(VOCABULARY.tokens) if raw and stepped(state.threads, raw)}
@@ -81,8 +77,8 @@ def walked(schema: Any, seed: int, walks: int) -> int:
         state = constraint.start()
         for _ in range(14):
             right = readable(state)
-            assert allowed(constraint.mask(state)) == right, (schema, state.threads)
-            assert allowed(constraint.mask(state, 60)) <= right, (schema, state.threads)
+            assert unpack(constraint.mask(state)) == right, (schema, state.threads)
+            assert unpack(constraint.mask(state, 60)) <= right, (schema, state.threads)
             compared += 1
             if not right:
                 assert constraint.is_complete(state), (schema, "a dead end")
@@ -128,11 +124,11 @@ def test_a_token_does_not_begin_a_value_where_all_are_taken(items: Any, text: st
     constraint = compile({**UNIQUE, "items": items}, Vocabulary([*words, None], (len(words),)))
     state = constraint.start()
     for byte in text.encode():
-        assert byte in allowed(constraint.mask(state))
+        assert byte in unpack(constraint.mask(state))
         state = constraint.advance(state, byte)
     for mask in (constraint.mask(state), constraint.mask(state, 100)):
-        assert token.encode()[0] in allowed(mask) or token[0] == ","
-        assert 256 not in allowed(mask)
+        assert token.encode()[0] in unpack(mask) or token[0] == ","
+        assert 256 not in unpack(mask)
 
 
 @pytest.mark.parametrize("token", ['],"a"', '],"a",', '],"a","'])
@@ -142,7 +138,7 @@ def test_near_a_budget_a_token_may_end_an_item_and_write_the_next_one(token: str
     constraint = compile({**UNIQUE, "minItems": 3}, vocabulary, whitespace="compact")
     state = constraint.advance(constraint.advance(constraint.start(), ord("[")), ord("["))
     assert constraint.min_tokens(state) <= 6
-    assert 256 in allowed(constraint.mask(state, 6))
+    assert 256 in unpack(constraint.mask(state, 6))
 
 
 def test_what_is_found_within_some_tokens_is_found_within_more():
@@ -150,7 +146,7 @@ def test_what_is_found_within_some_tokens_is_found_within_more():
     vocabulary = Vocabulary([*(word.encode() for word in words), None], (len(words),))
     schema = {"type": "object", "required": ["b"], "minProperties": 2}
     constraint = compile(schema, vocabulary, key_order="any", whitespace="compact")
-    masks = [allowed(constraint.mask(constraint.start(), left)) for left in reversed(range(9))]
+    masks = [unpack(constraint.mask(constraint.start(), left)) for left in reversed(range(9))]
     assert all(larger >= smaller for larger, smaller in itertools.pairwise(masks))
     assert masks[0] == {0, 10}
     assert constraint.min_tokens(constraint.advance(constraint.start(), 0)) == 4
@@ -160,3 +156,51 @@ def test_where_nothing_leads_on_no_number_of_tokens_is_enough():
     vocabulary = Vocabulary([b'"', b"a", b"b", None], (3,))
     constraint = compile({"const": "a"}, vocabulary)
     assert constraint.min_tokens(constraint.advance(constraint.start(), 1)) >= INFINITE
+
+
+INTEGERS = {**UNIQUE, "items": {"type": "integer", "minimum": 1, "maximum": 1500}}
+KEYS = {"type": "object", "propertyNames": {"pattern": "^[0-9]{3}$"}, "additionalProperties": {"type": "null"}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "goes_on"),
+    [
+        (INTEGERS, "[" + ",".join(map(str, range(1, 1000))), True),
+        (INTEGERS, "[" + ",".join(map(str, range(1, 1001))), False),  # as many as are told apart
+        ({**UNIQUE, "items": {"type": "string"}}, "[" + ",".join(f'"{i}"' for i in range(1200)), True),
+        (KEYS, "{" + ",".join(f'"{i:03}":null' for i in range(999)), True),
+        (KEYS, "{" + ",".join(f'"{i:03}":null' for i in range(1000)), False),
+    ],
+    ids=["999 integers", "1000 integers", "1200 strings", "999 keys", "1000 keys"],
+)
+def test_a_long_array_or_object_ends_before_its_values_do(schema: Any, text: str, goes_on: bool):
+    constraint = compile(schema, Vocabulary.from_bytes())
+    state = constraint.start()
+    for byte in text.encode():
+        state = constraint.advance(state, byte)
+    tokens = unpack(constraint.mask(state))
+    assert (ord(",") in tokens) == goes_on
+    assert ord("]" if text[0] == "[" else "}") in tokens
+
+
+@pytest.mark.parametrize(
+    ("items", "low"),
+    [
+        ({"type": "integer", "minimum": 1, "maximum": 1500}, 1501),
+        ({"type": "integer", "minimum": 1, "maximum": 5000}, 2000),
+        ({"enum": list(range(1500))}, 1501),
+        ({"type": "string", "maxLength": 1}, 1_200_000),
+        ({"type": "array", "items": {"enum": list(range(40))}, "minItems": 2, "maxItems": 2}, 1601),
+    ],
+    ids=str,
+)
+def test_more_items_than_can_be_told_apart_are_refused(items: Any, low: int):
+    with pytest.raises(UnsupportedSchemaError, match="uniqueItems at #"):
+        compile({**UNIQUE, "items": items, "minItems": low}, Vocabulary.from_bytes())
+
+
+def test_more_keys_than_there_are_satisfy_nothing():
+    keys = {"type": "object", "propertyNames": {"pattern": "^[0-9]{4}$"}}
+    with pytest.raises(UnsatisfiableSchemaError, match="minProperties"):
+        compile({**keys, "minProperties": 10_001}, Vocabulary.from_bytes())
+    assert compile({**keys, "minProperties": 10_000}, Vocabulary.from_bytes())

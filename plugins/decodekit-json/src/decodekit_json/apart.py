@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import ceilings, node_values
 from decodekit_json.caching import Limited
-from decodekit_json.distinct import FAR
+from decodekit_json.distinct import FAR, MANY
 from decodekit_json.terminal import INFINITE
 
 if TYPE_CHECKING:
@@ -83,6 +83,19 @@ class Apart:
             )
         return found
 
+    def refuse_too_many(self) -> None:
+        """Refuse arrays of which it cannot be followed whether there are enough different values.
+
+        Raises:
+            UnsupportedSchemaError: With the reason.
+        """
+        if not self.few and self.most > MANY and not self.countless:
+            raise UnsupportedSchemaError(
+                f"minItems {self.most} of items whose values may be too few is too much to keep apart",
+                keyword="uniqueItems",
+                hint=f"ask for at most {MANY} items",
+            )
+
     def _few(self) -> frozenset[Any]:
         return frozenset().union(*(self.domain(node) or _NONE for node in self.plan.mandatory()))
 
@@ -98,8 +111,18 @@ class Apart:
 
     @cached_property
     def endless(self) -> bool:
-        """Say whether every item has more values than any text takes."""
+        """Say whether every item has more values than such an array takes."""
         return not self.few and all(node_values.endless(node) for node in self.plan.inside())
+
+    @cached_property
+    def countless(self) -> bool:
+        """Say whether every item has few values, which are followed, or more than any text takes."""
+        many = (node for node in self.plan.every_item() if node_values.endless(node))
+        return all(map(node_values.countless, many))
+
+    def full(self, counts: Counts) -> bool:
+        """Say whether there are as many items as can be told apart."""
+        return len(counts.seen) >= MANY and not self.countless
 
     @cached_property
     def _around(self) -> int:
@@ -180,7 +203,7 @@ class Apart:
     def opens(self, node: Node, after: Counts) -> bool:
         """Say whether an item can have a value with which the array can go on; `after` does not have the item."""
         bans = self.bans(after)
-        if not bans or node_values.endless(node):
+        if not bans or (bans < MANY and node_values.endless(node)):
             return True
         key = (node, after)
         known = self._open.get(key)
@@ -192,7 +215,7 @@ class Apart:
 
     def has_more(self, node: Node, bans: int) -> bool:
         """Say whether an item has more than so many values."""
-        if node_values.endless(node):
+        if bans < MANY and node_values.endless(node):
             return True
         known = self._more.get((node, bans))
         if known is None:

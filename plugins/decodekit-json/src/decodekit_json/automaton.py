@@ -130,12 +130,9 @@ def automaton_of(terminal: Terminal) -> Automaton:
     return found
 
 
-def free(terminal: Any, state: TerminalState) -> tuple[int, int] | None:
+def free(terminal: Terminal, state: TerminalState) -> tuple[int, int] | None:
     """Give the code points still needed and possible where a JSON string goes on with any text, None elsewhere."""
-    try:
-        found = terminal.plain(state)
-    except AttributeError:
-        return None
+    found = terminal.plain(state)
     if found is None:
         return None
     if not found[1]:

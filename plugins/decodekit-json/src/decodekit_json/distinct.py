@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 Telling: TypeAlias = "FreeKey | Item"
 """Below a value that must differ from others."""
 _DECODER = json.JSONDecoder(parse_float=Decimal)
-_MANY = 1000
-"""More values than this count as infinitely many: no text has so many items."""
+MANY = 1000
+"""So many values are more than an array, or keys than an object, takes, unless they are `COUNTLESS`."""
+COUNTLESS = 1 << 20
+"""So many values are more than any text has."""
 FAR = INFINITE >> 8
 """More bytes than a budget has: the shortest ways to go on may be taken."""
 MOST = 255
@@ -242,7 +244,7 @@ def many(place: Reading) -> bool:
     plain = place.terminal.plain(place.state)
     if (plain is not None and plain[1] > 2) or place.terminal.endless(place.state):
         return True
-    return _count(place, _MANY) >= _MANY
+    return _count(place, MANY) >= MANY
 
 
 @lru_cache(maxsize=8192)
@@ -250,7 +252,7 @@ def outnumbers(place: Reading, bans: int) -> bool:
     """Say whether more than `bans` values can still come of a terminal; False where they are too much to count."""
     terminal, state = place.terminal, place.state
     plain = terminal.plain(state)
-    if (plain is not None and plain[1] > 2 and bans < _MANY) or terminal.endless(state):
+    if (plain is not None and plain[1] > 2 and bans < MANY) or terminal.endless(state):
         return True
     return _count(place, bans + 1) > bans
 

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import ceilings, node_values, patterns
 from decodekit_json.boolean_operations import both, complement
 from decodekit_json.dialects import LATEST
+from decodekit_json.distinct import COUNTLESS, MANY
 from decodekit_json.expressions import Node as Expression
 from decodekit_json.groups import KeySet, Literal, Literals, ObjectGroup, StringGroup
 from decodekit_json.languages import is_empty
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from decodekit_json.objects import ObjectPlan, Progress
 
 _QUOTE = 0x22
-_MANY = 2000
 _MAX_CLASSES = 64
 
 
@@ -50,8 +49,18 @@ class KeyClass:
     @cached_property
     def endless(self) -> bool:
         """Say whether there are more such keys than any object has."""
-        start = self.terminal.start()
-        return self.terminal.endless(start) or self.terminal.count(start, _MANY) >= _MANY
+        return self.terminal.endless(self.terminal.start()) or self._count(COUNTLESS) >= COUNTLESS
+
+    @cached_property
+    def _many(self) -> bool:
+        return self._count(MANY) >= MANY
+
+    def _count(self, limit: int) -> int:
+        return self.terminal.count(self.terminal.start(), limit)
+
+    def outnumbers(self, keys: int) -> bool:
+        """Say whether there are more such keys than a number of them."""
+        return self.endless or (keys < MANY and self._many) or self._count(keys + 1) > keys
 
     @cached_property
     def free(self) -> bool:
@@ -165,19 +174,15 @@ def has_another(plan: ObjectPlan, c: KeyClass, progress: Progress) -> bool:
 
 def surely_another(plan: ObjectPlan, progress: Progress) -> bool:
     """Say whether each class has so many keys that some are left, whichever are written."""
-    most = len(plan.names) + len(progress.free) + plan.group.low + 1
-    return all(c.endless or c.terminal.count(c.terminal.start(), most) >= most for c in plan.classes)
+    taken = len(plan.names) + len(progress.free) + plan.group.low
+    return all(c.outnumbers(taken) for c in plan.classes)
 
 
 def others_of(plan: ObjectPlan, c: KeyClass, progress: Progress, limit: int) -> int:
     """Give how many keys of a class are neither named nor written, at most `limit`."""
-    start, taken = c.terminal.start(), len(plan.names) + len(progress.free)
-    if c.endless:
+    if c.outnumbers(len(plan.names) + len(progress.free) + limit - 1):
         return limit
-    count = c.terminal.count(start, taken + limit)
-    if count >= taken + limit:
-        return limit
-    left = (json.loads(text) for text in islice(c.terminal.completions(start), count))
+    left = map(json.loads, c.terminal.completions(c.terminal.start()))
     return min(limit, sum(1 for key in left if key not in plan.place_of and key not in progress.free))
 
 

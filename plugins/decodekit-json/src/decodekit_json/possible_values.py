@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 from decodekit.errors import UnsupportedSchemaError
-from decodekit_json.distinct import Item, cut, is_key, outnumbers, read, tells_apart
+from decodekit_json.distinct import MANY, Item, cut, is_key, outnumbers, read, tells_apart
 from decodekit_json.machine import AFTER, Place, Reading, Stop, Thread, Threads, finished
 from decodekit_json.terminal import INFINITE
 
@@ -83,7 +83,7 @@ def _plenty(thread: Thread, bottom: Thread | None, bans: int) -> bool:
         if isinstance(at.place, Reading):
             if outnumbers(at.place, bans):
                 return True
-        elif at.place.endless():
+        elif bans < MANY and at.place.endless():
             return True
         at = at.below
     return False
@@ -103,7 +103,7 @@ def possible_values(threads: Iterable[Thread], start: int, bans: int, limit: int
         _, _, number, thread = heappop(queue)
         text = thread.text
         assert text is not None
-        if number > limit:
+        if number >= limit:
             raise UnsupportedSchemaError(
                 f"items have more forms than {limit} to keep apart",
                 keyword="uniqueItems",
@@ -118,7 +118,7 @@ def possible_values(threads: Iterable[Thread], start: int, bans: int, limit: int
         if _plenty(thread, None, bans + _passed(thread)):
             yield PLENTY
             continue
-        for after in _further(thread, bans):
+        for after in _further(thread, limit):
             key = _same(after, start)
             if key not in tried:
                 tried.add(key)
@@ -138,14 +138,14 @@ def _passed(thread: Thread) -> int:
     return found
 
 
-def _further(thread: Thread, bans: int) -> Iterator[Thread]:
+def _further(thread: Thread, limit: int) -> Iterator[Thread]:
     place, text = thread.place, thread.text
     if not isinstance(place, Reading):
         for byte in place.bytes():
             if byte not in b" \n\r\t" or byte in place.required:
                 yield from thread.step(byte)
         return
-    for rest in place.terminal.completions(place.state):
+    for rest in islice(place.terminal.completions(place.state), limit):
         if not rest:
             yield from finished(thread.below, text, place)
             continue

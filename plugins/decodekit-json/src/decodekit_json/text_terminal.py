@@ -6,6 +6,7 @@ bytes are those of `strings` (inside of quotes) and `plain_texts` (UTF-8 alone).
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Hashable, Iterator
 
 from decodekit_json import languages as lg
@@ -203,8 +204,9 @@ class TextTerminal(Terminal):
                         for text in lg.texts(after, need, room):
                             yield begun + self._written(text)
 
+    @abstractmethod
     def _written(self, text: str) -> bytes:
-        raise NotImplementedError
+        """Give the bytes of a text's rest, its closing quote included."""
 
     def alike(self, state: State, horizon: int) -> Hashable:
         """Give the state with counters past the horizon made equal, where they cannot matter within it."""
