@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
+import warnings
 from collections.abc import Callable
 from dataclasses import is_dataclass
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, get_origin
 
 from pydantic import BaseModel, BeforeValidator, PlainSerializer, TypeAdapter
 
-from decodekit.errors import SchemaError
+from decodekit.errors import SchemaError, SchemaWarning
 
 Parse: TypeAlias = Callable[[str], Any]
 _HINT = "give a dict, JSON text, a path to a file, or a pydantic model"
 _OBJECT = 'a schema is an object such as {"type": "array"}, true or false'
-_BEGINNINGS, _WORDS = ("{", "[", '"'), ("true", "false", "null")
+_BEGINNINGS, _WORDS = ("{", "[", '"', "\ufeff"), ("true", "false", "null")
 """How JSON is told from a path."""
 
 
@@ -80,12 +83,53 @@ def _read_schema(source: str | Path, what: str) -> Any:
             reason = getattr(error, "strerror", None) or str(error)
             raise SchemaError(f"{what}: {whose} is neither JSON nor a file: {_lower(reason)}", hint=_HINT) from error
     try:
-        found = json.loads(text)
+        found = _LOADER.decode(text.removeprefix("\ufeff").strip())
     except json.JSONDecodeError as error:
         raise SchemaError(f"{what}: {whose} is not JSON: {_lower(str(error))}", hint=_HINT) from error
+    except RecursionError as error:
+        raise SchemaError(f"{what}: {whose} nests too deeply to be read") from error
+    except _UnreadableError as error:
+        raise SchemaError(f"{what}: {whose} {error}", hint=error.hint) from None
     if not isinstance(found, dict | bool):
         raise SchemaError(f"{what}: {text.strip()[:80]!r} is JSON, but not a schema", hint=_OBJECT)
     return found
+
+
+class _UnreadableError(SchemaError):
+    """JSON that would not mean what it says once it is read."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        message = f"the schema has the key {twice!r:.80} more than once in one object: only the last one counts"
+        warnings.warn(message, SchemaWarning, stacklevel=2)
+    return found
+
+
+def _float(text: str) -> float:
+    """Read a number that a float keeps as it is written, and no other: what it means is exact."""
+    found = float(text)
+    if not math.isfinite(found) or Decimal(repr(found)) != Decimal(text):
+        raise _UnreadableError(
+            f"has the number {text:.60}, of which a float keeps {found}",
+            hint="write it with at most 15 digits, between 1e-300 and 1e300; whole numbers may have 400 digits",
+        )
+    return found
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:  # Python reads no integer of more than 4,300 digits
+        raise _UnreadableError(
+            f"has a number of {len(text)} digits", hint="whole numbers may have 400 digits"
+        ) from error
+
+
+_LOADER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_int=_integer)
 
 
 def _lower(message: str) -> str:

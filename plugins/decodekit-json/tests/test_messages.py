@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -21,6 +22,7 @@ from decodekit import (
 from decodekit.cli.application import run
 from decodekit.plugins import plugins
 from decodekit.request import make_request
+from decodekit.schemas import load_schema
 from decodekit.testing import tiny_llama, toy_context
 from decodekit_json import (
     AnyJSON,
@@ -33,6 +35,7 @@ from decodekit_json import (
     Tool,
     ToolCalls,
     commands,
+    compile,
 )
 from decodekit_json.checking import Checker
 from decodekit_json.compiler import Options, lower
@@ -490,3 +493,80 @@ def test_schemas_that_are_met_are_told_of_once():
         decoder.generate("x", *asked, max_new_tokens=5)
     assert len(told) == 1
     assert "minmum at # says nothing" in str(told[0].message)
+
+
+@pytest.mark.parametrize(
+    ("schema", "reference"),
+    [
+        ({"$ref": "#/properties/a/b", "properties": {"a": 5}}, "'#/properties/a/b'"),
+        ({"$ref": "#/x/y", "x": "s"}, "'#/x/y'"),
+        ({"$ref": "#/x/y", "x": None}, "'#/x/y'"),
+        ({"$ref": "#/prefixItems/a", "prefixItems": [True]}, "'#/prefixItems/a'"),
+        ({"$ref": "#/$defs/p/prefixItems/-1", "$defs": {"p": {"prefixItems": [True]}}}, "'#/.*/-1'"),
+        ({"$ref": "#/$defs/p/prefixItems/00", "$defs": {"p": {"prefixItems": [True]}}}, "'#/.*/00'"),
+        ({"$ref": "http://[bad"}, r"'http://\[bad'"),
+    ],
+    ids=str,
+)
+def test_a_reference_into_what_is_no_schema_leads_nowhere(schema: Any, reference: str):
+    with pytest.raises(UnsupportedSchemaError, match=rf"\$ref at #: {reference} leads nowhere"):
+        compile(schema, Vocabulary.from_bytes())
+
+
+def test_a_reference_that_leads_nowhere_is_told_where_the_document_needs_it():
+    schema = {"properties": {"a": {"$ref": "#/x/y"}}, "x": "s"}
+    technique = JSONSchema(schema, unsupported="check")
+    constraint: Any = technique.build(toy_context(vocabulary=Vocabulary.from_bytes()))
+    assert constraint.parse("{}") == {}
+    with pytest.raises(ValueError, match="cannot be checked: what it refers to is not among the documents"):
+        constraint.parse('{"a": 1}')
+
+
+def test_a_place_in_another_document_is_told_with_its_uri():
+    documents = {
+        "https://e.com/a.json": {"properties": {"x": {"$ref": "#/$defs/y"}}, "$defs": {"y": {"type": "strin"}}}
+    }
+    with pytest.raises(SchemaError, match=r"type at https://e\.com/a\.json#/\$defs/y: 'strin'"):
+        compile({"$ref": "https://e.com/a.json"}, Vocabulary.from_bytes(), documents=documents)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"minimum": 1.00000000000000000001}', r"the number 1\.00000000000000000001, of which a float keeps 1\.0"),
+        ('{"minimum": 1e999}', "the number 1e999, of which a float keeps inf"),
+        ('{"multipleOf": 1e-999}', r"the number 1e-999, of which a float keeps 0\.0"),
+        ('{"minimum": ' + "9" * 5000 + "}", "a number of 5000 digits"),
+        ('{"items":' * 5000 + "{}" + "}" * 5000, "nests too deeply"),
+    ],
+    ids=["digits", "large", "small", "long", "deep"],
+)
+def test_a_number_that_would_change_is_refused(text: str, message: str):
+    with pytest.raises(SchemaError, match=message):
+        compile(text, Vocabulary.from_bytes())
+
+
+def test_a_schema_text_may_begin_with_a_byte_order_mark_and_numbers_stay():
+    text = '\ufeff{"enum": [0.1, 2.50, 1e2, 12345678901234567890, -0.0]}'
+    assert load_schema(text)[0] == {"enum": [0.1, 2.5, 100.0, 12345678901234567890, 0.0]}
+
+
+def test_a_key_that_is_there_twice_is_told():
+    with pytest.warns(SchemaWarning, match="the key 'type' more than once"):
+        assert load_schema('{"type": "null", "type": "integer"}')[0] == {"type": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"whitespace": 9}, "whitespace=9: it is 'flexible', 'compact' or a whole number from 0 to 8"),
+        ({"key_order": "x"}, "key_order is 'schema' or 'any', got 'x'"),
+        ({"formats": "assert"}, "formats is True or False, got 'assert'"),
+        ({"unsupported": "x"}, "unsupported is 'refuse' or 'check', got 'x'"),
+        ({"draft": "9"}, "unknown draft '9'"),
+    ],
+    ids=str,
+)
+def test_options_of_compile_are_checked(options: Any, message: str):
+    with pytest.raises((RequestError, SchemaError), match=message):
+        compile({}, Vocabulary.from_bytes(), **options)

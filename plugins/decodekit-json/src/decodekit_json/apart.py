@@ -83,19 +83,6 @@ class Apart:
             )
         return found
 
-    def refuse_too_many(self) -> None:
-        """Refuse arrays of which it cannot be followed whether there are enough different values.
-
-        Raises:
-            UnsupportedSchemaError: With the reason.
-        """
-        if not self.few and self.most > MANY and not self.countless:
-            raise UnsupportedSchemaError(
-                f"minItems {self.most} of items whose values may be too few is too much to keep apart",
-                keyword="uniqueItems",
-                hint=f"ask for at most {MANY} items",
-            )
-
     def _few(self) -> frozenset[Any]:
         return frozenset().union(*(self.domain(node) or _NONE for node in self.plan.mandatory()))
 
@@ -113,16 +100,6 @@ class Apart:
     def endless(self) -> bool:
         """Say whether every item has more values than such an array takes."""
         return not self.few and all(node_values.endless(node) for node in self.plan.inside())
-
-    @cached_property
-    def countless(self) -> bool:
-        """Say whether every item has few values, which are followed, or more than any text takes."""
-        many = (node for node in self.plan.every_item() if node_values.endless(node))
-        return all(map(node_values.countless, many))
-
-    def full(self, counts: Counts) -> bool:
-        """Say whether there are as many items as can be told apart."""
-        return len(counts.seen) >= MANY and not self.countless
 
     @cached_property
     def _around(self) -> int:

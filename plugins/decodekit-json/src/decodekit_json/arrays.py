@@ -130,11 +130,7 @@ class ArrayPlan:
             UnsupportedSchemaError: Where it cannot be followed whether items are equal.
         """
         if self.group.unique:
-            self.apart.refuse_too_many()
-        yield from self.every_item()
-
-    def every_item(self) -> Iterator[Node]:
-        """Give those nodes, whatever can be followed."""
+            _ = self.apart.few
         seen: set[Counts] = {self.start}
         queue = [self.start]
         while queue:
@@ -207,8 +203,6 @@ class ArrayPlan:
     def next_items(self, counts: Counts) -> Iterator[tuple[Node, Counts]]:
         """Give the nodes that the next item can have, each with the counts after it, but for the item itself."""
         if self.group.high is not None and counts.items >= self.group.high:
-            return
-        if self.group.unique and self.apart.full(counts):
             return
         for node, after in self.choices(counts):
             alive = node.distance < INFINITE and self._plain_remaining(after) < INFINITE

@@ -16,7 +16,7 @@ from referencing.exceptions import Unresolvable
 from decodekit.errors import UnsupportedSchemaError
 from decodekit_json.formats import FORMATS
 from decodekit_json.keywords import exact
-from decodekit_json.located import Documents
+from decodekit_json.located import NOWHERE, Documents
 from decodekit_json.texts import format_of, found, matches
 
 _VALIDATORS = {
@@ -74,9 +74,10 @@ class Checker:
         left = ", ".join(dict.fromkeys(f"{error.keyword} at {error.pointer}" for error in self._loosened))
         try:
             wrong = next(iter(self._validator.iter_errors(json.loads(text))), None)
-        except Unresolvable as error:  # only a document that needs the reference is not checked
+        except NOWHERE as error:  # only a document that needs the reference is not checked
+            missing = f"{error.ref!r:.200} is not" if isinstance(error, Unresolvable) else "what it refers to is not"
             raise InvalidDocumentError(
-                f"it cannot be checked: {error.ref!r} is not among the documents ({left} was left out while writing)"
+                f"it cannot be checked: {missing} among the documents ({left} was left out while writing)"
             ) from error
         if wrong is None:
             return

@@ -23,7 +23,7 @@ from decodekit_json.nodes import Node, Nodes
 from decodekit_json.remarks import Remark, remarks, tell
 from decodekit_json.survey import Survey
 from decodekit_json.terminal import INFINITE
-from decodekit_json.whitespace import Policy, Whitespace
+from decodekit_json.whitespace import Policy, Whitespace, check_policy
 
 KeyOrder = Literal["schema", "any"]
 _KEPT = 256
@@ -166,12 +166,13 @@ def compile(
         SchemaError: For a schema that is not valid.
         UnsupportedSchemaError: For a keyword that cannot be kept exactly.
         UnsatisfiableSchemaError: Where no document satisfies it, or none in tokens of this vocabulary.
-        RequestError: For something else than a vocabulary.
+        RequestError: For something else than a vocabulary, and for an option that there is not.
 
     Warns:
         SchemaWarning: Of what the schema says and is not followed; once for each schema.
     """
     chosen = Options(key_order, whitespace, formats, unsupported, draft)
+    _refuse_options(chosen, name)
     loaded, read = (schema, json.loads) if isinstance(schema, list) else load_schema(schema, name)  # refused below
     if not isinstance(vocabulary, Vocabulary):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RequestError(
@@ -181,6 +182,22 @@ def compile(
     width = vocabulary.size if width is None else width
     parse = parse or (None if read is json.loads else read)
     return compiled(loaded, chosen, documents, vocabulary, width, name, parse)
+
+
+def _refuse_options(options: Options, name: str) -> None:
+    known: dict[str, tuple[Any, ...]] = {
+        "key_order": ("schema", "any"),
+        "formats": (True, False),
+        "unsupported": ("refuse", "check"),
+    }
+    for option, values in known.items():
+        if getattr(options, option) not in values:
+            wanted = " or ".join(map(repr, values))
+            raise RequestError(f"{name}: {option} is {wanted}, got {getattr(options, option)!r:.80}")
+    try:
+        check_policy(options.whitespace)
+    except ValueError as error:
+        raise RequestError(f"{name}: whitespace={options.whitespace!r:.80}: {error}") from None
 
 
 def compiled(

@@ -24,9 +24,7 @@ Telling: TypeAlias = "FreeKey | Item"
 """Below a value that must differ from others."""
 _DECODER = json.JSONDecoder(parse_float=Decimal)
 MANY = 1000
-"""So many values are more than an array, or keys than an object, takes, unless they are `COUNTLESS`."""
-COUNTLESS = 1 << 20
-"""So many values are more than any text has."""
+"""Fewer values may not come where so many are said to be left: then they are counted."""
 FAR = INFINITE >> 8
 """More bytes than a budget has: the shortest ways to go on may be taken."""
 MOST = 255
@@ -240,7 +238,7 @@ def owes_equal(thread: Thread) -> bool:
 
 @lru_cache(maxsize=4096)
 def many(place: Reading) -> bool:
-    """Say whether so many values can still come of a terminal that no text takes them all."""
+    """Say whether at least `MANY` values can still come of a terminal."""
     plain = place.terminal.plain(place.state)
     if (plain is not None and plain[1] > 2) or place.terminal.endless(place.state):
         return True

@@ -93,7 +93,10 @@ def where_it_leads(reference: str, registry: Registry[Any], base: str) -> str:
         registry: Where it was looked up.
         base: From which document.
     """
-    uri, _, fragment = urljoin(base, reference).partition("#")
+    try:
+        uri, _, fragment = urljoin(base, reference).partition("#")
+    except ValueError as error:  # brackets that hold no address
+        return f"it is no URI: {error}"
     if uri in registry or not uri:
         return f"the document is there, but has nothing at {fragment!r:.200}"
     near = difflib.get_close_matches(uri, [known for known in registry if known not in REGISTRY], n=1)

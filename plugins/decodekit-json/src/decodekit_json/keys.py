@@ -12,7 +12,7 @@ from decodekit.errors import UnsupportedSchemaError
 from decodekit_json import ceilings, node_values, patterns
 from decodekit_json.boolean_operations import both, complement
 from decodekit_json.dialects import LATEST
-from decodekit_json.distinct import COUNTLESS, MANY
+from decodekit_json.distinct import MANY
 from decodekit_json.expressions import Node as Expression
 from decodekit_json.groups import KeySet, Literal, Literals, ObjectGroup, StringGroup
 from decodekit_json.languages import is_empty
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from decodekit_json.objects import ObjectPlan, Progress
 
 _QUOTE = 0x22
+_COUNTLESS = 1 << 20
+"""So many keys are more than any object has."""
 _MAX_CLASSES = 64
 
 
@@ -49,7 +51,7 @@ class KeyClass:
     @cached_property
     def endless(self) -> bool:
         """Say whether there are more such keys than any object has."""
-        return self.terminal.endless(self.terminal.start()) or self._count(COUNTLESS) >= COUNTLESS
+        return self.terminal.endless(self.terminal.start()) or self._count(_COUNTLESS) >= _COUNTLESS
 
     @cached_property
     def _many(self) -> bool:

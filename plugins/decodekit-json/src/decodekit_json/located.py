@@ -6,17 +6,22 @@ Nothing is ever fetched: documents that a schema refers to are handed in.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from urllib.parse import unquote, urljoin
 
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import lookup_recursive_ref
 
 from decodekit.errors import SchemaError, UnsupportedSchemaError
 from decodekit_json.dialects import DRAFTS, LATEST, Dialect, Dialects
-from decodekit_json.handed import check_documents, check_id, registry_of, where_it_leads
+from decodekit_json.handed import JOINT, check_documents, check_id, registry_of, where_it_leads
 
+NOWHERE = (Unresolvable, LookupError, TypeError, ValueError, AttributeError)
+"""What `referencing` raises where a reference leads nowhere: the last ones for pointers into what is no schema."""
+_INDEX = re.compile("0|[1-9][0-9]{0,9}")
 _PLAIN = (str, int, float, bool, type(None))
 
 Resolver: TypeAlias = Any
@@ -113,8 +118,8 @@ class Documents:
             if keyword == "$recursiveRef":
                 found = lookup_recursive_ref(source.resolver)
             else:
-                found = source.resolver.lookup(reference)
-        except Unresolvable as error:
+                found = _looked_up(source.resolver, reference)
+        except NOWHERE as error:
             raise UnsupportedSchemaError(
                 f"{reference!r:.200} leads nowhere",
                 keyword=keyword,
@@ -124,8 +129,7 @@ class Documents:
         dialect = source.dialect
         if isinstance(found.contents, dict):
             dialect = self._dialects.of(found.contents) or self._dialect_at(found.resolver) or dialect
-        pointer = reference if reference.startswith("#") else f"{source.pointer}/{keyword}"
-        return self._keep(found.contents, dialect, pointer, found.resolver)
+        return self._keep(found.contents, dialect, _pointer_to(reference, source), found.resolver)
 
     def constant(self, value: Any, parent: Schema) -> Schema:
         """Give the schema of one value."""
@@ -167,6 +171,35 @@ class Documents:
         return found
 
 
+def _pointer_to(reference: str, source: Schema) -> str:
+    """Give where a reference leads: in another document than the schema itself behind its URI."""
+    if reference.startswith("#"):
+        return source.pointer.partition("#")[0] + reference
+    uri = urljoin(source.resolver._base_uri, reference)
+    if uri.startswith(JOINT):  # `meeting.py` tells which of several schemas that is
+        return f"{source.pointer}/$ref"
+    return uri if "#" in uri else f"{uri}#"
+
+
+def _looked_up(resolver: Resolver, reference: str) -> Any:
+    """Follow a reference; of indices in a pointer only those that RFC 6901 has.
+
+    Raises:
+        LookupError: For another one, which `referencing` reads as Python does (`-1`, `01`).
+    """
+    document, _, fragment = reference.partition("#")
+    if fragment.startswith("/"):
+        at: Any = resolver.lookup(document or "#").contents
+        for part in unquote(fragment[1:]).split("/"):
+            if not isinstance(at, list):
+                at = at[part.replace("~1", "/").replace("~0", "~")]
+            elif _INDEX.fullmatch(part):
+                at = at[int(part)]
+            else:
+                raise LookupError(part)
+    return resolver.lookup(reference)
+
+
 def _no_schema(contents: Any, pointer: str) -> SchemaError:
     return SchemaError(f"{contents!r:.80} at {pointer} is not a schema: a schema is an object, true or false")
 
@@ -199,4 +232,4 @@ def pointer_of(parent: Schema, *path: str | int) -> str:
     return parent.pointer + "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
-__all__ = ["Documents", "Schema", "pointer_of"]
+__all__ = ["NOWHERE", "Documents", "Schema", "pointer_of"]

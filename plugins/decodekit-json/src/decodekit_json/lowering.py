@@ -43,7 +43,7 @@ MAX_OWED = 64
 """Most obligations of one object."""
 MAX_STEPS = 20_000
 """Most attempts to hold something beside something else, for one place."""
-MAX_ALL_STEPS = 500_000
+MAX_ALL_STEPS = 250_000
 """Most of them with those for the places that are looked at on the way."""
 _CHOICES = ("oneOf", "anyOf", "if", "not", "enum", "allOf", "$ref")
 _TAGS = ("tags",)

@@ -10,9 +10,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from decodekit.errors import UnsupportedSchemaError
 from decodekit_json.before import Value
-from decodekit_json.distinct import COUNTLESS
 from decodekit_json.machine import Thread
 from decodekit_json.possible_values import PLENTY, Bottom, possible_values
 from decodekit_json.terminal import INFINITE
@@ -76,16 +74,8 @@ def has_more(node: Node, number: int) -> bool:
     return any(value is PLENTY or many > number for many, value in found)
 
 
-def countless(node: Node) -> bool:
-    """Say whether a node has so many values that no text takes them all; False where that is too much to find out."""
-    try:
-        return any(value is PLENTY for value in possible_values(_started(node), 0, COUNTLESS, _MAX_TRIED))
-    except UnsupportedSchemaError:
-        return False
-
-
 def endless(node: Node) -> bool:
-    """Say whether a node has so many values that no array takes them all; False where that is not known."""
+    """Say whether a node has at least `MANY` values; False where that is not known."""
     found = node.__dict__.get("endless")
     if found is None:
         node.__dict__["endless"] = False  # a schema that contains itself
@@ -119,4 +109,4 @@ def _holds_itself(node: Node) -> bool:
     return False
 
 
-__all__ = ["countless", "endless", "has_more", "has_value", "shortest", "some_values", "values_of"]
+__all__ = ["endless", "has_more", "has_value", "shortest", "some_values", "values_of"]

@@ -150,6 +150,10 @@ class NumberTerminal(Terminal):
         following = (self.step(state, byte) for byte in b"0123456789-+")
         return 1 + min((self.distance(next_) for next_ in following if next_ is not None), default=INFINITE)
 
+    def endless(self, state: TerminalState) -> bool:
+        numbers = self.numbers
+        return state[0] == START and numbers.values is None and (numbers.low is None or numbers.high is None)
+
     def count(self, state: TerminalState, limit: int) -> int:
         phase = state[0]
         if phase in (EXPONENT, SIGN):

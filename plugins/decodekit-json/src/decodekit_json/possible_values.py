@@ -11,6 +11,7 @@ from itertools import count, islice
 from typing import Any
 
 from decodekit.errors import UnsupportedSchemaError
+from decodekit_json.before import Before
 from decodekit_json.distinct import MANY, Item, cut, is_key, outnumbers, read, tells_apart
 from decodekit_json.machine import AFTER, Place, Reading, Stop, Thread, Threads, finished
 from decodekit_json.terminal import INFINITE
@@ -80,13 +81,18 @@ def _plenty(thread: Thread, bottom: Thread | None, bans: int) -> bool:
     """Say whether more than `bans` values can still come of what stands above `bottom`; False where unknown."""
     at: Thread | None = thread
     while at is not None and at is not bottom:
-        if isinstance(at.place, Reading):
-            if outnumbers(at.place, bans):
-                return True
-        elif bans < MANY and at.place.endless():
+        if _outnumbered(at.place, bans):
             return True
         at = at.below
     return False
+
+
+def _outnumbered(place: Place, bans: int) -> bool:
+    if isinstance(place, Reading):
+        return outnumbers(place, bans)
+    if isinstance(place, Before) and any(outnumbers(reading, bans) for reading in place.node.readings):
+        return True
+    return bans < MANY and place.endless()
 
 
 def possible_values(threads: Iterable[Thread], start: int, bans: int, limit: int) -> Iterator[Any]:
@@ -115,7 +121,7 @@ def possible_values(threads: Iterable[Thread], start: int, bans: int, limit: int
                 given.add(value)
                 yield value
             continue
-        if _plenty(thread, None, bans + _passed(thread)):
+        if _plenty(thread, None, bans + banned(thread)):
             yield PLENTY
             continue
         for after in _further(thread, limit):
@@ -127,7 +133,8 @@ def possible_values(threads: Iterable[Thread], start: int, bans: int, limit: int
                 heappush(queue, (length + after.distance, -length, next(order), after))
 
 
-def _passed(thread: Thread) -> int:
+def banned(thread: Thread) -> int:
+    """Give how many values, at most, may not come above a thread: of all items and keys that it stands in."""
     found, at = 0, thread.below
     while at is not None:
         if isinstance(at.place, Item):
@@ -177,4 +184,4 @@ def _same(thread: Thread, start: int) -> Hashable:
         at = at.below
 
 
-__all__ = ["PLENTY", "Bottom", "possible", "possible_values"]
+__all__ = ["PLENTY", "Bottom", "banned", "possible", "possible_values"]

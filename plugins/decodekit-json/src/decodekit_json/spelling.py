@@ -18,6 +18,7 @@ from decodekit_json.ceilings import stands_alone
 from decodekit_json.machine import AFTER, Reading, Thread, Threads, finished, grown
 from decodekit_json.members import NamedKey, ObjectPlace
 from decodekit_json.nearby import Nearby
+from decodekit_json.possible_values import banned
 from decodekit_json.states import THREAD_BYTES
 from decodekit_json.summaries import BELOW, Hole, split
 from decodekit_json.terminal import INFINITE, TerminalState
@@ -79,7 +80,7 @@ class Speller:
         self.trie = trie
         self._spelled: dict[Thread, Spelled | None] = Weighed(SPELLED_BYTES, weight)
         self._unknown: dict[Thread, Spelling | None] = Weighed(KEPT_BYTES, _weight_of_spelling)
-        self._tried: dict[tuple[Reading, bool], list[int]] = Limited(_MAX_KEPT)
+        self._tried: dict[tuple[Reading, int], list[int]] = Limited(_MAX_KEPT)
         self._nearby: dict[Reading, Nearby] = Limited(_MAX_NEARBY)
         self._order = sorted(_ORDER, key=trie.longest_run, reverse=True)
 
@@ -246,14 +247,14 @@ class Speller:
             return [byte for byte in place.bytes() if byte in singles]
         if thread.text is None:  # mostly the first will do
             return self._letters_apart(place, 1)
-        return self._letters_of(place, free=False)
+        return self._letters_of(place, 2 + banned(thread))
 
-    def _letters_of(self, place: Reading, *, free: bool) -> list[int]:
-        """Do so for a terminal that must differ from nothing, or must, and keep them."""
-        key = (place, free)
+    def _letters_of(self, place: Reading, alike: int) -> list[int]:
+        """Do so, of those that lead to the same state at most so many, and keep them."""
+        key = (place, min(alike, len(self._order)))
         found = self._tried.get(key)
         if found is None:
-            found = self._tried[key] = list(self._letters_apart(place, 1 if free else 2))
+            found = self._tried[key] = list(self._letters_apart(*key))
         return found
 
     def _letters_apart(self, place: Reading, alike: int) -> Iterator[int]:
@@ -329,7 +330,7 @@ class Speller:
         assert thread.text is not None
         while isinstance(at, Reading) and at.terminal is place.terminal and not at.terminal.final(at.state):
             terminal, distance = at.terminal, at.terminal.distance(at.state)
-            after = ((byte, terminal.step(at.state, byte)) for byte in self._letters_of(at, free=True))
+            after = ((byte, terminal.step(at.state, byte)) for byte in self._letters_of(at, 1))
             found = next(((b, s) for b, s in after if s is not None and terminal.distance(s) < distance), None)
             if found is None or len(text) > MAX_BYTES:
                 return

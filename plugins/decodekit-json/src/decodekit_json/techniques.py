@@ -19,17 +19,9 @@ if TYPE_CHECKING:
     from decodekit_json.compiler import Options
     from decodekit_json.requested import Requested
     from decodekit_json.sources import SchemaSource, Source
+from decodekit_json.whitespace import check_policy
 
-_MOST_SPACES = 8
-
-
-def _whitespace(value: Any) -> Any:
-    if value not in ("flexible", "compact") and not (type(value) is int and 0 <= value <= _MOST_SPACES):
-        raise ValueError(f"it is 'flexible', 'compact' or a whole number from 0 to {_MOST_SPACES}")
-    return value
-
-
-Whitespace = Annotated[Literal["flexible", "compact"] | int, BeforeValidator(_whitespace)]
+Whitespace = Annotated[Literal["flexible", "compact"] | int, BeforeValidator(check_policy)]
 KeyOrder = Literal["schema", "any"]
 Formats = Literal["assert", "annotate"] | None
 """None asserts formats for types alone."""

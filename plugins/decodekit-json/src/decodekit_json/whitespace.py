@@ -7,11 +7,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from decodekit_json.terminal import INFINITE
 
 Policy: TypeAlias = Literal["compact", "flexible"] | int
+
+MOST_INDENT = 8
+"""Most spaces of a level, where a number says how many."""
+
+
+def check_policy(value: Any) -> Policy:
+    """Give a policy.
+
+    Raises:
+        ValueError: For something else.
+    """
+    if value not in ("flexible", "compact") and not (type(value) is int and 0 <= value <= MOST_INDENT):
+        raise ValueError(f"it is 'flexible', 'compact' or a whole number from 0 to {MOST_INDENT}")
+    return value
+
 
 SPACE, TAB, NEWLINE = 0x20, 0x09, 0x0A
 _CLOSED = 1
