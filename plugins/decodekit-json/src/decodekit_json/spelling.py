@@ -15,7 +15,7 @@ from decodekit_json import distinct, recorded
 from decodekit_json.arrays import ArrayPlace
 from decodekit_json.caching import Limited, Weighed
 from decodekit_json.ceilings import stands_alone
-from decodekit_json.machine import AFTER, Reading, Thread, Threads, finished, grown
+from decodekit_json.machine import AFTER, Place, Reading, Thread, Threads, finished, grown
 from decodekit_json.members import NamedKey, ObjectPlace
 from decodekit_json.nearby import Nearby
 from decodekit_json.possible_values import banned
@@ -235,22 +235,36 @@ class Speller:
         return second
 
     def _goes_on(self, thread: Thread) -> bool:
-        """Say whether a byte leads closer to the end."""
+        """Say whether a byte leads closer to the end; False where only one that is seldom tried does."""
         if isinstance(thread.place, Hole) or _behind(thread):
             return True
-        return any(after.distance < thread.distance for byte in self._letters(thread) for after in thread.step(byte))
+        letters = self._few_letters(thread.place)
+        return any(after.distance < thread.distance for byte in letters for after in thread.step(byte))
 
     def _letters(self, thread: Thread) -> Iterable[int]:
-        """Give the bytes to try: few of those that lead to the same state of a terminal."""
-        place, singles = thread.place, self.trie.singles
+        """Give the bytes to try: few of those that lead to the same state of a terminal, more where these are taken."""
+        place = thread.place
         if type(place) is not Reading:
-            return [byte for byte in place.bytes() if byte in singles]
+            return self._few_letters(place)
         if thread.text is None:  # mostly the first will do
             return self._letters_apart(place, 1)
-        return self._letters_of(place, 2 + banned(thread))
+        return self._letters_as_needed(thread, place)
+
+    def _letters_as_needed(self, thread: Thread, place: Reading) -> Iterator[int]:
+        few, taken = self._few_letters(place), banned(thread)
+        yield from few
+        if taken < 2 or not recorded.matters(thread):
+            return
+        if not all(self._goes_on(after) for byte in few for after in thread.step(byte)):
+            yield from (byte for byte in self._letters_of(place, 2 + taken) if byte not in few)
+
+    def _few_letters(self, place: Place) -> list[int]:
+        if type(place) is Reading:
+            return self._letters_of(place, 2)
+        return [byte for byte in place.bytes() if byte in self.trie.singles]
 
     def _letters_of(self, place: Reading, alike: int) -> list[int]:
-        """Do so, of those that lead to the same state at most so many, and keep them."""
+        """Give the bytes of which at most so many lead to the same state, and keep them."""
         key = (place, min(alike, len(self._order)))
         found = self._tried.get(key)
         if found is None:
