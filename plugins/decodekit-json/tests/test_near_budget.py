@@ -43,7 +43,7 @@ OPEN = [{"type": "object", "properties": {k: {"type": "integer"}}, "required": [
 SCHEMAS["open objects"] = {"oneOf": OPEN}
 FIRST, LATER = 1_500, 800
 """Steps of threads, and ways looked for, in a mask of a new kind and in one that has other texts only."""
-MANY = 5_000
+MANY = 4_500
 """The same where there are 20 objects to choose from."""
 
 

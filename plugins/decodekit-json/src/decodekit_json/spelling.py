@@ -253,10 +253,12 @@ class Speller:
     def _letters_as_needed(self, thread: Thread, place: Reading) -> Iterator[int]:
         few, taken = self._few_letters(place), banned(thread)
         yield from few
-        if taken < 2 or not recorded.matters(thread):
-            return
-        if not all(self._goes_on(after) for byte in few for after in thread.step(byte)):
-            yield from (byte for byte in self._letters_of(place, 2 + taken) if byte not in few)
+        more = [byte for byte in self._letters_of(place, 2 + taken) if byte not in few] if taken > 1 else []
+        if more:
+            step, state = place.terminal.step, place.state
+            alike = [byte for byte in few if step(state, byte) == step(state, more[0])]
+            if not all(self._goes_on(after) for byte in alike for after in thread.step(byte)):
+                yield from more
 
     def _few_letters(self, place: Place) -> list[int]:
         if type(place) is Reading:
