@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decodekit.errors import SchemaError
-from decodekit_json.number_range import NumberRange, exact, intersect
+from decodekit_json.number_range import NumberRange, exact
 from decodekit_json.numbers import number_terminal
 
 PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
@@ -186,12 +186,12 @@ def test_any_constraints_together_are_kept(numbers):
 @settings(max_examples=60, deadline=None)
 @given(ranges, ranges)
 def test_what_two_ranges_share_satisfies_both(one, two):
-    both = intersect(one, two)
+    both = one.meet(two)
     if not one.plain_integers and not two.plain_integers:
         shared = {value for _, value, _ in texts(FEW, 3) if value in one and value in two}
         assert shared == (set() if both is None else {v for _, v, _ in texts(FEW, 3) if v in both})
     if both is not None:
-        assert intersect(both, both) == both
+        assert both.meet(both) == both
 
 
 @settings(max_examples=100, deadline=None)

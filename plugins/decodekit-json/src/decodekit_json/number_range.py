@@ -260,9 +260,4 @@ def _tighter(
     return max(one, two) if sign > 0 else min(one, two)
 
 
-def intersect(one: NumberRange, two: NumberRange) -> NumberRange | None:
-    """Give what both have; None where no value is left."""
-    return one.meet(two)
-
-
-__all__ = ["MAX_DIGITS", "Exact", "NumberRange", "common_multiple", "exact", "intersect", "places_of"]
+__all__ = ["MAX_DIGITS", "Exact", "NumberRange", "common_multiple", "exact", "places_of"]
